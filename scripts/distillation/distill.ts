@@ -1,0 +1,1123 @@
+/**
+ * The command line of distill: one table of subcommands, from which parsing, help and shell completion are made, and the
+ * printing of what the stages in replay.ts return. Exit codes are decided here and nowhere else.
+ *
+ * stdout carries the result alone (an accepted answer, or JSON); everything that is said about it goes to stderr.
+ */
+import { statSync, writeSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+import {
+  DEFAULT_ESCALATION_MODEL,
+  DEFAULT_GATEWAY_URL,
+  DEFAULT_LOCAL_MODEL,
+  DEFAULT_MAX_RETRIES,
+  DEFAULT_MAX_TOKENS,
+  DEFAULT_TEMPERATURE,
+  DEFAULT_TIMEOUT_MS,
+  DEFAULT_TOP_K,
+  describeHit,
+  DistillError,
+  endpointsFor,
+  ground,
+  indexCorpus,
+  isObject,
+  isStringArray,
+  loadCorpus,
+  promptText,
+  RANKERS,
+  readJsonLines,
+  readText,
+  realDeps,
+  replay,
+  retrieve,
+  sha256,
+  shown,
+  source,
+  TASK_SOURCE,
+} from "./replay.ts";
+import type {
+  Attempt,
+  Claim,
+  CorpusIndex,
+  Deps,
+  GroundingResult,
+  ModelTarget,
+  Ranker,
+  ReplayEvent,
+  ReplayOptions,
+  ReplayOutcome,
+  Retrieval,
+  RetrieveOptions,
+} from "./replay.ts";
+
+export const EXIT = {
+  accepted: 0,
+  rejected: 1,
+  usage: 2,
+  input: 3,
+  noAnswer: 4,
+  evidence: 5,
+  bug: 70,
+  interrupted: 130,
+};
+
+/** The world as a command sees it; tests pass their own. */
+export interface Io {
+  /** Resolves to false once the reader has gone away. @throws DistillError `evidence` where it cannot be written. */
+  stdout: (text: string) => Promise<boolean>;
+  stderr: (text: string) => void;
+  stdoutIsTty: boolean;
+  stderrIsTty: boolean;
+  env: Record<string, string | undefined>;
+  cwd: string;
+  /** Runs `work` with a signal that Ctrl-C aborts; outside of it Ctrl-C ends the process as usual. */
+  interruptible: <T>(work: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+  /** What a replay takes from outside, where a test replaces it. */
+  deps: Partial<Deps>;
+}
+
+export function realIo(): Io {
+  return {
+    stdout: writeStdout,
+    stderr: writeStderr,
+    stdoutIsTty: process.stdout.isTTY === true,
+    stderrIsTty: process.stderr.isTTY === true,
+    env: process.env,
+    cwd: process.cwd(),
+    interruptible: async (work) => {
+      const interrupt = new AbortController();
+      const onInterrupt = (): void => interrupt.abort();
+      // Once: a second Ctrl-C ends the process whatever it is doing.
+      process.once("SIGINT", onInterrupt);
+      return work(interrupt.signal).finally(() => process.off("SIGINT", onInterrupt));
+    },
+    deps: {},
+  };
+}
+
+async function writeStdout(text: string): Promise<boolean> {
+  try {
+    await Bun.write(Bun.stdout, text);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EPIPE") return false;
+    throw new DistillError("evidence", `stdout: cannot be written (${String(error)}). Make room for it.`, {
+      cause: error,
+    });
+  }
+}
+
+/** Nothing can be said about a stderr that cannot be written, so that is no reason to fail. */
+function writeStderr(text: string): void {
+  try {
+    writeSync(2, text);
+  } catch {}
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Options and commands
+// Parsing, help and completion read these tables; so do the tests that hold the README against the program.
+// ---------------------------------------------------------------------------------------------------------------------
+
+export interface Option {
+  /** The value's name in the help; none for a switch. */
+  value?: string;
+  short?: string;
+  multiple?: true;
+  choices?: readonly string[];
+  help: string;
+}
+
+export interface Command {
+  summary: string;
+  /** What stands behind the command's name in the usage line. */
+  usage: string;
+  /** Words that may stand behind the name. */
+  words?: readonly string[];
+  options: Record<string, Option>;
+  examples: string[];
+  run: (flags: Flags, io: Io) => Promise<number>;
+}
+
+const HELP: Record<string, Option> = {
+  help: { short: "h", help: "show this help and exit" },
+  version: { short: "V", help: "show the version and exit" },
+};
+
+const TASK: Record<string, Option> = {
+  task: { value: "TEXT", help: "the task, in your own words: names, numbers and error text help" },
+  "task-file": { value: "FILE", help: "read the task from a file, or from standard input with -" },
+};
+
+const CORPUS: Record<string, Option> = {
+  corpus: {
+    value: "FILE",
+    help: "the playbooks, JSONL (default: exports/rag/playbooks.jsonl under the root)",
+  },
+  root: {
+    value: "DIR",
+    help: "where exports/ and data/ are (default: $LH_DISTILL_ROOT, else this repository)",
+  },
+};
+
+const RETRIEVAL: Record<string, Option> = {
+  ...CORPUS,
+  ranker: { value: "NAME", choices: RANKERS, help: "weighted (default) or jaccard" },
+  "top-k": { value: "N", help: `how many playbooks to retrieve, 1 to 100 (default: ${DEFAULT_TOP_K})` },
+  "min-coverage": {
+    value: "X",
+    help: "retrieve nothing where the best hit covers less of the task, 0 to 1 (default: 0)",
+  },
+};
+
+const MODEL: Record<string, Option> = {
+  model: {
+    value: "NAME",
+    help: `the local model (default: $LH_REPLAY_LOCAL_MODEL, else ${DEFAULT_LOCAL_MODEL})`,
+  },
+  "allow-escalation": { help: "ask a larger model once where the gate rejects or nobody answers" },
+  "escalation-model": {
+    value: "NAME",
+    help: `the larger one (default: $LH_REPLAY_ESCALATION_MODEL, else ${DEFAULT_ESCALATION_MODEL})`,
+  },
+  "local-only": { help: "never escalate; recorded as asked for" },
+  "max-tokens": { value: "N", help: `the longest answer, in tokens (default: ${DEFAULT_MAX_TOKENS})` },
+  temperature: { value: "X", help: `0 to 2 (default: ${DEFAULT_TEMPERATURE})` },
+  seed: { value: "N", help: "sent to the model where given" },
+  "timeout-ms": {
+    value: "N",
+    help: `for one model in all, retries included (default: ${DEFAULT_TIMEOUT_MS})`,
+  },
+  "max-retries": { value: "N", help: `0 to 10, after a failed request (default: ${DEFAULT_MAX_RETRIES})` },
+};
+
+const SHELLS = ["bash", "zsh", "fish"] as const;
+
+export const COMMANDS: Record<string, Command> = {
+  replay: {
+    summary: "retrieve, ask the local model, check the answer, record the run",
+    usage: '--task "…" [options]',
+    options: {
+      ...TASK,
+      "dry-run": { help: "no network: answer with the bundle itself; the row is marked" },
+      "no-retrieval": { help: "the baseline: ask the model without any playbook" },
+      ...RETRIEVAL,
+      ...MODEL,
+      json: { help: "print the record as appended instead of the answer" },
+      "show-prompt": { help: "print the whole prompt to stderr" },
+      quiet: { short: "q", help: "on stderr only errors and rejected answers" },
+      ...HELP,
+    },
+    examples: [
+      'distill replay --dry-run --task "FATAL: sorry, too many clients already on db-3"',
+      'distill replay --task "pod web-7c9 is in CrashLoopBackOff" --allow-escalation',
+    ],
+    run: runReplay,
+  },
+  retrieve: {
+    summary: "show which playbooks match, without asking a model",
+    usage: '--task "…" | --tasks FILE [options]',
+    options: {
+      ...TASK,
+      tasks: {
+        value: "FILE",
+        help: "many tasks, JSONL {task_id?, task, exclude_ids?, exclude_source_run_ids?}",
+      },
+      ...RETRIEVAL,
+      json: { help: "one line a task: {task_id, task, coverage, hits: […]}" },
+      ...HELP,
+    },
+    examples: [
+      'distill retrieve --task "disk full but du finds nothing"',
+      "distill retrieve --tasks tasks.jsonl --json",
+    ],
+    run: runRetrieve,
+  },
+  gate: {
+    summary: "check answers that exist already against their evidence",
+    usage: '--task "…" --evidence FILE … < answer | --rows FILE',
+    options: {
+      ...TASK,
+      evidence: {
+        value: "FILE",
+        multiple: true,
+        help: "a text the answer may draw on; may be given several times",
+      },
+      rows: {
+        value: "FILE",
+        help: "many answers, JSONL {id, task, evidence, response}, - for standard input",
+      },
+      json: { help: "JSON out (with --rows it always is)" },
+      ...HELP,
+    },
+    examples: [
+      'distill gate --task "restart loop of web" --evidence runbook.md < answer.txt',
+      "distill gate --rows answers.jsonl",
+    ],
+    run: runGate,
+  },
+  completion: {
+    summary: "print the completion script for your shell",
+    usage: SHELLS.join("|"),
+    words: SHELLS,
+    options: { ...HELP },
+    examples: [
+      "source <(distill completion bash)",
+      "distill completion fish > ~/.config/fish/completions/distill.fish",
+    ],
+    run: runCompletion,
+  },
+};
+
+/** Runs one command line and returns its exit code. */
+export async function main(argv: string[], io: Io = realIo()): Promise<number> {
+  try {
+    return await dispatch(argv, io);
+  } catch (error) {
+    if (!(error instanceof DistillError)) {
+      io.stderr(
+        `distill: this is a bug in distill, please report it with the command you ran.\n${describeBug(error)}\n`,
+      );
+      return EXIT.bug;
+    }
+    io.stderr(`distill: ${printable(error.message)}\n`);
+    return EXIT[error.code];
+  }
+}
+
+const describeBug = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
+
+async function dispatch(argv: string[], io: Io): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined) {
+    io.stderr(overview());
+    return EXIT.usage;
+  }
+  if (["--help", "-h"].includes(name)) return printed(io, overview());
+  if (name === "help")
+    return printed(io, rest[0] === undefined ? overview() : helpFor(rest[0], commandNamed(rest[0])));
+  if (["--version", "-V"].includes(name)) return printed(io, await versionLine());
+  const command = commandNamed(name);
+  const flags = new Flags(name, command, rest);
+  if (flags.on("help")) return printed(io, helpFor(name, command));
+  if (flags.on("version")) return printed(io, await versionLine());
+  return command.run(flags, io);
+}
+
+async function printed(io: Io, text: string): Promise<number> {
+  await io.stdout(text);
+  return EXIT.accepted;
+}
+
+function commandNamed(name: string): Command {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command) return command;
+  const what = name.startsWith("-") ? "unknown option" : "unknown command";
+  throw usage(`${what} ${shown(name)}.${didYouMean(name, Object.keys(COMMANDS))} See distill --help.`);
+}
+
+const usage = (message: string): DistillError => new DistillError("usage", message);
+
+async function versionLine(): Promise<string> {
+  const manifest: unknown = await Bun.file(join(import.meta.dir, "../../package.json")).json();
+  const version = isObject(manifest) ? String(manifest.version) : "";
+  return `distill ${version} (Bun ${Bun.version})\n`;
+}
+
+/** The flags of one command line. Every reader of a value names the flag and the value in its error. */
+class Flags {
+  private readonly values: Record<string, string | boolean | (string | boolean)[] | undefined>;
+  readonly words: string[];
+
+  /** @throws DistillError `usage` */
+  constructor(
+    private readonly name: string,
+    command: Command,
+    argv: string[],
+  ) {
+    const options = Object.fromEntries(
+      Object.entries(command.options).map(([flag, { value, short, multiple }]) => [
+        flag,
+        {
+          type: value ? ("string" as const) : ("boolean" as const),
+          ...(short && { short }),
+          ...(multiple && { multiple }),
+        },
+      ]),
+    );
+    try {
+      const parsed = parseArgs({
+        args: joinValues(argv, command),
+        options,
+        strict: true,
+        allowPositionals: true,
+      });
+      this.values = parsed.values;
+      this.words = parsed.positionals;
+    } catch (error) {
+      throw this.unusable(error, command);
+    }
+    const stray = this.words.find((word) => !command.words?.includes(word));
+    if (stray !== undefined) throw this.strayWord(stray, command);
+  }
+
+  on(flag: string): boolean {
+    return this.values[flag] === true;
+  }
+
+  text(flag: string): string | undefined {
+    const value = this.values[flag];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  texts(flag: string): string[] {
+    const value = this.values[flag];
+    return Array.isArray(value) ? value.filter((entry) => typeof entry === "string") : [];
+  }
+
+  choice<T extends string>(flag: string, choices: readonly T[], fallback: T): T {
+    const text = this.text(flag);
+    if (text === undefined) return fallback;
+    const choice = choices.find((entry) => entry === text);
+    if (choice !== undefined) return choice;
+    throw usage(
+      `--${flag}: expected ${choices.join(" or ")} (got ${shown(text)}).${didYouMean(text, choices)}`,
+    );
+  }
+
+  /** A number in [min, max]; a whole one unless `fraction`. */
+  number(flag: string, fallback: number, range: { min: number; max: number; fraction?: true }): number {
+    const text = this.text(flag);
+    if (text === undefined) return fallback;
+    const value = text.trim() === "" ? NaN : Number(text);
+    const { min, max, fraction } = range;
+    if (value >= min && value <= max && (fraction || Number.isInteger(value))) return value;
+    throw usage(
+      `--${flag}: expected a ${fraction ? "" : "whole "}number from ${min} to ${max} (got ${shown(text)}).`,
+    );
+  }
+
+  private unusable(error: unknown, { options }: Command): DistillError {
+    const message = error instanceof Error ? error.message : String(error);
+    const flag = /'(?:-\w, )?(-[^' =]*)/.exec(message)?.[1] ?? "";
+    const known = Object.keys(options).map((option) => `--${option}`);
+    if (!known.includes(flag) && !/^-\w$/.test(flag)) {
+      return usage(
+        `unknown option ${shown(flag)}.${didYouMean(flag, known)} See distill ${this.name} --help.`,
+      );
+    }
+    const takesValue = options[flag.slice(2)]?.value;
+    if (!known.includes(flag))
+      return usage(`unknown option ${shown(flag)}. See distill ${this.name} --help.`);
+    return usage(takesValue ? `${flag}: needs a value, ${takesValue}.` : `${flag}: takes no value.`);
+  }
+
+  private strayWord(word: string, command: Command): DistillError {
+    const { words, options } = command;
+    if (words)
+      return usage(
+        `${this.name}: expected ${words.join(" or ")} (got ${shown(word)}).${didYouMean(word, words)}`,
+      );
+    const hint = options.task ? ` A task goes into quotes behind --task: --task ${shown(word)}.` : "";
+    return usage(`${this.name}: unexpected ${shown(word)}.${hint}`);
+  }
+}
+
+/** `--flag -value` as `--flag=-value`: a task may begin with a dash ("-bash: foo: command not found"), a flag's name may not. */
+function joinValues(argv: string[], { options }: Command): string[] {
+  const joined: string[] = [];
+  for (let at = 0; at < argv.length; at++) {
+    const flag = argv[at]!;
+    const next = argv[at + 1];
+    if (flag === "--") return [...joined, ...argv.slice(at)];
+    const takesValue = flag.startsWith("--") && options[flag.slice(2)]?.value !== undefined;
+    const nextIsFlag = next?.startsWith("--") && Object.hasOwn(options, next.slice(2).split("=")[0]!);
+    if (takesValue && next !== undefined && !nextIsFlag) joined.push(`${flag}=${argv[++at]}`);
+    else joined.push(flag);
+  }
+  return joined;
+}
+
+/** " Did you mean …?" where one of the names is near enough, else nothing. */
+function didYouMean(text: string, names: readonly string[]): string {
+  const ranked = names
+    .map((name) => ({ name, edits: editDistance(text, name) }))
+    .sort((a, b) => a.edits - b.edits);
+  const [nearest] = ranked;
+  return nearest && nearest.edits <= Math.max(2, nearest.name.length / 3)
+    ? ` Did you mean ${nearest.name}?`
+    : "";
+}
+
+/** Levenshtein's distance: insertions, deletions and substitutions that turn `a` into `b`. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [i, char] of [...a].entries()) {
+    const next = [i + 1];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (char === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Help
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** `distill --help`. */
+export function overview(): string {
+  const names = Object.keys(COMMANDS);
+  return `distill: makes a small local language model answer like someone who has done the job before.
+
+Usage: distill <command> [options]
+
+${columns(names.map((name) => [name, COMMANDS[name]!.summary]))}
+
+Start with
+  distill replay --dry-run --task "FATAL: sorry, too many clients already on db-3"
+
+${columns([
+  ["LH_GATEWAY_URL", `the model server (default: ${DEFAULT_GATEWAY_URL}, else Ollama on port 11434)`],
+  ["LH_GATEWAY_KEY", "its key, where it wants one"],
+  ["LH_REPLAY_LOCAL_MODEL", `the local model (default: ${DEFAULT_LOCAL_MODEL})`],
+  ["LH_REPLAY_ESCALATION_MODEL", `the larger model (default: ${DEFAULT_ESCALATION_MODEL})`],
+  ["LH_ESCALATION_URL", "its server (default: LH_GATEWAY_URL)"],
+  ["LH_ESCALATION_KEY", "its key (default: LH_GATEWAY_KEY, at the same origin)"],
+  ["LH_DISTILL_ROOT", "where exports/ and data/ are (default: this repository)"],
+])}
+
+Exit codes
+${columns([
+  ["0", "accepted, or done"],
+  ["1", "the gate rejected the answer"],
+  ["2", "usage: a flag or a variable is wrong"],
+  ["3", "input: a file is missing or holds bad data"],
+  ["4", "no model answered"],
+  ["5", "the run could not be recorded, or stdout not be written"],
+  ["130", "interrupted; the run is recorded as an error"],
+])}
+
+distill <command> --help tells more.
+`;
+}
+
+/** `distill <command> --help`. */
+export function helpFor(name: string, command: Command): string {
+  const rows = Object.entries(command.options).map(([flag, { value, short, help }]): [string, string] => [
+    `${short ? `-${short}, ` : ""}--${flag}${value ? ` ${value}` : ""}`,
+    help,
+  ]);
+  return `distill ${name}: ${command.summary}.
+
+Usage: distill ${name} ${command.usage}
+
+${columns(rows)}
+
+Examples
+${command.examples.map((example) => `  ${example}`).join("\n")}
+`;
+}
+
+function columns(rows: [string, string][]): string {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What several commands read from flags and environment
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface Place {
+  root: string;
+  corpusPath: string;
+}
+
+function placeOf(flags: Flags, io: Io): Place {
+  const named = flags.text("root") ?? variable(io, "LH_DISTILL_ROOT");
+  const root = resolve(io.cwd, named ?? join(import.meta.dir, "../.."));
+  if (named !== undefined && !statSync(root, { throwIfNoEntry: false })?.isDirectory()) {
+    throw usage(`${flags.text("root") ? "--root" : "LH_DISTILL_ROOT"}: ${shown(named)} is not a folder.`);
+  }
+  const corpus = flags.text("corpus");
+  return {
+    root,
+    corpusPath: corpus === undefined ? join(root, "exports/rag/playbooks.jsonl") : resolve(io.cwd, corpus),
+  };
+}
+
+/** A variable's value; an empty one is not set. */
+const variable = (io: Io, name: string): string | undefined => io.env[name] || undefined;
+
+const rankerOf = (flags: Flags): Ranker => flags.choice("ranker", RANKERS, "weighted");
+
+function retrieveOptions(flags: Flags): RetrieveOptions {
+  return {
+    topK: flags.number("top-k", DEFAULT_TOP_K, { min: 1, max: 100 }),
+    minCoverage: flags.number("min-coverage", 0, { min: 0, max: 1, fraction: true }),
+  };
+}
+
+/** The one task of a command line. @throws DistillError where there is none, two, or an empty one. */
+async function taskOf(flags: Flags, io: Io): Promise<string> {
+  const text = flags.text("task");
+  const file = flags.text("task-file");
+  if (text !== undefined && file !== undefined) throw usage("--task and --task-file: give one of the two.");
+  if (text === undefined && file === undefined)
+    throw usage('no task. Say what is to be done: --task "…", or --task-file FILE.');
+  if (file === undefined) return nonEmpty(text!, usage("--task: the task is empty. Say what is to be done."));
+  const read = await readText(file === "-" ? file : resolve(io.cwd, file));
+  return nonEmpty(
+    read.trim(),
+    new DistillError("input", `${file}: the task is empty. Say what is to be done.`),
+  );
+}
+
+function nonEmpty(text: string, error: DistillError): string {
+  if (text.trim() === "") throw error;
+  return text;
+}
+
+const warner =
+  (io: Io) =>
+  (message: string): void =>
+    io.stderr(`distill: ${printable(message)}\n`);
+
+/** Text from outside on one line of a terminal: control characters as escapes, a newline included. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (char) => {
+    const code = char.codePointAt(0)!;
+    return char === "\n"
+      ? "\\n"
+      : code < 256
+        ? `\\x${code.toString(16).padStart(2, "0")}`
+        : `\\u${code.toString(16)}`;
+  });
+}
+
+/** Text from outside on several lines of a terminal. */
+const printableLines = (text: string): string =>
+  text
+    .split(/\r?\n/)
+    .map((line) => line.split("\t").map(printable).join("\t"))
+    .join("\n");
+
+// ---------------------------------------------------------------------------------------------------------------------
+// replay
+// ---------------------------------------------------------------------------------------------------------------------
+
+async function runReplay(flags: Flags, io: Io): Promise<number> {
+  const options = replayOptions(flags, io);
+  const task = await taskOf(flags, io);
+  const watcher = new Watcher(flags, io);
+  const outcome = await io
+    .interruptible((signal) =>
+      replay(task, options, { ...realDeps(), signal, ...io.deps, onEvent: watcher.onEvent }),
+    )
+    .finally(() => watcher.stopWaiting());
+  watcher.summarise(outcome);
+  if (flags.on("json")) await io.stdout(`${JSON.stringify(outcome.row)}\n`);
+  else if (outcome.row.verdict === "pass") await io.stdout(forStdout(`${outcome.answer?.trimEnd()}\n`, io));
+  return exitCodeOf(outcome);
+}
+
+function exitCodeOf({ row, interrupted, appendError }: ReplayOutcome): number {
+  if (interrupted) return EXIT.interrupted;
+  if (appendError) return EXIT.evidence;
+  return { pass: EXIT.accepted, fail: EXIT.rejected, error: EXIT.noAnswer }[row.verdict];
+}
+
+/** A terminal obeys control characters; a file or a pipe gets the text as it is. */
+const forStdout = (text: string, io: Io): string => (io.stdoutIsTty ? printableLines(text) : text);
+
+function replayOptions(flags: Flags, io: Io): ReplayOptions {
+  if (flags.on("local-only") && flags.on("allow-escalation")) {
+    throw usage("--local-only and --allow-escalation exclude each other. Give one of the two.");
+  }
+  const options: ReplayOptions = {
+    ...placeOf(flags, io),
+    ...retrieveOptions(flags),
+    ranker: rankerOf(flags),
+    noRetrieval: flags.on("no-retrieval"),
+    dryRun: flags.on("dry-run"),
+    localOnly: flags.on("local-only"),
+    local: localTarget(flags, io),
+    escalation: flags.on("allow-escalation") ? escalationTarget(flags, io) : null,
+    sampling: {
+      maxTokens: flags.number("max-tokens", DEFAULT_MAX_TOKENS, { min: 1, max: 1_000_000 }),
+      temperature: flags.number("temperature", DEFAULT_TEMPERATURE, { min: 0, max: 2, fraction: true }),
+      seed:
+        flags.text("seed") === undefined
+          ? null
+          : flags.number("seed", 0, { min: -(2 ** 31), max: 2 ** 32 - 1 }),
+    },
+    timeoutMs: flags.number("timeout-ms", DEFAULT_TIMEOUT_MS, { min: 1, max: 86_400_000 }),
+    maxRetries: flags.number("max-retries", DEFAULT_MAX_RETRIES, { min: 0, max: 10 }),
+  };
+  // Here, so that a wrong URL is told before any work is done.
+  for (const target of [options.local, options.escalation]) if (target) endpointsFor(target);
+  return options;
+}
+
+function localTarget(flags: Flags, io: Io): ModelTarget {
+  return {
+    role: "local",
+    model: flags.text("model") || variable(io, "LH_REPLAY_LOCAL_MODEL") || DEFAULT_LOCAL_MODEL,
+    baseUrl: variable(io, "LH_GATEWAY_URL") ?? null,
+    key: variable(io, "LH_GATEWAY_KEY") ?? null,
+  };
+}
+
+/** The gateway's key goes along only where the escalation has the gateway's own origin. */
+function escalationTarget(flags: Flags, io: Io): ModelTarget {
+  const local = localTarget(flags, io);
+  const baseUrl = variable(io, "LH_ESCALATION_URL") ?? local.baseUrl;
+  const origin = (url: string | null): string | undefined => URL.parse(url ?? DEFAULT_GATEWAY_URL)?.origin;
+  const sharedKey = origin(baseUrl) === origin(local.baseUrl) ? local.key : null;
+  return {
+    role: "escalation",
+    model:
+      flags.text("escalation-model") ||
+      variable(io, "LH_REPLAY_ESCALATION_MODEL") ||
+      DEFAULT_ESCALATION_MODEL,
+    baseUrl,
+    key: variable(io, "LH_ESCALATION_KEY") ?? sharedKey,
+  };
+}
+
+/** Says on stderr what a replay does, while it does it, and in the end what came of it. */
+class Watcher {
+  private timer: Timer | undefined;
+  private readonly quiet: boolean;
+  private readonly showPrompt: boolean;
+
+  constructor(
+    flags: Flags,
+    private readonly io: Io,
+  ) {
+    this.quiet = flags.on("quiet");
+    this.showPrompt = flags.on("show-prompt");
+  }
+
+  readonly onEvent = (event: ReplayEvent): void => {
+    this.stopWaiting();
+    if (event.kind === "started") this.say(`run_id=${event.runId}`);
+    if (event.kind === "warning") this.say(event.message);
+    if (event.kind === "retrieved") for (const line of retrievalLines(event)) this.say(line);
+    if (event.kind === "prompt" && this.showPrompt)
+      this.io.stderr(`${printableLines(promptText(event.prompt))}\n`);
+    if (event.kind === "calling") this.wait(event.model, event.endpoint);
+    if (event.kind === "retrying") this.say(`${event.error} Trying again in ${seconds(event.waitMs)}.`);
+    if (event.kind === "judged" && event.attempt.verdict === "fail") this.reject(event.attempt);
+  };
+
+  /** The last lines of a run: who answered, how long it took, the verdict and why. */
+  summarise({ row, appendError }: ReplayOutcome): void {
+    for (const attempt of row.attempts) {
+      if (attempt.error) this.complain(attempt.error);
+      else if (!row.dry_run) this.say(callLine(attempt));
+      if (attempt.prompt_cut) this.complain(cutPromptLine(attempt));
+    }
+    this.say(
+      `escalation path: ${row.escalation_path.join(" -> ")}${row.dry_run ? " (dry run, not asked)" : ""}`,
+    );
+    this.say(
+      `verdict: ${row.verdict}${row.gate ? ` (${groundingWords(row.gate)})` : ""} in ${seconds(row.duration_ms)}`,
+    );
+    for (const reason of row.validation_result.reasons) if (row.verdict !== "error") this.say(`  ${reason}`);
+    if (appendError) this.complain(appendError.message);
+  }
+
+  stopWaiting(): void {
+    if (this.timer === undefined) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+    this.io.stderr("\r\x1b[K");
+  }
+
+  /** A line that is rewritten every second while a model works; on a terminal only. */
+  private wait(model: string, endpoint: string): void {
+    if (this.quiet || !this.io.stderrIsTty) return;
+    const startedAt = Date.now();
+    const draw = (): void => {
+      const waited = Date.now() - startedAt;
+      const loading = waited > 5000 ? " (a first call may include loading the model)" : "";
+      const line = `[replay] ${model} at ${endpoint} works, ${Math.round(waited / 1000)} s${loading}`;
+      this.io.stderr(`\r\x1b[K${printable(line).slice(0, (process.stderr.columns || 80) - 1)}`);
+    };
+    draw();
+    this.timer = setInterval(draw, 1000);
+  }
+
+  private reject({ reply, reasons }: Attempt): void {
+    this.complain(`rejected answer of ${reply.record.requested_model}, not to be relied on:`);
+    this.io.stderr(`${printableLines(reply.answer?.trim() ?? "").replaceAll(/^/gm, "| ")}\n`);
+    for (const reason of reasons) this.complain(`  ${reason}`);
+  }
+
+  private say(line: string): void {
+    if (!this.quiet) this.complain(line);
+  }
+
+  private complain(line: string): void {
+    this.io.stderr(`[replay] ${printable(line)}\n`);
+  }
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+function retrievalLines({
+  retrieval,
+  bundle,
+  records,
+}: Extract<ReplayEvent, { kind: "retrieved" }>): string[] {
+  const { hits, ranker, coverage, abstained } = retrieval;
+  const found = `retrieved ${hits.length} of ${records} playbooks (${ranker}, coverage ${coverage.toFixed(2)})`;
+  if (abstained) return [`${found}: too little to go by, so the model is shown none`];
+  if (hits.length === 0) return [`${found}: none shares a word with the task, so the model is shown none`];
+  const { prior_successful_outputs, failure_patterns, validation_steps, bundle_token_estimate } = bundle;
+  const shown = [
+    counted(prior_successful_outputs.length, "exemplar"),
+    counted(failure_patterns.length, "warning"),
+    counted(validation_steps.length, "check"),
+  ].join(", ");
+  const quoted = [...prior_successful_outputs, ...failure_patterns];
+  return [
+    `${found}; shown: ${shown}, ~${bundle_token_estimate} tokens`,
+    ...quoted.map(({ rag_id, score, success_score }) => `  ${score.toFixed(3)} ${rag_id} (${success_score})`),
+  ];
+}
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+function callLine(attempt: ReplayOutcome["row"]["attempts"][number]): string {
+  const { requested_model, returned_model, usage, duration_ms } = attempt;
+  const other =
+    returned_model !== null && returned_model !== requested_model
+      ? ` (the server says ${returned_model})`
+      : "";
+  const tokens = usage
+    ? `, ${usage.prompt_tokens ?? "?"} tokens in, ${usage.completion_tokens ?? "?"} out`
+    : "";
+  return `model: ${requested_model}${other}, ${seconds(duration_ms)}${tokens}`;
+}
+
+function cutPromptLine(attempt: ReplayOutcome["row"]["attempts"][number]): string {
+  const counts = `${attempt.usage?.prompt_tokens} tokens counted, about ${attempt.prompt_token_estimate} sent`;
+  return `warning: ${attempt.requested_model} seems to have seen only a part of the prompt (${counts}). Give the server a larger context.`;
+}
+
+/** What the gate looked up, in words. "Nothing to check" is said, never taken for grounded. */
+function groundingWords({ grounding, claims }: Pick<GroundingResult, "grounding" | "claims">): string {
+  if (grounding === "nothing_to_check") return "nothing to check";
+  const supported = claims.filter((claim) => claim.supported_by !== null).length;
+  return `${grounding}: ${supported} of ${counted(claims.length, "fact")} found in the task or the playbooks`;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// retrieve
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface RetrievalTask {
+  task: string;
+  task_id: string;
+  exclude_ids: string[];
+  exclude_source_run_ids: string[];
+}
+
+async function runRetrieve(flags: Flags, io: Io): Promise<number> {
+  const options = retrieveOptions(flags);
+  const ranker = rankerOf(flags);
+  const file = flags.text("tasks");
+  if (file !== undefined && (flags.text("task") ?? flags.text("task-file")) !== undefined) {
+    throw usage("--tasks goes without --task and --task-file. Give one of them.");
+  }
+  const single = file === undefined ? [await taskOf(flags, io)] : [];
+  const corpus = await loadCorpus(placeOf(flags, io).corpusPath, warner(io));
+  const index = indexCorpus(corpus.records, ranker);
+  let bad = 0;
+  const warn = (message: string): void => (bad++, warner(io)(message));
+  const tasks =
+    file === undefined ? single.map(plainTask) : readRows(fileOf(file, io), toRetrievalTask, warn);
+  for await (const task of tasks) {
+    const text = flags.on("json")
+      ? retrievalJson(task, index, options)
+      : retrievalTable(task, index, options);
+    if (!(await io.stdout(forStdout(text, io)))) return EXIT.accepted;
+  }
+  return bad > 0 ? EXIT.input : EXIT.accepted;
+}
+
+const fileOf = (file: string, io: Io): string => (file === "-" ? file : resolve(io.cwd, file));
+
+const plainTask = (task: string): RetrievalTask => ({
+  task,
+  task_id: sha256(task).slice(0, 16),
+  exclude_ids: [],
+  exclude_source_run_ids: [],
+});
+
+/** The rows of a JSONL file that `toRow` accepts; what it says of the others is told by `warn` with their place. */
+async function* readRows<T>(
+  path: string,
+  toRow: (value: Record<string, unknown>) => T | string,
+  warn: (message: string) => void,
+): AsyncGenerator<T> {
+  let rows = 0;
+  for await (const line of readJsonLines(path)) {
+    rows++;
+    const row =
+      "problem" in line
+        ? line.problem
+        : isObject(line.value)
+          ? toRow(line.value)
+          : `expected a JSON object (got ${shown(line.value)}).`;
+    if (typeof row === "string") warn(`${path}:${line.number}: ${row}`);
+    else yield row;
+  }
+  if (rows === 0) throw new DistillError("input", `${path}: no rows. Write one JSON object a line.`);
+}
+
+function toRetrievalTask(value: Record<string, unknown>): RetrievalTask | string {
+  const { task, task_id, exclude_ids = [], exclude_source_run_ids = [] } = value;
+  if (typeof task !== "string" || task.trim() === "")
+    return `"task" must be a non-empty string (got ${shown(task)}).`;
+  if (task_id !== undefined && typeof task_id !== "string")
+    return `"task_id" must be a string (got ${shown(task_id)}).`;
+  if (!isStringArray(exclude_ids))
+    return `"exclude_ids" must be an array of strings (got ${shown(exclude_ids)}).`;
+  if (!isStringArray(exclude_source_run_ids)) {
+    return `"exclude_source_run_ids" must be an array of strings (got ${shown(exclude_source_run_ids)}).`;
+  }
+  const plain = plainTask(task);
+  return { ...plain, task_id: task_id ?? plain.task_id, exclude_ids, exclude_source_run_ids };
+}
+
+function retrieveFor(task: RetrievalTask, index: CorpusIndex, options: RetrieveOptions): Retrieval {
+  const { exclude_ids: excludeIds, exclude_source_run_ids: excludeSourceRunIds } = task;
+  return retrieve(task.task, index, { ...options, excludeIds, excludeSourceRunIds });
+}
+
+function retrievalJson(task: RetrievalTask, index: CorpusIndex, options: RetrieveOptions): string {
+  const { hits, weights, coverage, abstained } = retrieveFor(task, index, options);
+  const described = hits.map((hit) => {
+    const { rag_id, score, title, content_preview, success_score } = describeHit(hit, weights);
+    return { rag_id, score, title, content_preview, success_score };
+  });
+  return `${JSON.stringify({ task_id: task.task_id, task: task.task, coverage, abstained, hits: described })}\n`;
+}
+
+/** Lines of a preview that the table shows; all of it is in --json. */
+const TABLE_PREVIEW_CHARS = 240;
+
+function retrievalTable(task: RetrievalTask, index: CorpusIndex, options: RetrieveOptions): string {
+  const { hits, weights, coverage, abstained } = retrieveFor(task, index, options);
+  const heading = `${task.task.replaceAll(/\s+/g, " ").trim().slice(0, 100)}\n  coverage ${coverage.toFixed(2)}`;
+  if (abstained) return `${heading}: below --min-coverage, so nothing is retrieved\n\n`;
+  if (hits.length === 0) return `${heading}: no playbook shares a word with this task\n\n`;
+  const rows = hits.map((hit, index) => {
+    const { rag_id, title, score, success_score, content_preview } = describeHit(
+      hit,
+      weights,
+      TABLE_PREVIEW_CHARS,
+    );
+    const note = success_score === "accepted" ? "" : ` [${success_score}]`;
+    const preview = content_preview.replaceAll(/^/gm, "              ");
+    return `${String(index + 1).padStart(4)}  ${score.toFixed(3)}  ${rag_id}${note}\n             ${title}\n${preview}\n`;
+  });
+  return `${heading}\n${rows.join("")}\n`;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// gate
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface AnswerRow {
+  id: string;
+  task: string;
+  evidence: string[];
+  response: string;
+}
+
+async function runGate(flags: Flags, io: Io): Promise<number> {
+  const file = flags.text("rows");
+  if (file === undefined) return gateOne(flags, io);
+  if ((flags.text("task") ?? flags.text("task-file") ?? flags.texts("evidence")[0]) !== undefined) {
+    throw usage("--rows goes without --task and --evidence: each row brings its own.");
+  }
+  let bad = 0;
+  const warn = (message: string): void => (bad++, warner(io)(message));
+  for await (const row of readRows(fileOf(file, io), toAnswerRow, warn)) {
+    if (!(await io.stdout(`${JSON.stringify(judged(row).result)}\n`))) return EXIT.accepted;
+  }
+  return bad > 0 ? EXIT.input : EXIT.accepted;
+}
+
+function toAnswerRow(value: Record<string, unknown>): AnswerRow | string {
+  const { id, task, evidence, response } = value;
+  if (typeof id !== "string") return `"id" must be a string (got ${shown(id)}).`;
+  if (typeof task !== "string") return `"task" must be a string (got ${shown(task)}).`;
+  if (typeof response !== "string") return `"response" must be a string (got ${shown(response)}).`;
+  const texts = typeof evidence === "string" ? [evidence] : evidence;
+  if (!isStringArray(texts))
+    return `"evidence" must be a string or an array of strings (got ${shown(evidence)}).`;
+  return { id, task, evidence: texts, response };
+}
+
+function judged({ id, task, evidence, response }: AnswerRow): { result: object; grounding: GroundingResult } {
+  const sources = [
+    source(TASK_SOURCE, task),
+    ...evidence.map((text, index) => source(`evidence:${index}`, text)),
+  ];
+  const result = ground(response, sources);
+  const { grounding, score, claims, reason } = result;
+  const verdict = grounding === "ungrounded" ? "fail" : "pass";
+  const checks = [{ name: "ungrounded", passed: verdict === "pass", reason }];
+  return { result: { id, verdict, grounding, score, checks, claims }, grounding: result };
+}
+
+async function gateOne(flags: Flags, io: Io): Promise<number> {
+  if (flags.text("task-file") === "-")
+    throw usage("--task-file: standard input is the answer here. Name a file.");
+  const task = await taskOf(flags, io);
+  const evidence = await Promise.all(flags.texts("evidence").map((file) => readText(fileOf(file, io))));
+  const response = await readText("-");
+  const { result, grounding } = judged({ id: sha256(task).slice(0, 16), task, evidence, response });
+  const text = flags.on("json")
+    ? `${JSON.stringify(result)}\n`
+    : claimTable(grounding, flags.texts("evidence"));
+  await io.stdout(forStdout(text, io));
+  return grounding.grounding === "ungrounded" ? EXIT.rejected : EXIT.accepted;
+}
+
+function claimTable(result: GroundingResult, files: string[]): string {
+  const { claims, grounding, score } = result;
+  const verdict = grounding === "ungrounded" ? "fail" : "pass";
+  const place = ({ supported_by }: Claim): string => {
+    if (supported_by === null) return "NOT FOUND";
+    return supported_by === TASK_SOURCE
+      ? "task"
+      : (files[Number(supported_by.split(":")[1])] ?? supported_by);
+  };
+  const rows = claims.map(
+    (claim) => `  ${claim.kind.padEnd(10)} ${claim.text.replaceAll(/\s+/g, " ")}  <- ${place(claim)}`,
+  );
+  return [`${verdict} (${groundingWords(result)}; doubt ${score.toFixed(2)})`, ...rows, ""].join("\n");
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// completion
+// ---------------------------------------------------------------------------------------------------------------------
+
+async function runCompletion(flags: Flags, io: Io): Promise<number> {
+  const [shell] = flags.words;
+  if (shell === undefined) throw usage(`completion: name your shell: ${SHELLS.join(", ")}.`);
+  const scripts: Record<string, () => string> = {
+    bash: bashCompletion,
+    zsh: zshCompletion,
+    fish: fishCompletion,
+  };
+  return printed(io, scripts[shell]!());
+}
+
+const FILE_VALUES = new Set(["FILE", "DIR"]);
+
+const longFlags = (command: Command): string[] => Object.keys(command.options).map((flag) => `--${flag}`);
+
+function bashCompletion(): string {
+  const words = Object.entries(COMMANDS).map(
+    ([name, command]) =>
+      `    ${name}) words="${[...(command.words ?? []), ...longFlags(command)].join(" ")}" ;;`,
+  );
+  const files = allOptions().filter(([, { value }]) => value && FILE_VALUES.has(value));
+  const choices = allOptions().filter(([, { choices }]) => choices);
+  return `# distill completion for bash: source <(distill completion bash)
+_distill() {
+  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD - 1]}" words="${Object.keys(COMMANDS).join(" ")} help --help --version"
+  COMPREPLY=()
+  case "$prev" in
+    ${files.map(([flag]) => `--${flag}`).join(" | ")}) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+${choices.map(([flag, { choices }]) => `    --${flag}) COMPREPLY=($(compgen -W "${choices!.join(" ")}" -- "$cur")); return ;;`).join("\n")}
+  esac
+  if ((COMP_CWORD > 1)); then
+    case "\${COMP_WORDS[1]}" in
+${words.join("\n")}
+    esac
+  fi
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+complete -o default -F _distill distill
+`;
+}
+
+/** Every option of every command, each flag once. */
+function allOptions(): [string, Option][] {
+  return Object.entries(Object.assign({}, ...Object.values(COMMANDS).map((command) => command.options)));
+}
+
+function zshCompletion(): string {
+  const quote = (text: string): string => text.replaceAll(/[[\]:\\]/g, "\\$&").replaceAll("'", "'\\''");
+  const argument = ([flag, { value, help, choices, multiple }]: [string, Option]): string => {
+    const action = choices
+      ? `(${choices.join(" ")})`
+      : value === "DIR"
+        ? "_files -/"
+        : value === "FILE"
+          ? "_files"
+          : "";
+    return `'${multiple ? "*" : ""}--${flag}[${quote(help)}]${value ? `:${value}:${action}` : ""}'`;
+  };
+  const cases = Object.entries(COMMANDS).map(([name, { words, options }]) => {
+    const specs = [
+      ...(words ? [`':word:(${words.join(" ")})'`] : []),
+      ...Object.entries(options).map(argument),
+    ];
+    return `    ${name}) _arguments ${specs.join(" ")} ;;`;
+  });
+  return `#compdef distill
+# distill completion for zsh: distill completion zsh > "\${fpath[1]}/_distill"
+_distill() {
+  local -a commands=(${Object.entries(COMMANDS)
+    .map(([name, { summary }]) => `'${name}:${quote(summary)}'`)
+    .join(" ")})
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  shift words
+  ((CURRENT--))
+  case "$words[1]" in
+${cases.join("\n")}
+  esac
+}
+compdef _distill distill
+`;
+}
+
+function fishCompletion(): string {
+  const quote = (text: string): string => `'${text.replaceAll(/['\\]/g, "\\$&")}'`;
+  const lines = Object.entries(COMMANDS).flatMap(([name, { summary, words, options }]) => [
+    `complete -c distill -f -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`,
+    ...(words
+      ? [`complete -c distill -f -n '__fish_seen_subcommand_from ${name}' -a ${quote(words.join(" "))}`]
+      : []),
+    ...Object.entries(options).map(([flag, { short, value, help, choices }]) => {
+      const values = choices
+        ? ` -x -a ${quote(choices.join(" "))}`
+        : value
+          ? FILE_VALUES.has(value)
+            ? " -r -F"
+            : " -x"
+          : "";
+      const letter = short ? ` -s ${short}` : "";
+      return `complete -c distill -n '__fish_seen_subcommand_from ${name}' -l ${flag}${letter}${values} -d ${quote(help)}`;
+    }),
+  ]);
+  return `# distill completion for fish: distill completion fish > ~/.config/fish/completions/distill.fish\n${lines.join("\n")}\n`;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

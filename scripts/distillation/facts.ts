@@ -1,0 +1,1214 @@
+/**
+ * Machine-made facts: what a machine wrote or will read, so that one changed character makes it false.
+ *
+ * A fact is a code, path, URL, host, identifier, flag, version, percentage, number, time or command word.
+ * `extractFacts` finds them in an answer; `findFact` looks one up, exactly, in a text that `prepareEvidence`
+ * made ready. Both read the same plain text: quotes, dashes and blanks made plain, Markdown escapes dropped.
+ *
+ * How facts are found: the recognisers of the table RECOGNISERS run in order of precedence, and what one of
+ * them claims, the later ones cannot see. A claim of weight 0 is no fact: a placeholder, a list marker, what
+ * everybody knows by name. A command line is never one fact: its executable, words, flags, paths and numbers
+ * are looked up one by one, for an honest command joins the names of the task with the verbs of a record.
+ *
+ * How a fact is looked up: by its key (its normal form), between token boundaries, without regard to case.
+ * Quantities are looked up by value: through number words, separators, rounding, units and fractions. What is
+ * longer than the evidence is invented; a leading part of it (a path's directory, 4.16 of 4.16.3) is not.
+ *
+ * What it cannot see: values swapped between two places, an added "not", a right number with a wrong noun or
+ * unit, names of people and products, kebab-case in prose without digits ("virt-api" reads like "read-only"),
+ * numbers in words, and plain words of code that is no command line.
+ */
+
+export type FactKind =
+  | "code"
+  | "path"
+  | "url"
+  | "host"
+  | "identifier"
+  | "flag"
+  | "version"
+  | "percent"
+  | "number"
+  | "time"
+  | "command";
+
+export interface Fact {
+  kind: FactKind;
+  /** The answer's own characters, from `start` up to `end` (UTF-16 offsets). */
+  text: string;
+  start: number;
+  end: number;
+  /** How much it counts against grounding when nothing supports it: 1, or WEAK. */
+  weight: number;
+  /** Normal form that is looked up; alternatives (5:45 by day or by night) are joined with "|". */
+  key: string;
+  /** What a number or percentage measures. */
+  quantity?: Quantity;
+}
+
+export interface Quantity {
+  /** With its scale word applied: 181 million is 181,000,000. */
+  value: number;
+  /** One unit of the last digit that was stated: 1,000,000 for 181 million, 0.1 for 4.5. */
+  step: number;
+  /** Seconds or bytes, where the unit is one of time or size. */
+  base?: { dimension: Dimension; amount: number };
+  /** A bare number: neither unit nor currency nor scale. */
+  bare: boolean;
+}
+
+type Dimension = "seconds" | "bytes";
+
+/** Weight of what is often common knowledge, like a short flag or a sub-command: three make one fact. */
+export const WEAK = 0.34;
+
+/** Stands for what an earlier recogniser claimed; no pattern matches it. */
+const CLAIMED = "\0";
+
+// ---- 1. Plain text --------------------------------------------------------------------------------------
+// Everything below reads plain text. Only a dropped escape shifts an offset, and `shifts` takes it back.
+
+interface PlainText {
+  text: string;
+  /** Offsets in `text` before which an escaping backslash was dropped, ascending. */
+  shifts: number[];
+}
+
+const FANCY: Record<string, string> = {
+  "‘": "'",
+  "’": "'",
+  "‚": "'",
+  "“": '"',
+  "”": '"',
+  "„": '"',
+  "‐": "-",
+  "‑": "-",
+  "‒": "-",
+  "–": "-",
+  "−": "-",
+  "—": " ",
+  "―": " ",
+};
+
+function plainText(original: string): PlainText {
+  const shifts: number[] = [];
+  const unescaped = original.replace(/\\(?=[!-/:-@[-`{-~])/g, (_, offset: number) => {
+    shifts.push(offset - shifts.length);
+    return "";
+  });
+  const text = unescaped
+    .replace(/[\u2010-\u201e\u2212]/g, (mark) => FANCY[mark] ?? mark)
+    .replace(/[\0\u00a0\u2000-\u200b\u202f\u3000\ufeff]/g, " ")
+    // Emphasis: `_never_` is the word, `_id` in a path or `a_b` is not touched.
+    .replace(/(?<=^|[\s(*"'])_+(?=[^\s_])|(?<=[^\s_])_+(?=$|[\s)*"'.,;:!?])/g, (run) =>
+      " ".repeat(run.length),
+    );
+  return { text, shifts };
+}
+
+function originalOffset({ shifts }: PlainText, offset: number): number {
+  return offset + firstIndex(shifts.length, (i) => shifts[i]! > offset);
+}
+
+/** The least index in [0, length) for which a monotone condition holds, or length. */
+function firstIndex(length: number, holds: (index: number) => boolean): number {
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Lower case of the same length: a text that would grow ("İ" does) is folded in its ASCII letters alone. */
+function fold(text: string): string {
+  const lower = text.toLowerCase();
+  return lower.length === text.length ? lower : text.replace(/[A-Z]+/g, (run) => run.toLowerCase());
+}
+
+// ---- 2. Code and commands -------------------------------------------------------------------------------
+// Where the answer's code is, and what part each word of a command line plays. Only shell-like lines have
+// commands: in YAML, JSON, SQL or a program plain words are no facts; identifiers, paths and numbers are.
+
+interface Span {
+  start: number;
+  end: number;
+}
+
+interface CodeRegion extends Span {
+  /** The fence's language; "inline" for a code span, "" for an untagged block. */
+  language: string;
+}
+
+type Role = "executable" | "argument" | "lone";
+
+interface Scene {
+  text: string;
+  code: CodeRegion[];
+  /** The part a plain word plays, by its offset. */
+  roles: Map<number, Role>;
+  /** Simple commands whose head is a utility every shell has: their arguments say little. */
+  everyday: Span[];
+}
+
+function spanAt<S extends Span>(spans: S[], offset: number): S | undefined {
+  const span = spans[firstIndex(spans.length, (i) => spans[i]!.end > offset)];
+  return span && span.start <= offset ? span : undefined;
+}
+
+function setScene(text: string): Scene {
+  const scene: Scene = { text, code: codeRegions(text), roles: new Map(), everyday: [] };
+  for (const region of scene.code) {
+    if (region.language === "inline") readCommandLine(scene, region);
+    else readCodeBlock(scene, region);
+  }
+  return scene;
+}
+
+function codeRegions(text: string): CodeRegion[] {
+  const blocks = fencedBlocks(text);
+  const runs = [...text.matchAll(/`+/g)].filter((run) => !spanAt(blocks, run.index));
+  return [...blocks, ...inlineSpans(text, runs)].sort((a, b) => a.start - b.start);
+}
+
+/** Fenced blocks with their fences; one that is never closed runs to the end. */
+function fencedBlocks(text: string): CodeRegion[] {
+  const blocks: CodeRegion[] = [];
+  let open: { mark: string; language: string; start: number } | undefined;
+  for (const fence of text.matchAll(/^[ \t>]*(```+|~~~+)[ \t]*([\w+#-]*)[^\n`]*$/gm)) {
+    const mark = fence[1]!;
+    if (!open) {
+      open = { mark, language: fence[2]!.toLowerCase(), start: fence.index };
+    } else if (mark.startsWith(open.mark) && fence[2] === "") {
+      blocks.push({ language: open.language, start: open.start, end: fence.index + fence[0].length });
+      open = undefined;
+    }
+  }
+  if (open) blocks.push({ language: open.language, start: open.start, end: text.length });
+  return blocks;
+}
+
+/** Code spans: a run of backticks closes with the next run of the same length in the same paragraph. */
+function inlineSpans(text: string, runs: RegExpExecArray[]): CodeRegion[] {
+  const next = new Map<number, number>();
+  const closing = new Array<number>(runs.length).fill(-1);
+  for (let i = runs.length - 1; i >= 0; i--) {
+    closing[i] = next.get(runs[i]![0].length) ?? -1;
+    next.set(runs[i]![0].length, i);
+  }
+  const spans: CodeRegion[] = [];
+  for (let i = 0; i < runs.length; i++) {
+    const j = closing[i]!;
+    if (j < 0) continue;
+    const start = runs[i]!.index + runs[i]![0].length;
+    const end = runs[j]!.index;
+    if (end - start > MAX_INLINE_CHARS || text.slice(start, end).includes("\n\n")) continue;
+    spans.push({ language: "inline", start, end });
+    i = j;
+  }
+  return spans;
+}
+
+/** A stray backtick must not turn the prose up to the next one into code. */
+const MAX_INLINE_CHARS = 400;
+
+const SHELLS = new Set("sh bash shell zsh console terminal shell-session shellsession cmd".split(" "));
+
+function readCodeBlock(scene: Scene, block: CodeRegion): void {
+  if (block.language !== "" && !SHELLS.has(block.language)) return;
+  const lines = [...scene.text.slice(block.start, block.end).matchAll(/[^\n]+/g)];
+  const prompt = promptOf(lines.map(([line]) => line));
+  let continued = false;
+  for (const line of lines) {
+    const skipped = prompt?.exec(line[0])?.[0].length ?? 0;
+    const isCommand = prompt ? skipped > 0 : looksLikeCommand(line[0]);
+    const start = block.start + line.index;
+    if (isCommand && !continued)
+      readCommandLine(scene, { start: start + skipped, end: start + line[0].length });
+    continued = line[0].endsWith("\\");
+  }
+}
+
+/** `$ ` before any line tells commands from output; `# ` is root's prompt only if every line has it. */
+function promptOf(lines: string[]): RegExp | null {
+  if (lines.some((line) => /^\s*\$ /.test(line))) return /^\s*\$ /;
+  const body = lines.filter((line) => /[^\s`~]/.test(line.replace(/^\s*```+.*/, "")));
+  return body.length > 0 && body.every((line) => /^\s*# [a-z]/.test(line)) ? /^\s*# / : null;
+}
+
+/** A lower-case word, path or assignment first; not `key: value`, an assignment with spaces, or a call. */
+function looksLikeCommand(line: string): boolean {
+  return /^\s*(?:\w+=\S* +)*[a-z./~][\w./+-]*(?=$|[\s;|&])(?!\s*(?:[:=({]|[-+*/<>]?=\s))/.test(line);
+}
+
+/** The utilities of POSIX, the shell's words and curl's like: everybody knows them, whatever the evidence. */
+const EVERYDAY = new Set(
+  (
+    "sudo cat ls cd cp mv rm mkdir rmdir touch ln pwd echo printf grep egrep fgrep sed awk sort uniq " +
+    "head tail less more wc cut tr tee xargs find file stat test true false export source set unset " +
+    "alias eval exec exit return read sleep wait kill ps df du date env time nohup watch which type " +
+    "chmod chown chgrp tar gzip gunzip zip unzip vi vim nano man diff cmp od strings basename " +
+    "dirname id who whoami uname hostname history clear bg fg jobs trap umask ulimit xxd base64 top " +
+    "bash sh zsh curl wget ssh scp"
+  ).split(" "),
+);
+/** What stands before the executable proper. */
+const WRAPPERS = new Set("sudo time env nohup exec xargs watch then do else if while".split(" "));
+const SHELL_WORDS = new Set("for case function fi done esac in elif until select".split(" "));
+
+/** Words that show a sentence or a program statement, not a command line. */
+const SENTENCE =
+  /(?:^|\s)(?:the|a|an|of|is|are|was|were|be|and|or|not|to|from|with|that|this|as|has|have|your|you)\s/i;
+
+/** A call or an assignment: a query or a program, whose plain words are no commands. */
+const STATEMENT = /\w\(|\s(?:[=!<>]?=|=>)\s/;
+
+/** Splits a command line into simple commands and notes the role of each of their plain words. */
+function readCommandLine(scene: Scene, { start, end }: Span): void {
+  const line = scene.text
+    .slice(start, end)
+    .replace(/"[^"\n]*"|'[^'\n]*'/g, (quoted) => CLAIMED.repeat(quoted.length))
+    .replace(/(?:^|\s)#.*/g, (comment) => " ".repeat(comment.length));
+  const lone = /^\s*([A-Za-z][a-z]+)\s*$/.exec(line);
+  if (lone) scene.roles.set(start + line.indexOf(lone[1]!), "lone");
+  else if (!SENTENCE.test(line) && !STATEMENT.test(line)) {
+    for (const part of line.matchAll(/[^|;&(){}\n]+/g)) readSimpleCommand(scene, start + part.index, part[0]);
+  }
+}
+
+function readSimpleCommand(scene: Scene, start: number, command: string): void {
+  let head: string | undefined;
+  for (const token of command.matchAll(/\S+/g)) {
+    const word = token[0];
+    if (head === undefined) {
+      if (/^[$#>%]$|^\w+=/.test(word) || WRAPPERS.has(word)) continue;
+      if (!/^[a-z][\w+.-]*[\w+]$/.test(word) || SHELL_WORDS.has(word)) return;
+      head = word;
+      scene.roles.set(start + token.index, "executable");
+      if (EVERYDAY.has(word)) {
+        scene.everyday.push({ start, end: start + command.length });
+        return;
+      }
+    } else if (/^[a-z]{2,}$/.test(word)) {
+      scene.roles.set(start + token.index, "argument");
+    }
+  }
+}
+
+// ---- 3. Recognisers -------------------------------------------------------------------------------------
+// One per kind: a pattern, linear in its input, and a reader that turns a match into a key and a weight.
+
+interface Reading {
+  key: string;
+  weight: number;
+  /** How many characters of the match it claims; all by default. */
+  length?: number;
+  quantity?: Quantity;
+}
+
+interface Recogniser {
+  kind: FactKind;
+  pattern: RegExp;
+  /** null leaves the match to the later recognisers; weight 0 claims it as no fact. */
+  read(match: RegExpExecArray, scene: Scene): Reading | null;
+}
+
+const NO_FACT: Reading = { key: "", weight: 0 };
+
+/** Alternatives, one a line, tried in order. */
+function oneOf(alternatives: string[], flags = "g"): RegExp {
+  return new RegExp(alternatives.join("|"), flags);
+}
+
+function inCode(scene: Scene, offset: number): boolean {
+  return spanAt(scene.code, offset) !== undefined;
+}
+
+/** `<pod>`, `$NAME`, `{{ .Values.x }}`, `node=$(…)`, HTML tags: the reader or the shell fills them in. */
+const placeholder: Recogniser = {
+  kind: "identifier",
+  pattern: oneOf([
+    String.raw`<(?![A-Za-z][A-Za-z+.-]*:)\/?[A-Za-z][^<>\n]{0,60}>`,
+    String.raw`\{\{[^{}"\n]{0,80}\}\}`,
+    String.raw`\$\{(?!HOME\})[^{}\n]{1,60}\}`,
+    String.raw`\$(?!HOME\b)[A-Za-z_]\w*`,
+    String.raw`(?<![\w.-])[A-Za-z_]\w*(?==\$\()`,
+  ]),
+  read: () => NO_FACT,
+};
+
+/** `my-app`, `YOUR_TOKEN`, `pod-name`: placeholders without brackets. */
+const sampleName: Recogniser = {
+  kind: "identifier",
+  pattern: /(?<![\w\0./-])(?:(?:your|my)[_-]\w+(?:-\w+)*|[a-z]+-name)(?![\w-])/gi,
+  read: () => NO_FACT,
+};
+
+const PARTS = "steps?|passages?|options?|examples?|figures?|points?|answers?|questions?|parts?";
+
+/** Numbers that only count the answer's own parts: "2." at a line's start, "Step 3", "[4]", "(74 words)". */
+const counter: Recogniser = {
+  kind: "number",
+  pattern: oneOf(
+    [
+      String.raw`^[ \t>#*]*\d{1,2}(?:[.):]|\.\d{1,2}\.?)(?=[\s*])`,
+      String.raw`\b(?:${PARTS})\s#?\d{1,2}(?:(?:,|-|\sand|\sto)\s?\d{1,2})*\b`,
+      String.raw`(?<=[\w.,'")\s])\[\d{1,2}\]`,
+      String.raw`\b\d+(?=[ -](?:words?|sentences?|characters?|bullet)\b)`,
+    ],
+    "gim",
+  ),
+  read: (match, scene) => (inCode(scene, match.index) && !/^\s*\d+\./.test(match[0]) ? null : NO_FACT),
+};
+
+/** Domains that make a dotted name a web address without a scheme. */
+const TOP_LEVELS = "com|org|net|io|dev|gov|edu|ai|co|uk|de|fr|eu|ch|info|gg|cloud|local|internal|svc";
+
+const IN_URL = String.raw`[^\s<>"'\`|^{}\\\0]`;
+
+const url: Recogniser = {
+  kind: "url",
+  pattern: oneOf(
+    [
+      String.raw`(?<![\w+.-])[a-z][a-z0-9+.-]{0,20}:\/\/${IN_URL}+`,
+      String.raw`(?<![\w@./-])(?:[a-z0-9-]+\.)+(?:${TOP_LEVELS})(?![\w-]|\.\w)(?::\d+)?(?:[/?]${IN_URL}*)?`,
+    ],
+    "gi",
+  ),
+  read(match) {
+    const text = trimUrl(match[0]);
+    const key = urlKey(text);
+    // Names that RFC 2606 reserves for examples stand for the reader's own.
+    const example = /^(?:[\w-]+\.)*example(?:\.(?:com|org|net))?(?:[:/]|$)/.test(key);
+    return { key, length: text.length, weight: example || key === "" ? 0 : 1 };
+  },
+};
+
+/** Without the sentence's punctuation and without a bracket that the address did not open. */
+function trimUrl(text: string): string {
+  let end = text.length;
+  let open = 0;
+  for (const mark of text) open += mark === "(" || mark === "[" ? 1 : mark === ")" || mark === "]" ? -1 : 0;
+  for (; end > 0; end--) {
+    const last = text[end - 1]!;
+    const unopened = (last === ")" || last === "]") && open < 0;
+    if (!unopened && !".,;:!?*_".includes(last)) break;
+    if (unopened) open++;
+  }
+  return text.slice(0, end);
+}
+
+function urlKey(text: string): string {
+  return fold(text)
+    .replace(/^[a-z][a-z0-9+.-]*:\/\//, "")
+    .replace(/^www\./, "")
+    .replace(/#$/, "")
+    .replace(/(?<!\/)\/+(?=#|$)/, "");
+}
+
+const host: Recogniser = {
+  kind: "host",
+  pattern: oneOf([
+    String.raw`(?<![\w.\0-])\d{1,3}(?:\.\d{1,3}){3}(?:\/\d{1,2}(?!\d)|:\d{2,5})?(?![\w-]|\.\d)`,
+    String.raw`(?<![\w.\0-])localhost(?::\d{2,5})?(?![\w-])`,
+  ]),
+  read: ([text]) => ({
+    key: fold(text),
+    weight: /^(?:localhost|127\.0\.0\.1|0\.0\.0\.0)$/i.test(text) ? 0 : 1,
+  }),
+};
+
+const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTH =
+  "(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|" +
+  "Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)";
+
+/** `2011-04-09`, `April 9, 2011`, `9 April`; key `2011-04-09` or, without a year, `04-09`. */
+const date: Recogniser = {
+  kind: "time",
+  pattern: oneOf([
+    String.raw`(?<![\w.\0/-])(\d{4})[-/](\d{2})[-/](\d{2})(?=\D|$)`,
+    String.raw`(?<![\w\0])(${MONTH})\.? +(\d{1,2})(?:st|nd|rd|th)?(?:,? +(\d{4}))?(?!\w|[.,:]\d)`,
+    String.raw`(?<![\w.\0/-])(\d{1,2})(?:st|nd|rd|th)? +(?:of +)?(${MONTH})\.?(?:,? +(\d{4}))?(?!\w|:\d)`,
+  ]),
+  read([, isoYear, isoMonth, isoDay, monthFirst, dayAfter, yearAfter, dayFirst, monthAfter, yearLast]) {
+    const year = isoYear ?? yearAfter ?? yearLast;
+    const name = (monthFirst ?? monthAfter ?? "").slice(0, 3).toLowerCase();
+    const month = isoMonth ?? String(MONTHS.indexOf(name) + 1).padStart(2, "0");
+    const day = (isoDay ?? dayAfter ?? dayFirst)!.padStart(2, "0");
+    return { key: year ? `${year}-${month}-${day}` : `${month}-${day}`, weight: 1 };
+  },
+};
+
+const HOUR_MINUTE = String.raw`([01]?\d|2[0-4]):([0-5]\d)`;
+
+/** `17:45`, `5:45 PM`, `5 p.m.`; key `17:45`, or `5:45|17:45` where nothing says which half of the day. */
+const clock: Recogniser = {
+  kind: "time",
+  pattern: oneOf(
+    [
+      String.raw`(?<![\w:.\0])${HOUR_MINUTE}(?::[0-5]\d(?:\.\d+)?)?(?:\s?([ap])\.?m\b\.?)?(?![\w:])`,
+      String.raw`(?<![\w:.\0])(1[0-2]|0?[1-9])\s?([ap])\.?m\b\.?`,
+    ],
+    "gi",
+  ),
+  read([, hour24, minutes, half24, hour12, half12]) {
+    return { key: clockKey(Number(hour24 ?? hour12), Number(minutes ?? 0), half24 ?? half12), weight: 1 };
+  },
+};
+
+function clockKey(hour: number, minutes: number, half?: string): string {
+  const at = (h: number) => `${h % 24}:${String(minutes).padStart(2, "0")}`;
+  if (half) return at((hour % 12) + (half.toLowerCase() === "p" ? 12 : 0));
+  return hour >= 1 && hour <= 12 ? `${at(hour)}|${at(hour + 12 === 24 ? 0 : hour + 12)}` : at(hour);
+}
+
+const EXTENSIONS = (
+  "conf cfg cnf ini ya?ml jsonl? toml xml html? css [mc]?jsx? tsx? py rb go rs java kt cpp hpp cs " +
+  "php pl sh bash zsh ps1 bat sql db sqlite3? log txt md rst csv tsv pdf png jpe?g gif svg zip tar " +
+  "t?gz tar\\.gz xz bz2 7z rpm deb pkg dmg exe msi dll jar war service socket timer mount env lock " +
+  "pem crt cer key p12 pub sock pid bak tmp tf tfvars proto wasm ko img iso qcow2 vmdk app xip plist " +
+  "rules repo properties j2 tmpl tpl ipynb"
+).replaceAll(" ", "|");
+const FILE_NAME = new RegExp(String.raw`[\w-]\.(?:${EXTENSIONS})$`, "i");
+
+/** Paths every Unix system has, and the example of every manual. */
+const EVERYDAY_PATH =
+  /^\/?path\/to\b|^\/(?:dev\/(?:null|stdin|stdout|stderr|zero)|bin\/(?:ba|z)?sh|usr\/bin\/env|tmp)$/;
+
+const path: Recogniser = {
+  kind: "path",
+  pattern: oneOf([
+    String.raw`(?<![\w~./$)\]\\-])(?:~|\.\.?|\$HOME|\$\{HOME\})?(?:\/[\w.@%+~-]+)+\/?`,
+    String.raw`(?<![\w\0])[A-Z]:\\[\w.\\-]+`,
+    String.raw`(?<![\w\0./@$\\-])[\w@.][\w@.+%-]*(?:\/[\w.@%+-]+)+\/?`,
+    String.raw`(?<![\w\0./@$\\-])[\w-]+(?:\.[\w-]+)*\.(?:${EXTENSIONS})(?![\w-]|\.\w)`,
+  ]),
+  read(match, scene) {
+    const text = match[0].replace(/[.,:]+$/, "");
+    const rooted = /^(?:~|\.\.?|\$|[A-Z]:\\|\/)/.test(text);
+    if (!rooted && text.includes("/") && !isRelativePath(text, inCode(scene, match.index))) return null;
+    const key = pathKey(text, match.input[match.index - 1] === CLAIMED);
+    return { key, length: text.length, weight: EVERYDAY_PATH.test(key) || !/\w/.test(key) ? 0 : 1 };
+  },
+};
+
+/** `src/app.ts` or, by depth and signs, `api/v1/pods`; not "and/or", `pod/web-1`, 10/12/2020 or `s/a/b/`. */
+function isRelativePath(text: string, code: boolean): boolean {
+  if (FILE_NAME.test(text)) return true;
+  const segments = text.replace(/\/$/, "").split("/");
+  if (segments.length < 3 || segments[0]!.length < 2 || segments.every((part) => /^\d+$/.test(part)))
+    return false;
+  return code || /[_.\d]/.test(text);
+}
+
+/** What follows a placeholder (`<pod>/logs`) is looked up like any other trailing part. */
+function pathKey(text: string, isTrailing: boolean): string {
+  return fold(isTrailing ? text.replace(/^[~.]*\//, "") : text)
+    .replace(/^(?:\$home|\$\{home\})/, "~")
+    .replace(/^\.\//, "")
+    .replace(/(?<![/\\])[/\\]+$/, "");
+}
+
+/** With or without thousands separators; bounded: a list of triples stays linear and a value finite. */
+const DIGITS = String.raw`\d{1,3}(?:,\d{3}){1,6}(?:\.\d+)?|\d{1,18}(?:\.\d+)?`;
+
+const percent: Recogniser = {
+  kind: "percent",
+  pattern: oneOf(
+    [String.raw`(?<![\w.\0])(${DIGITS})[ -]?(?:%|(?:percent|per cent|pct|percentage points?)\b)`],
+    "gi",
+  ),
+  read({ 1: digits }) {
+    const quantity = quantityOf(digits!, {});
+    // "100 %" and "0%" are figures of speech as often as measurements.
+    const round = (quantity.value === 100 || quantity.value === 0) && !digits!.includes(".");
+    return { key: String(quantity.value), weight: round ? WEAK : 1, quantity };
+  },
+};
+
+/** `-rc1`, `-alpine3`, `+build7`, the plus of "4.16+". */
+const VERSION_END = String.raw`(?:-(?:rc|alpha|beta|dev|pre)[.-]?\d*|[-+][0-9A-Za-z.]*\d)?\+?(?![\w-]|\.\d)`;
+
+/** `1.2.3`, `v4`, `1.2.3-rc1`, "version 4.16", "4.x". */
+const version: Recogniser = {
+  kind: "version",
+  pattern: oneOf(
+    [
+      String.raw`(?<![\w.\0])v?\d+(?:\.\d+)*\.x\b`,
+      String.raw`(?<![\w.\0])(?:v\d+(?:\.\d+)*|\d+(?:\.\d+){2,})${VERSION_END}`,
+      String.raw`(?<=\b(?:versions?|release|v\.?) )\d+(?:\.\d+)*${VERSION_END}`,
+    ],
+    "gi",
+  ),
+  read: ([text]) => ({ key: fold(text).replace(/^v/, "").replace(/\+$/, ""), weight: 1 }),
+};
+
+const ERRNO = (
+  "2BIG ACCES ADDRINUSE ADDRNOTAVAIL AGAIN AI_AGAIN ALREADY BADF BUSY CANCELED CHILD CONNABORTED " +
+  "CONNREFUSED CONNRESET DEADLK DOM DQUOT EXIST FAULT FBIG HOSTDOWN HOSTUNREACH INPROGRESS INTR " +
+  "INVAL IO ISCONN ISDIR LOOP MFILE MLINK MSGSIZE NAMETOOLONG NETDOWN NETUNREACH NFILE NOBUFS NODEV " +
+  "NOENT NOEXEC NOLCK NOMEM NOSPC NOSYS NOTCONN NOTDIR NOTEMPTY NOTFOUND NOTSUP NXIO PERM PIPE PROTO " +
+  "RANGE RESOLVE ROFS SOCKETTIMEDOUT SRCH STALE TIMEDOUT TIMEOUT TXTBSY XDEV"
+).replaceAll(" ", "|");
+const SIGNALS = "KILL|TERM|INT|HUP|QUIT|SEGV|ABRT|PIPE|USR[12]|STOP|CONT|CHLD|BUS|FPE|ILL|TRAP";
+const CODE_WORDS =
+  "HTTP(?:S|/[\\d.]+)?|SQLSTATE|errno|" +
+  "(?:[Ee]xit|[Ee]rror|[Rr]eturn|[Rr]esponse|[Ss]tatus)[ -](?:code|status)s?|" +
+  "[Ss]tatus|[Cc]ode|[Ee]rror|[Ss]ignal|[Pp]orts?";
+
+const IS = String.raw`(?: of| is| was|:|=|\[)?`;
+
+/** Error names and numbers, hexadecimal values, hashes, UUIDs, and what is called a code or a port. */
+const code: Recogniser = {
+  kind: "code",
+  pattern: oneOf([
+    String.raw`\b(?:${CODE_WORDS})${IS} ?["'\[(]?(\d{2,5}|[\dA-Z]{5})(?![\w%-]|\.\d|,\d| ?%)`,
+    ...[
+      String.raw`[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12}`,
+      String.raw`0[xX][\da-fA-F]+|\d{19,}`,
+      String.raw`(?=[a-f]*\d)(?=\d*[a-f])[\da-f]{7,64}`,
+      `E(?:${ERRNO})`,
+      `SIG(?:${SIGNALS})`,
+      String.raw`HTTP\/\d(?:\.\d)?`,
+      String.raw`(?:CVE|CWE|RFC|PEP|JEP|KB|BZ)[- ]?\d{3,}(?:-\d+)?`,
+      String.raw`(?:[A-Z]{1,10}-?\d{3,}[A-Z]?|[A-Z]{2,10}-\d{2,})(?:\.\d+)?`,
+    ].map((shape) => String.raw`(?<![\w\0-])(?:${shape})(?![\w-])`),
+  ]),
+  read(match) {
+    const number = match[1];
+    if (number !== undefined) return /\d/.test(number) ? { key: fold(number), weight: 1 } : null;
+    const key = fold(match[0]);
+    return { key: key.replace(/(?<=[a-z])[ -](?=\d)/, "-"), weight: COMMON_TERMS.has(key) ? 0 : 1 };
+  },
+};
+
+/** `--previous`, `-n`, `-xe`; a value after "=" is a fact of its own. */
+const flag: Recogniser = {
+  kind: "flag",
+  pattern: /(?<=^|[\s"'`([{|,/=*])--?[A-Za-z]\w*(?:-\w+)*(?![\w-])/g,
+  read(match, scene) {
+    const text = match[0];
+    if (text.startsWith("--")) return { key: fold(text), weight: 1 };
+    if (spanAt(scene.everyday, match.index)) return NO_FACT;
+    return { key: text, weight: text.length > 4 && inCode(scene, match.index) ? 1 : WEAK };
+  },
+};
+
+/** Spelled like identifiers, known to everybody: products, formats, protocols, architectures. */
+const COMMON_TERMS = new Set(
+  (
+    "github gitlab javascript typescript postgresql mysql mariadb sqlite mongodb dynamodb couchdb " +
+    "influxdb graphql nosql macos ios ipados openssl openssh openbsd freebsd youtube linkedin " +
+    "facebook openai chatgpt powershell devops devsecops wordpress paypal iphone ipad ipod imac ebay " +
+    "wifi airbnb tiktok whatsapp playstation xbox bitbucket intellij vscode websocket websockets " +
+    "webassembly ipv4 ipv6 http2 http3 oauth oauth2 utf-8 utf8 utf-16 iso-8859-1 sha1 sha-1 sha256 " +
+    "sha-256 sha512 sha-512 md5 base64 base32 x86 x64 x86_64 amd64 arm64 aarch64 i386 http/1.0 " +
+    "http/1.1 http/2 http/3 k8s s3 ec2 mp3 mp4 h264 l4 l7 covid-19 covid19 node.js next.js vue.js " +
+    "asp.net vmware redhat cloudwatch cloudformation javadoc latex tex phd openid saml2"
+  ).split(" "),
+);
+
+/** "McDonald", "DeVito", "LaRusso": names of people, which are nobody's identifiers. */
+const SURNAME = /^(?:Mc|Mac|De|Di|Du|La|Le|Van|Von|Fitz|O)[A-Z][a-z]+$/;
+
+/** `kube-state-metrics` in code, `web-7c9` anywhere: hyphenated names. English compounds have no digits. */
+const resource: Recogniser = {
+  kind: "identifier",
+  pattern: /(?<![\w\0./-])[A-Za-z]\w*(?:\.\w+)*(?:-\w+(?:\.\w+)*)+/g,
+  read(match, scene) {
+    const name = match[0];
+    if (COMMON_TERMS.has(fold(name))) return NO_FACT;
+    if (!inCode(scene, match.index) && !isMachineName(name)) return null;
+    return { key: fold(name), weight: 1 };
+  },
+};
+
+/** Prose: one part mixes letters and digits (7c9), or three lower-case parts end in a number (main-db-1). */
+function isMachineName(name: string): boolean {
+  return (
+    /-(?:[a-z]+\d|\d+[a-z]+\d)\w*(?:-|$)/.test(name) ||
+    /^[a-z0-9]+-(?:[a-z0-9]+-)+\d+$/.test(name) ||
+    /\w_\w/.test(name)
+  );
+}
+
+/** `snake_case`, `camelCase`, `a.b.c`, `ns::name`, `call()`. */
+const identifier: Recogniser = {
+  kind: "identifier",
+  pattern: /(?<![\w\0])[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*)*(?:\(\))?/g,
+  read(match, scene) {
+    const name = match[0].replace(/\(\)$/, "");
+    const bare = name.replace(/(?<=[A-Z])s$/, "");
+    if (COMMON_TERMS.has(fold(name))) return NO_FACT;
+    const weight = identifierWeight(bare, inCode(scene, match.index));
+    if (weight === 0 && name === match[0]) return null;
+    return { key: fold(name), weight: weight || 1 };
+  },
+};
+
+function identifierWeight(name: string, code: boolean): number {
+  if (/[A-Za-z0-9]_\w|::|->/.test(name)) return 1;
+  if (name.includes(".")) return isDottedName(name, code) ? 1 : 0;
+  if (/[a-z][A-Z]|[A-Z]{2}[a-z]{2}/.test(name)) return SURNAME.test(name) && !code ? 0 : 1;
+  if (!/\d/.test(name)) return 0;
+  return code && name.length > 2 ? 1 : WEAK;
+}
+
+/** `spec.template.spec`; not "U.S.A", and in prose not two words between which a blank is missing. */
+function isDottedName(name: string, code: boolean): boolean {
+  const parts = name.split(".");
+  if (parts.every((part) => part.length === 1)) return false;
+  return code || parts.length > 2 || parts.some((part) => /[a-z][A-Z]|_|\d/.test(part));
+}
+
+const SECONDS: Record<string, number> = {
+  "ns|nanoseconds?": 1e-9,
+  "[uµ]s|microseconds?": 1e-6,
+  "ms|msecs?|milliseconds?": 1e-3,
+  "s|secs?|seconds?": 1,
+  "m|mins?|minutes?": 60,
+  "h|hrs?|hours?": 3600,
+  "d|days?": 86_400,
+  "w|wks?|weeks?": 604_800,
+};
+const BYTES: Record<string, number> = {
+  "b|bytes?": 1,
+  "kb|kilobytes?": 1e3,
+  "mb|megabytes?": 1e6,
+  "gb|gigabytes?": 1e9,
+  "tb|terabytes?": 1e12,
+  "ki|kib|kibibytes?": 2 ** 10,
+  "mi|mib|mebibytes?": 2 ** 20,
+  "gi|gib|gibibytes?": 2 ** 30,
+  "ti|tib|tebibytes?": 2 ** 40,
+};
+const SCALES: Record<string, number> = {
+  hundred: 100,
+  thousand: 1e3,
+  million: 1e6,
+  billion: 1e9,
+  trillion: 1e12,
+  k: 1e3,
+  bn: 1e9,
+};
+/** Units that are counted and never converted. */
+const OTHER_UNITS =
+  "months?|years?|yrs?|x|g|t|fold|[kmg]bps|[kmg]?hz|rpm|rps|qps|iops|mm|cm|km|kg|mph|kph|lbs?|oz|" +
+  "feet|foot|ft|inch(?:es)?|miles?|pounds?|dollars?|cents?|degrees?";
+const SCALE = Object.keys(SCALES).join("|");
+const UNIT = [...Object.keys(SECONDS), ...Object.keys(BYTES), OTHER_UNITS].join("|");
+
+/** Currency, digits, then an ordinal's ending or a scale word and a unit. */
+const NUMBER_PATTERN = new RegExp(
+  String.raw`(?<![\w.\0])([$€£]\s?)?(${DIGITS})(?!\d|\.\d)(?:(st|nd|rd|th)\b` +
+    String.raw`|(?:[ -]?(${SCALE})(?![A-Za-z]))?(?:([ -]?)(${UNIT})(?![A-Za-z]))?)(?![A-Za-z_])`,
+  "gi",
+);
+
+const number: Recogniser = {
+  kind: "number",
+  pattern: NUMBER_PATTERN,
+  read(match, scene) {
+    const before = scene.text.slice(Math.max(0, match.index - 5), match.index);
+    // "top-10", "mid-1990s": part of a word.
+    if (/[A-Za-z]-$/.test(before)) return null;
+    // The 19 of "2018-19", and a shell's `$2`.
+    if (/^\d{4}-$/.test(before) || (match[1] === "$" && inCode(scene, match.index))) return NO_FACT;
+    const quantity = readQuantity(match);
+    const length = match[0].trimEnd().length;
+    return { key: String(quantity.value), weight: numberWeight(match, quantity, scene), length, quantity };
+  },
+};
+
+/** Bare counts up to this are said of anything: "all three pods", "the first 10 lines". */
+const SMALL_COUNT = 12;
+
+function isCount(value: number): boolean {
+  return Number.isInteger(value) && value <= SMALL_COUNT;
+}
+
+function numberWeight(match: RegExpExecArray, quantity: Quantity, scene: Scene): number {
+  const small = isCount(quantity.value) && quantity.bare;
+  if (small && (quantity.value <= 2 || match[3])) return 0;
+  if (spanAt(scene.everyday, match.index)) return WEAK;
+  return small && !inCode(scene, match.index) ? WEAK : 1;
+}
+
+function readQuantity(match: RegExpExecArray): Quantity {
+  const [, currency, digits, , scale, gap, unit] = match;
+  // "5 m" is no duration; "5m" is.
+  const known = unit !== undefined && (unit.length > 1 || gap === "") ? fold(unit) : undefined;
+  return quantityOf(digits!, { currency, scale, unit: known });
+}
+
+function quantityOf(
+  digits: string,
+  { currency, scale, unit }: { currency?: string; scale?: string; unit?: string },
+): Quantity {
+  const plain = digits.replaceAll(",", "");
+  const factor = scale ? SCALES[fold(scale)]! : 1;
+  const decimals = plain.split(".")[1]?.length ?? 0;
+  const value = Number(plain) * factor;
+  // Of a scaled number only the digits stated count, so 180 million may be 181.7.
+  const zeros = scale && decimals === 0 ? /0*$/.exec(plain)![0].length : 0;
+  const step = factor * 10 ** (zeros - decimals);
+  const quantity: Quantity = { value, step, bare: !currency && !scale && !unit };
+  const seconds = unit && UNIT_TABLE.get(unit);
+  if (seconds) quantity.base = { dimension: seconds.dimension, amount: value * seconds.factor };
+  return quantity;
+}
+
+/** Every spelling of a convertible unit, singular and plural. */
+const UNIT_TABLE = unitTable();
+
+function unitTable(): Map<string, { dimension: Dimension; factor: number }> {
+  const table = new Map<string, { dimension: Dimension; factor: number }>();
+  const tables: [Dimension, Record<string, number>][] = [
+    ["seconds", SECONDS],
+    ["bytes", BYTES],
+  ];
+  for (const [dimension, spellings] of tables) {
+    for (const [pattern, factor] of Object.entries(spellings)) {
+      const names = pattern.replace("[uµ]s", "us|µs").split("|");
+      for (const name of names) {
+        table.set(name.replace(/s\?$/, ""), { dimension, factor });
+        table.set(name.replace("?", ""), { dimension, factor });
+      }
+    }
+  }
+  return table;
+}
+
+/** Words in code that are values of any language, not names. */
+const LITERALS = new Set(
+  (
+    "true false null none nil yes no on off ok all any default name value string number int integer " +
+    "bool boolean float list array object error warning info debug running ready pending failed " +
+    "unknown"
+  ).split(" "),
+);
+/** `connection refused` in code is a message: no executable ends like this. */
+const ENGLISH_ENDING = /\w{3}(?:[ts]ion|ment|ness|ing|ed|ly|ity)$/;
+/** A lone word in code that ends like an administrative tool. */
+const TOOL_NAME = /(?:ctl|cli|adm|cmd|tool|stat|dump)$/;
+
+/** The plain words of command lines. */
+const command: Recogniser = {
+  kind: "command",
+  pattern: /(?<![\w\0.-])[A-Za-z][\w+.-]*/g,
+  read(match, scene) {
+    const role = scene.roles.get(match.index);
+    if (!role) return null;
+    const word = match[0].replace(/[.+-]+$/, "");
+    if (EVERYDAY.has(word) || LITERALS.has(fold(word))) return NO_FACT;
+    const strong =
+      role === "executable" ? !ENGLISH_ENDING.test(word) : role === "lone" && TOOL_NAME.test(word);
+    return { key: fold(word), length: word.length, weight: strong ? 1 : WEAK };
+  },
+};
+
+/** In order of precedence. */
+const RECOGNISERS: Recogniser[] = [
+  placeholder,
+  counter,
+  url,
+  host,
+  date,
+  clock,
+  path,
+  sampleName,
+  percent,
+  version,
+  code,
+  flag,
+  resource,
+  identifier,
+  number,
+  command,
+];
+
+// ---- 4. Extraction --------------------------------------------------------------------------------------
+
+/** Facts of `text` in order, each once (first occurrence), none overlapping another; offsets are UTF-16. */
+export function extractFacts(text: string): Fact[] {
+  const plain = plainText(text);
+  const scene = setScene(plain.text);
+  const found: Fact[] = [];
+  let unclaimed = plain.text;
+  for (const recogniser of RECOGNISERS) {
+    const claims = claim(recogniser, unclaimed, scene);
+    unclaimed = withoutClaims(unclaimed, claims);
+    for (const { start, end, reading } of claims) {
+      if (reading.weight > 0) found.push(factOf(recogniser.kind, reading, { start, end }));
+    }
+  }
+  return firstOccurrences(found).map((fact) => inOriginal(fact, plain, text));
+}
+
+interface Claim extends Span {
+  reading: Reading;
+}
+
+function claim(recogniser: Recogniser, text: string, scene: Scene): Claim[] {
+  const claims: Claim[] = [];
+  for (const match of text.matchAll(recogniser.pattern)) {
+    const reading = recogniser.read(match, scene);
+    if (!reading) continue;
+    const start = match.index;
+    claims.push({ start, end: start + (reading.length ?? match[0].length), reading });
+  }
+  return claims;
+}
+
+function withoutClaims(text: string, claims: Claim[]): string {
+  if (claims.length === 0) return text;
+  const pieces: string[] = [];
+  let from = 0;
+  for (const { start, end } of claims) {
+    pieces.push(text.slice(from, start), CLAIMED.repeat(end - start));
+    from = end;
+  }
+  return pieces.join("") + text.slice(from);
+}
+
+function factOf(kind: FactKind, { key, weight, quantity }: Reading, { start, end }: Span): Fact {
+  const fact: Fact = { kind, text: "", start, end, weight, key };
+  if (quantity) fact.quantity = quantity;
+  return fact;
+}
+
+/** A fact said twice has its greater weight: what is a count in prose may be a value in code. */
+function firstOccurrences(facts: Fact[]): Fact[] {
+  const first = new Map<string, Fact>();
+  for (const fact of facts.sort((a, b) => a.start - b.start)) {
+    const identity = `${fact.kind} ${fact.key} ${fact.quantity?.base?.amount ?? ""}`;
+    const earlier = first.get(identity);
+    if (earlier) earlier.weight = Math.max(earlier.weight, fact.weight);
+    else first.set(identity, fact);
+  }
+  return [...first.values()];
+}
+
+function inOriginal(fact: Fact, plain: PlainText, text: string): Fact {
+  const start = originalOffset(plain, fact.start);
+  const end = originalOffset(plain, fact.end - 1) + 1;
+  return { ...fact, text: text.slice(start, end), start, end };
+}
+
+// ---- 5. Evidence ----------------------------------------------------------------------------------------
+// What is looked up by spelling needs the folded text alone; quantities and times are indexed at first need.
+
+/** A text prepared for look-ups; of interest to `findFact` alone. */
+export interface Evidence {
+  plain: PlainText;
+  /** Lower case, same length as `plain.text`. */
+  folded: string;
+  numbers: () => NumberIndex;
+  times: () => Map<string, number>;
+}
+
+interface Entry {
+  value: number;
+  offset: number;
+}
+
+/** Each ascending by value, then by offset. */
+interface NumberIndex {
+  all: Entry[];
+  /** Without a unit: what a percentage may be written as in a table or a setting. */
+  bare: Entry[];
+  decimals: Entry[];
+  percents: Entry[];
+  seconds: Entry[];
+  bytes: Entry[];
+}
+
+/** Linear in the text; its numbers and times are read when the first fact needs them. */
+export function prepareEvidence(text: string): Evidence {
+  const plain = plainText(text);
+  const folded = fold(plain.text);
+  return {
+    plain,
+    folded,
+    numbers: once(() => indexNumbers(plain.text)),
+    times: once(() => indexTimes(plain.text)),
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}
+
+function indexNumbers(text: string): NumberIndex {
+  const index: NumberIndex = { all: [], bare: [], decimals: [], percents: [], seconds: [], bytes: [] };
+  for (const match of text.matchAll(NUMBER_PATTERN)) {
+    const quantity = readQuantity(match);
+    const entry = { value: quantity.value, offset: match.index };
+    index.all.push(entry);
+    if (quantity.bare) index.bare.push(entry);
+    if (match[2]!.includes(".")) index.decimals.push(entry);
+    if (quantity.base) index[quantity.base.dimension].push({ ...entry, value: quantity.base.amount });
+  }
+  for (const match of text.matchAll(percent.pattern)) {
+    index.percents.push({ value: quantityOf(match[1]!, {}).value, offset: match.index });
+  }
+  for (const entry of numberWords(text)) index.all.push(entry);
+  for (const list of Object.values(index) as Entry[][])
+    list.sort((a, b) => a.value - b.value || a.offset - b.offset);
+  return index;
+}
+
+const WORD_VALUES = new Map(
+  (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen " +
+    "seventeen eighteen nineteen"
+  )
+    .split(" ")
+    .map((word, value) => [word, value]),
+);
+"twenty thirty forty fifty sixty seventy eighty ninety".split(" ").forEach((word, i) => {
+  WORD_VALUES.set(word, 20 + 10 * i);
+});
+WORD_VALUES.set("dozen", 12);
+const NUMBER_WORD = [...WORD_VALUES.keys(), "hundred", "thousand", "million", "billion"].join("|");
+const NUMBER_WORDS = new RegExp(
+  String.raw`\b(?:${NUMBER_WORD})(?:(?:-| (?:and )?)(?:${NUMBER_WORD}))*\b`,
+  "gi",
+);
+
+/** "fifteen" is 15, "twenty-two" 22, "two hundred and six" 206, "three million" 3,000,000. */
+function numberWords(text: string): Entry[] {
+  return [...text.matchAll(NUMBER_WORDS)].map((match) => ({
+    value: wordValue(match[0]),
+    offset: match.index,
+  }));
+}
+
+function wordValue(words: string): number {
+  let total = 0;
+  let group = 0;
+  for (const word of fold(words).split(/[ -]+/)) {
+    const scale = SCALES[word];
+    if (scale === undefined) group += WORD_VALUES.get(word) ?? 0;
+    else if (scale === 100) group = (group || 1) * 100;
+    else {
+      total += (group || 1) * scale;
+      group = 0;
+    }
+  }
+  return total + group;
+}
+
+/** Hours as a machine writes them too (`15:0`), noon and midnight, dates by name or number. */
+function indexTimes(text: string): Map<string, number> {
+  const times = new Map<string, number>();
+  const add = (key: string, offset: number) => {
+    for (const one of key.split("|")) if (!times.has(one)) times.set(one, offset);
+  };
+  for (const match of text.matchAll(EVIDENCE_CLOCK)) {
+    add(clockKey(Number(match[1]), Number(match[2]), match[3]), match.index);
+  }
+  for (const match of text.matchAll(EVIDENCE_HOUR)) add(clockKey(Number(match[1]), 0, match[2]), match.index);
+  for (const match of text.matchAll(/\b(?:noon|midday|midnight)\b/gi)) {
+    add(/midnight/i.test(match[0]) ? "0:00" : "12:00", match.index);
+  }
+  for (const match of text.matchAll(date.pattern)) {
+    const key = dateKey(match);
+    add(key, match.index);
+    add(key.slice(-5), match.index);
+  }
+  return times;
+}
+
+const EVIDENCE_CLOCK = /(?<![\d:.])([01]?\d|2[0-4]):([0-5]?\d)(?:(?::[0-5]\d)?\s?([ap])\.?m\b)?/gi;
+const EVIDENCE_HOUR = /(?<!\d)(1[0-2]|0?[1-9])\s?([ap])\.?m\b/gi;
+
+function dateKey(match: RegExpExecArray): string {
+  return date.read(match, { text: "", code: [], roles: new Map(), everyday: [] })!.key;
+}
+
+// ---- 6. Look-up -----------------------------------------------------------------------------------------
+
+type Lookup = (fact: Fact, evidence: Evidence) => number | null;
+
+const LOOKUPS: Record<FactKind, Lookup> = {
+  code: findCode,
+  path: findPath,
+  url: findUrl,
+  host: findHost,
+  identifier: findIdentifier,
+  flag: findFlag,
+  version: findVersion,
+  percent: findPercent,
+  number: findNumber,
+  time: findTime,
+  command: findWord,
+};
+
+/** Offset in the original evidence text where the fact stands, or null. */
+export function findFact(fact: Fact, evidence: Evidence): number | null {
+  const offset = LOOKUPS[fact.kind](fact, evidence);
+  return offset === null ? null : originalOffset(evidence.plain, offset);
+}
+
+/** The first place where `key` stands between what `before` and `after` allow: five characters of each. */
+function findBetween(text: string, key: string, { before, after }: Boundary): number | null {
+  if (key === "") return null;
+  for (let at = text.indexOf(key); at >= 0; at = text.indexOf(key, at + 1)) {
+    const end = at + key.length;
+    if (before.test(text.slice(Math.max(0, at - 5), at)) && after.test(text.slice(end, end + 5))) return at;
+  }
+  return null;
+}
+
+/** `before` ends where the key starts; `after` starts where it ends. */
+interface Boundary {
+  before: RegExp;
+  after: RegExp;
+}
+
+const CODE_BOUNDARY: Boundary = { before: /(?:^|[^\w.])$/, after: /^(?!\w|\.\d)/ };
+const PATH_BOUNDARY: Boundary = { before: /(?:^|[^\w.~@-])$/, after: /^(?![\w-]|\.\w)/ };
+const FILE_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|\.\/)$/, after: /^(?![\w-]|\.\w)/ };
+const URL_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|www\.)$/, after: /^(?![\w-]|\.\w)/ };
+const PAGE_BOUNDARY: Boundary = { before: URL_BOUNDARY.before, after: /^\/?(?![\w#/-]|\.\w)/ };
+const NAME_BOUNDARY: Boundary = { before: /(?:^|[^\w])$/, after: /^(?!\w(?!$|\W)|[0-9a-rt-z_])/ };
+const HYPHENATED_BOUNDARY: Boundary = { before: /(?:^|[^\w-])$/, after: /^(?!\w(?!$|\W)|[0-9a-rt-z_])/ };
+const FLAG_BOUNDARY: Boundary = { before: /(?:^|[^\w-])$/, after: /^(?!\w|-\w)/ };
+const VERSION_BOUNDARY: Boundary = { before: /(?:^|[^\w.]|(?:^|[^a-z0-9])v|[a-z_])$/, after: /^(?!\d)/ };
+/** A lone major number counts only behind a v or a name: "v3", "Python 3", "node:18". */
+const MAJOR_BOUNDARY: Boundary = { before: /(?:(?:^|[^a-z0-9])v|[a-z][ :@_-])$/, after: /^(?!\d)/ };
+const INFLECTED_BOUNDARY: Boundary = {
+  before: /(?:^|[^\w-])$/,
+  after: /^(?:|s|e|es|y|ies|ied|ed|d|ing|er|ers|ion|ions)(?![\w-])/,
+};
+
+function findCode({ key }: Fact, { folded }: Evidence): number | null {
+  return findAny(folded, [key, key.replace("-", " "), key.replace("-", "")], CODE_BOUNDARY);
+}
+
+function findAny(text: string, keys: string[], boundary: Boundary): number | null {
+  for (const key of keys) {
+    const at = findBetween(text, key, boundary);
+    if (at !== null) return at;
+  }
+  return null;
+}
+
+/** A leading part of a longer path counts; another directory's file of the same name does not. */
+function findPath({ key }: Fact, { folded }: Evidence): number | null {
+  const spellings = key.startsWith("~/") ? [key, `$home${key.slice(1)}`, `\${home}${key.slice(1)}`] : [key];
+  return findAny(folded, spellings, /^[/~.]/.test(key) ? PATH_BOUNDARY : FILE_BOUNDARY);
+}
+
+/** A leading part of a longer address counts. So does the page, where it is named without any fragment. */
+function findUrl({ key }: Fact, { folded }: Evidence): number | null {
+  const [page, fragment] = key.split("#");
+  const whole = findAny(folded, [key, key.replace("#", "/#")], URL_BOUNDARY);
+  return whole ?? (fragment === undefined ? null : findBetween(folded, page!, PAGE_BOUNDARY));
+}
+
+function findHost({ key }: Fact, { folded }: Evidence): number | null {
+  return findBetween(folded, key, CODE_BOUNDARY);
+}
+
+/** `kube-state-metrics` also as "kube state metrics", `ReplicaSets` as "replica set" or `replica_set`. */
+function findIdentifier(fact: Fact, { folded }: Evidence): number | null {
+  const boundary = fact.key.includes("-") ? HYPHENATED_BOUNDARY : NAME_BOUNDARY;
+  const singular = fact.key.length > 3 ? fact.key.replace(/s$/, "") : fact.key;
+  const words = wordsOf(fact.text);
+  return findAny(folded, [fact.key, singular, words.join(" "), words.join("-"), words.join("_")], boundary);
+}
+
+function wordsOf(name: string): string[] {
+  const spaced = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/([A-Z])([A-Z][a-z])/g, "$1 $2");
+  return /[.:(>]/.test(name) ? [] : fold(spaced).split(/[ _-]+/);
+}
+
+/** Long flags without regard to case; `-xe` also as `-x` and `-e`, letter by letter and in their case. */
+function findFlag({ key }: Fact, { plain, folded }: Evidence): number | null {
+  if (key.startsWith("--")) return findBetween(folded, key, FLAG_BOUNDARY);
+  const whole = findBetween(plain.text, key, FLAG_BOUNDARY);
+  if (whole !== null || key.length > 4) return whole;
+  const letters = [...key.slice(1)].map((letter) =>
+    plain.text.search(new RegExp(`(?<![\\w-])-\\w?\\w?${letter}`)),
+  );
+  return letters.every((at) => at >= 0) ? letters[0]! : null;
+}
+
+/** 4.16 stands in 4.16.3, but not the other way round; "4.x" needs the 4. alone. */
+function findVersion({ key }: Fact, { folded }: Evidence): number | null {
+  const exact = findBetween(folded, key, /[.]/.test(key) ? VERSION_BOUNDARY : MAJOR_BOUNDARY);
+  return exact ?? (key.endsWith(".x") ? findBetween(folded, key.slice(0, -1), VERSION_ANY) : null);
+}
+
+const VERSION_ANY: Boundary = { before: VERSION_BOUNDARY.before, after: /^\d/ };
+
+/** As a percentage, as a fraction (0.2 for 20 %), or, being no small count, as a number without a unit. */
+function findPercent({ quantity }: Fact, evidence: Evidence): number | null {
+  const { value, step } = quantity!;
+  const { percents, decimals, bare } = evidence.numbers();
+  const stated = within(percents, roundings(quantity!)) ?? within(decimals, around(value / 100, step / 1000));
+  return stated ?? (isCount(value) ? null : within(bare, around(value, 0)));
+}
+
+/** By value, whatever the unit: "5 min" is not told from "5 GB". */
+function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null {
+  const { value, base } = quantity!;
+  const numbers = evidence.numbers();
+  const plain = within(numbers.all, roundings(quantity!)) ?? within(numbers.percents, around(value, 0));
+  if (plain !== null) return plain;
+  if (base) return within(numbers[base.dimension], around(base.amount, 0));
+  // A release named by two numbers ("OpenShift 4.16") is part of a version.
+  return /^\d+\.\d+$/.test(text) ? findBetween(evidence.folded, text, VERSION_BOUNDARY) : null;
+}
+
+interface Range {
+  from: number;
+  to: number;
+}
+
+/** What may have been rounded or cut off to the digits stated: 181,674,817 to 181 million. Exact below 10. */
+function roundings({ value, step }: Quantity): Range {
+  if (step === 1 && value < 10) return around(value, 0);
+  return { from: value - step / 2, to: value + step * 0.9999 };
+}
+
+/** The margin takes up what binary fractions lose. */
+function around(value: number, slack: number): Range {
+  const margin = slack + Math.abs(value) * 1e-9;
+  return { from: value - margin, to: value + margin };
+}
+
+function within(entries: Entry[], { from, to }: Range): number | null {
+  const entry = entries[firstIndex(entries.length, (i) => entries[i]!.value >= from)];
+  return entry && entry.value <= to ? entry.offset : null;
+}
+
+/** A date also where its day and month stand without the year, if the year stands elsewhere. */
+function findTime({ key }: Fact, evidence: Evidence): number | null {
+  const times = evidence.times();
+  for (const one of key.split("|")) {
+    const at = times.get(one);
+    if (at !== undefined) return at;
+  }
+  if (!/^\d{4}-/.test(key)) return null;
+  const day = times.get(key.slice(5));
+  return day !== undefined && within(evidence.numbers().all, around(Number(key.slice(0, 4)), 0)) !== null
+    ? day
+    : null;
+}
+
+/** A command's word, in any inflexion: "restart" stands in "restarting the pod". */
+function findWord({ key }: Fact, { folded }: Evidence): number | null {
+  return findBetween(folded, stemOf(key), INFLECTED_BOUNDARY);
+}
+
+function stemOf(word: string): string {
+  if (word.length > 4) return word.replace(/(?:ies|es|s|e|y|ing|ed)$/, "");
+  return word.length > 3 ? word.replace(/s$/, "") : word;
+}

@@ -1,0 +1,460 @@
+import { describe, expect, test } from "bun:test";
+
+import {
+  callModel,
+  endpointsFor,
+  providerFor,
+  realDeps,
+  splitReasoning,
+} from "../../scripts/distillation/replay.ts";
+import type { CallOptions, Deps, ModelTarget } from "../../scripts/distillation/replay.ts";
+import { answered, completion, gateway } from "./support.ts";
+
+const PROMPT = { system: "system", user: "user" };
+const OPTIONS: CallOptions = {
+  sampling: { maxTokens: 1500, temperature: 0.1, seed: null },
+  timeoutMs: 5000,
+  maxRetries: 2,
+};
+
+const target = (fields: Partial<ModelTarget> = {}): ModelTarget => ({
+  role: "local",
+  model: "m",
+  baseUrl: "http://127.0.0.1:9",
+  key: null,
+  ...fields,
+});
+
+/** Real dependencies, but the pauses are noted instead of waited for. */
+function impatient(fields: Partial<Deps> = {}): Deps & { waits: number[] } {
+  const waits: number[] = [];
+  const sleep = async (ms: number): Promise<void> => void waits.push(ms);
+  return { ...realDeps(), sleep, random: () => 0, waits, ...fields };
+}
+
+const ask = (
+  url: string,
+  fields: Partial<ModelTarget> = {},
+  options: Partial<CallOptions> = {},
+  deps: Deps = impatient(),
+) => callModel(target({ baseUrl: url, ...fields }), PROMPT, { ...OPTIONS, ...options }, deps);
+
+describe("providerFor", () => {
+  test.each([
+    ["qwen3.5:latest", "ollama"],
+    ["anthropic/some-model", "openrouter"],
+    ["kimi-k2", "ollama_cloud"],
+    ["qwen3-coder:480b", "ollama_cloud"],
+    ["deepseek-v3.1:671b", "ollama_cloud"],
+    ["mistral-large-3", "ollama_cloud"],
+    ["gpt-oss:120b", "ollama_cloud"],
+    ["gpt-oss:20b", "ollama"],
+    ["qwen3.5:397b", "ollama_cloud"],
+    ["my-kimi-k2", "ollama"],
+  ] as const)("routes %s to %s", (model, provider) => {
+    expect(providerFor(model)).toBe(provider);
+  });
+});
+
+describe("endpointsFor", () => {
+  test.each([
+    ["http://h:3100", ["http://h:3100/v1/chat +provider", "http://h:3100/v1/chat/completions"]],
+    ["http://h:3100/", ["http://h:3100/v1/chat +provider", "http://h:3100/v1/chat/completions"]],
+    ["http://h/v1", ["http://h/v1/chat/completions"]],
+    ["http://h/v1/", ["http://h/v1/chat/completions"]],
+    ["https://h/api/v1", ["https://h/api/v1/chat/completions"]],
+    ["http://h/v1/chat", ["http://h/v1/chat +provider"]],
+    ["http://h/v1/chat/completions", ["http://h/v1/chat/completions"]],
+    ["http://h/other/chat", ["http://h/other/chat"]],
+    ["http://h/proxy", ["http://h/proxy/v1/chat +provider", "http://h/proxy/v1/chat/completions"]],
+  ])("completes %s by its path", (baseUrl, expected) => {
+    const endpoints = endpointsFor(target({ baseUrl }));
+    expect(endpoints.map(({ url, sendsProvider }) => url + (sendsProvider ? " +provider" : ""))).toEqual(
+      expected,
+    );
+  });
+
+  test("falls back to Ollama's port for the default only", () => {
+    const urls = endpointsFor(target({ baseUrl: null, key: "secret-key" })).map(({ url, authorization }) => [
+      url,
+      authorization,
+    ]);
+    expect(urls).toEqual([
+      ["http://localhost:3100/v1/chat", "Bearer secret-key"],
+      ["http://localhost:3100/v1/chat/completions", "Bearer secret-key"],
+      ["http://localhost:11434/v1/chat/completions", null],
+    ]);
+  });
+
+  test("moves credentials from the URL into a header", () => {
+    expect(endpointsFor(target({ baseUrl: "http://user:p%40ss@h/v1" }))).toEqual([
+      {
+        url: "http://h/v1/chat/completions",
+        sendsProvider: false,
+        authorization: `Basic ${btoa("user:p@ss")}`,
+      },
+    ]);
+  });
+
+  test.each(["localhost:3100", "ftp://h", "", "http://"])(
+    "refuses %j, which is no http(s) URL",
+    (baseUrl) => {
+      expect(() => endpointsFor(target({ baseUrl }))).toThrow("is not an http(s) URL");
+    },
+  );
+});
+
+describe("callModel", () => {
+  test("sends the whole request body to a gateway", async () => {
+    await using server = gateway(() => completion("fine"));
+    await ask(
+      server.url,
+      { model: "kimi-k2", key: "k-12345678" },
+      { sampling: { maxTokens: 9, temperature: 0.5, seed: 4 } },
+    );
+    expect(server.received).toMatchObject([
+      {
+        path: "/v1/chat",
+        headers: { authorization: "Bearer k-12345678", "content-type": "application/json" },
+        body: {
+          model: "kimi-k2",
+          messages: [
+            { role: "system", content: "system" },
+            { role: "user", content: "user" },
+          ],
+          max_tokens: 9,
+          temperature: 0.5,
+          seed: 4,
+          provider: "ollama_cloud",
+        },
+      },
+    ]);
+  });
+
+  test("leaves provider and seed out where they do not belong", async () => {
+    await using server = gateway(() => completion("fine"));
+    await ask(`${server.url}/v1`);
+    expect(Object.keys(server.received[0]!.body).sort()).toEqual([
+      "max_tokens",
+      "messages",
+      "model",
+      "temperature",
+    ]);
+  });
+
+  test("records who answered, how and at what cost", async () => {
+    await using server = gateway(() => completion("fine", { system_fingerprint: "fp" }));
+    const { answer, record } = await ask(server.url);
+    expect(answer).toBe("fine");
+    expect(record).toEqual({
+      role: "local",
+      requested_model: "m",
+      returned_model: "served-model",
+      system_fingerprint: "fp",
+      endpoint: `${server.url}/v1/chat`,
+      provider: "ollama",
+      status: 200,
+      retries: 0,
+      requests: [
+        {
+          endpoint: `${server.url}/v1/chat`,
+          status: 200,
+          wait_ms: 0,
+          duration_ms: expect.any(Number),
+          error: null,
+        },
+      ],
+      duration_ms: expect.any(Number),
+      finish_reason: "stop",
+      usage: { prompt_tokens: 400, completion_tokens: 60 },
+      prompt_token_estimate: 3,
+      prompt_cut: false,
+      reasoning_chars: 0,
+      error: null,
+    });
+  });
+
+  test.each([
+    ["404 page", () => new Response("404 page not found", { status: 404 })],
+    ["405", () => new Response("", { status: 405 })],
+    ["LM Studio's 200", () => Response.json({ error: "Unexpected endpoint or method. (POST /v1/chat)" })],
+  ])("tries /v1/chat/completions once after a %s", async (_, absent) => {
+    await using server = gateway(absent, () => completion("fine"));
+    const { answer, record } = await ask(server.url);
+    expect(answer).toBe("fine");
+    expect(server.received.map(({ path, body }) => [path, "provider" in body])).toEqual([
+      ["/v1/chat", true],
+      ["/v1/chat/completions", false],
+    ]);
+    expect(record.retries).toBe(0);
+  });
+
+  test("names the server's models where the asked-for one is unknown", async () => {
+    const unknown = {
+      error: { message: 'model "m" not found, try pulling it first', type: "not_found_error" },
+    };
+    await using server = gateway(
+      () => Response.json(unknown, { status: 404 }),
+      () => Response.json({ data: [{ id: "qwen-a" }, { id: "qwen-b" }] }),
+    );
+    const { record } = await ask(server.url);
+    expect(record.error).toBe(
+      `POST ${server.url}/v1/chat: HTTP 404: model "m" not found, try pulling it first. The server has qwen-a, qwen-b: choose with --model.`,
+    );
+    expect(server.received.map(({ path }) => path)).toEqual(["/v1/chat", "/v1/models"]);
+  });
+
+  // Every shape in which the known servers report a failure, with what the error line must carry.
+  test.each([
+    [
+      "error object",
+      400,
+      { error: { message: "bad request", type: "x", code: null } },
+      "HTTP 400: bad request",
+    ],
+    ["error string", 200, { error: "text" }, "HTTP 200: text"],
+    ["error array", 400, { error: [{ message: "first" }] }, "HTTP 400: first"],
+    ["numeric code", 401, { error: { code: 401, message: "no" } }, "HTTP 401: no. Set LH_GATEWAY_KEY."],
+    ["code inside a 200", 200, { error: { code: 402, message: "credits" } }, "HTTP 402: credits"],
+    ["string code inside a 200", 200, { error: { code: "403", message: "credits" } }, "HTTP 403: credits"],
+    [
+      "OpenRouter metadata",
+      400,
+      { error: { code: 400, message: "Provider returned error", metadata: { raw: "why" } } },
+      "error: why",
+    ],
+    [
+      "error inside the choice",
+      200,
+      { choices: [{ error: { code: 400, message: "mid-way" } }] },
+      "HTTP 400: mid-way",
+    ],
+    ["older vLLM", 400, { object: "error", message: "too long" }, "HTTP 400: too long"],
+    ["FastAPI", 422, { detail: [{ loc: ["body"] }] }, 'HTTP 422: [{"loc":["body"]}]'],
+    ["no choices", 200, { choices: [] }, "the reply holds no choices"],
+    ["no body", 400, "", "HTTP 400: no body"],
+    ["HTML", 200, "<html><h1>Welcome</h1></html>", 'the reply is not JSON ("Welcome")'],
+    ["truncated JSON", 200, '{"choices":[{"mess', "the reply is not JSON"],
+    ["a redirect", 302, "", "Set LH_GATEWAY_URL to the server's chat URL."],
+    [
+      "context overflow",
+      400,
+      {
+        error: {
+          code: 400,
+          message: "too large",
+          type: "exceed_context_size_error",
+          n_prompt_tokens: 2000,
+          n_ctx: 1024,
+        },
+      },
+      "The prompt has 2000 tokens, the server's context 1024",
+    ],
+  ])("reports %s in one line", async (_, status, body, expected) => {
+    const reply = typeof body === "string" ? body : JSON.stringify(body);
+    await using server = gateway(() => new Response(reply, { status }));
+    const { answer, record } = await ask(`${server.url}/v1`);
+    expect(answer).toBeNull();
+    expect(record.error).toStartWith(`POST ${server.url}/v1/chat/completions: `);
+    expect(record.error).toContain(expected);
+    expect(record.error).not.toContain("\n");
+    expect(record.requests).toHaveLength(1);
+  });
+
+  test.each([
+    [
+      "parts",
+      answered([{ type: "text", text: "a" }, { type: "image" }, { type: "text", text: "b" }]),
+      "ab",
+      0,
+    ],
+    ["null", answered(null), "", 0],
+    ["reasoning", completion("x", { choices: [{ message: { content: "x", reasoning: "why" } }] }), "x", 3],
+    [
+      "reasoning_content",
+      completion("x", { choices: [{ message: { content: "x", reasoning_content: "why?" } }] }),
+      "x",
+      4,
+    ],
+    [
+      "reasoning_details",
+      completion("x", { choices: [{ message: { content: "", reasoning_details: [{ text: "12345" }] } }] }),
+      "",
+      5,
+    ],
+    ["a leading think block", answered("<think>hm</think>x"), "x", 2],
+  ])("reads content given as %s", async (_, reply, expected, reasoningChars) => {
+    await using server = gateway(() => reply);
+    const { answer, record } = await ask(server.url);
+    expect({ answer, reasoningChars: record.reasoning_chars }).toEqual({ answer: expected, reasoningChars });
+  });
+
+  test("replaces bad UTF-8 instead of failing", async () => {
+    const bytes = Buffer.concat([
+      Buffer.from('{"choices":[{"message":{"content":"a'),
+      Buffer.from([0xff]),
+      Buffer.from('b"}}]}'),
+    ]);
+    await using server = gateway(() => new Response(bytes));
+    expect((await ask(server.url)).answer).toBe("a\ufffdb");
+  });
+
+  test("refuses a reply larger than 8 MiB", async () => {
+    await using server = gateway(() => new Response("x".repeat(8 * 1024 * 1024 + 1)));
+    const { answer, record } = await ask(server.url);
+    expect(answer).toBeNull();
+    expect(record.error).toContain("the reply is larger than 8 MiB");
+  });
+
+  test("strikes a key that the server echoes", async () => {
+    await using server = gateway(() =>
+      Response.json({ error: { message: "bad key sk-my-own-key" } }, { status: 401 }),
+    );
+    const { record } = await ask(server.url, { key: "sk-my-own-key" });
+    expect(record.error).toContain("bad key [redacted:key]");
+    expect(JSON.stringify(record)).not.toContain("sk-my-own-key");
+  });
+});
+
+describe("callModel's retries", () => {
+  const failing =
+    (status: number, headers: Record<string, string> = {}) =>
+    () =>
+      new Response("busy", { status, headers });
+
+  test.each([408, 429, 502, 503, 504, 529])("tries again after %d until it answers", async (status) => {
+    await using server = gateway(failing(status), failing(status), () => completion("fine"));
+    const deps = impatient();
+    const { answer, record } = await ask(`${server.url}/v1`, {}, {}, deps);
+    expect(answer).toBe("fine");
+    expect(record.requests.map((request) => [request.status, request.wait_ms])).toEqual([
+      [status, 0],
+      [status, 500],
+      [200, 1000],
+    ]);
+    expect(deps.waits).toEqual([500, 1000]);
+  });
+
+  test.each([
+    [500, 2],
+    [503, 3],
+    [400, 1],
+    [401, 1],
+    [402, 1],
+    [403, 1],
+    [413, 1],
+    [422, 1],
+  ])("gives up on %d after %d requests", async (status, requests) => {
+    await using server = gateway(failing(status));
+    const { record } = await ask(`${server.url}/v1`);
+    expect(record.requests).toHaveLength(requests);
+    expect(record.retries).toBe(requests - 1);
+  });
+
+  test("does not retry at all with maxRetries 0", async () => {
+    await using server = gateway(failing(503));
+    expect((await ask(`${server.url}/v1`, {}, { maxRetries: 0 })).record.requests).toHaveLength(1);
+  });
+
+  test("retries a rate limit reported inside a 200", async () => {
+    await using server = gateway(
+      () => Response.json({ error: { code: 429, message: "slow down" } }),
+      () => completion("fine"),
+    );
+    expect((await ask(server.url)).answer).toBe("fine");
+  });
+
+  test.each([
+    ["seconds", "7", [7000]],
+    ["an HTTP date", "Thu, 01 Jan 2026 00:00:09 GMT", [9000]],
+    ["a date in the past", "Thu, 01 Jan 2025 00:00:09 GMT", [500]],
+    ["nonsense", "soon", [500]],
+    ["more than a minute", "61", []],
+  ])("honours Retry-After given as %s", async (_, header, waits) => {
+    await using server = gateway(failing(429, { "retry-after": header }), () => completion("fine"));
+    const deps = impatient({ now: () => new Date("2026-01-01T00:00:00Z") });
+    await ask(`${server.url}/v1`, {}, {}, deps);
+    expect(deps.waits).toEqual(waits);
+  });
+
+  test("retries a refused connection and says so", async () => {
+    await using server = gateway(() => completion("unused"));
+    await server[Symbol.asyncDispose]();
+    const { answer, record } = await ask(server.url);
+    expect(answer).toBeNull();
+    expect(record.error).toBe(
+      `POST ${server.url}/v1/chat: connection refused. Start the gateway, or set LH_GATEWAY_URL.`,
+    );
+    expect(record.requests).toHaveLength(3);
+  });
+
+  test("asks Ollama's port without a key where the default gateway is down", async () => {
+    const asked: [string, string | null][] = [];
+    const fetch: Deps["fetch"] = async (url, init) => {
+      asked.push([url, new Headers(init.headers).get("authorization")]);
+      if (url.includes(":3100")) throw Object.assign(new TypeError("refused"), { code: "ECONNREFUSED" });
+      return completion("fine");
+    };
+    const { answer } = await callModel(
+      target({ baseUrl: null, key: "secret-key" }),
+      PROMPT,
+      OPTIONS,
+      impatient({ fetch }),
+    );
+    expect(answer).toBe("fine");
+    expect(asked).toEqual([
+      ["http://localhost:3100/v1/chat", "Bearer secret-key"],
+      ["http://localhost:11434/v1/chat/completions", null],
+    ]);
+  });
+
+  test("ends at the total timeout without a retry", async () => {
+    await using server = gateway(() => new Promise(() => {}));
+    const { record } = await ask(server.url, {}, { timeoutMs: 30 });
+    expect(record.error).toContain("no whole answer within 0.03 s. Raise --timeout-ms");
+    expect(record.requests).toHaveLength(1);
+  });
+
+  test("stops at an interrupt in mid-call", async () => {
+    const interrupt = new AbortController();
+    await using server = gateway(() => {
+      interrupt.abort();
+      return new Promise(() => {});
+    });
+    const { record } = await ask(server.url, {}, {}, impatient({ signal: interrupt.signal }));
+    expect(record.error).toContain("interrupted");
+  });
+});
+
+describe("callModel's view of the prompt", () => {
+  const long = { system: "s", user: "word ".repeat(1000) };
+  const estimate = Math.ceil(5001 / 3.6);
+
+  test.each([
+    ["as estimated", { prompt_tokens: 1400, completion_tokens: 10 }, "stop", false],
+    ["far fewer than sent", { prompt_tokens: 700, completion_tokens: 10 }, "stop", true],
+    ["the context's end before the limit", { prompt_tokens: 1400, completion_tokens: 600 }, "length", true],
+    ["the limit itself", { prompt_tokens: 1400, completion_tokens: 1500 }, "length", false],
+    ["nothing", undefined, "stop", null],
+  ])("compares the server's count with its own: %s", async (_, usage, finish_reason, cut) => {
+    await using server = gateway(() =>
+      completion("x", { usage, choices: [{ message: { content: "x" }, finish_reason }] }),
+    );
+    const { record } = await callModel(target({ baseUrl: server.url }), long, OPTIONS, impatient());
+    expect({ estimate: record.prompt_token_estimate, cut: record.prompt_cut }).toEqual({ estimate, cut });
+  });
+});
+
+describe("splitReasoning", () => {
+  test.each([
+    ["plain text", "answer", "", "answer"],
+    ["a leading block", "<think>a</think>\nb", "a", "\nb"],
+    ["a block after white space", "\n <think>a</think>b", "a", "b"],
+    ["an unclosed block", "<think>a b", "a b", ""],
+    ["a lone closing tag", "a</think>b", "a", "b"],
+    ["a closing tag behind a code fence", "```\nx</think>\n```", "", "```\nx</think>\n```"],
+    ["a block in the middle", "see `<think>` tags", "", "see `<think>` tags"],
+  ])("takes %s apart", (_, content, reasoning, answer) => {
+    expect(splitReasoning(content)).toEqual({ reasoning, answer });
+  });
+});

@@ -1,0 +1,662 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+
+import { COMMANDS, helpFor, overview, printable } from "../../scripts/distillation/distill.ts";
+import {
+  answered,
+  CLOCK,
+  completion,
+  DISK,
+  evidenceRows,
+  gateway,
+  GOOD_ANSWER,
+  INVENTED_ANSWER,
+  jsonl,
+  playbook,
+  REPOSITORY,
+  rootWith,
+  run,
+  spawn,
+  TASK,
+  temporaryFolder,
+  writeFile,
+} from "./support.ts";
+
+const DISTILL = join(REPOSITORY, "scripts/distill");
+
+describe("help", () => {
+  test("is golden on the top level", () => {
+    expect(overview()).toMatchSnapshot();
+  });
+
+  test.each(Object.keys(COMMANDS))("is golden for %s", (name) => {
+    expect(helpFor(name, COMMANDS[name]!)).toMatchSnapshot();
+  });
+
+  test.each([
+    [["--help"], "Usage: distill <command>"],
+    [["-h"], "Usage: distill <command>"],
+    [["help"], "Usage: distill <command>"],
+    [["help", "gate"], "Usage: distill gate"],
+    [["replay", "--help"], "Usage: distill replay"],
+    [["retrieve", "-h"], "Usage: distill retrieve"],
+    [["--version"], "distill 0."],
+    [["gate", "--version"], "distill 0."],
+  ])("answers %j on stdout with 0", async (argv, expected) => {
+    const { code, stdout, stderr } = await run(argv);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain(expected);
+  });
+
+  test("fits a terminal of 120 columns", () => {
+    const pages = [overview(), ...Object.entries(COMMANDS).map(([name, command]) => helpFor(name, command))];
+    expect(pages.flatMap((page) => page.split("\n")).filter((line) => Bun.stringWidth(line) > 120)).toEqual(
+      [],
+    );
+  });
+});
+
+describe("usage errors", () => {
+  test.each([
+    [["repaly"], 'unknown command "repaly". Did you mean replay?'],
+    [["--vresion"], 'unknown option "--vresion".'],
+    [["frobnicate"], 'unknown command "frobnicate". See distill --help.'],
+    [["constructor"], 'unknown command "constructor".'],
+    [["replay", "--tsak", "x"], 'unknown option "--tsak". Did you mean --task?'],
+    [["replay", "--task", "x", "-z"], 'unknown option "-z".'],
+    [["replay", "--task"], "--task: needs a value, TEXT."],
+    [["replay", "--task", "--json"], "--task: needs a value, TEXT."],
+    [["replay", "--task", "x", "--json=1"], "--json: takes no value."],
+    [["replay"], "no task."],
+    [["replay", "--task", "  "], "--task: the task is empty."],
+    [["replay", "disk full"], 'A task goes into quotes behind --task: --task "disk full".'],
+    [["replay", "--task", "x", "--task-file", "y"], "give one of the two"],
+    [["replay", "--task", "x", "--local-only", "--allow-escalation"], "exclude each other"],
+    [
+      ["replay", "--task", "x", "--ranker", "jacard"],
+      '--ranker: expected weighted or jaccard (got "jacard"). Did you mean jaccard?',
+    ],
+    [["replay", "--task", "x", "--top-k", "0"], '--top-k: expected a whole number from 1 to 100 (got "0").'],
+    [["replay", "--task", "x", "--top-k", "2.5"], "--top-k: expected a whole number"],
+    [["replay", "--task", "x", "--min-coverage", "2"], "--min-coverage: expected a number from 0 to 1"],
+    [["replay", "--task", "x", "--temperature", ""], "--temperature: expected a number from 0 to 2"],
+    [["replay", "--task", "x", "--timeout-ms", "1e999"], "--timeout-ms: expected a whole number"],
+    [
+      ["replay", "--task", "x", "--root", "/nonexistent-root"],
+      '--root: "/nonexistent-root" is not a folder.',
+    ],
+    [["retrieve", "--tasks", "f", "--task", "x"], "--tasks goes without --task"],
+    [["gate", "--rows", "f", "--task", "x"], "--rows goes without --task"],
+    [["gate", "--task-file", "-"], "standard input is the answer here"],
+    [["completion"], "name your shell"],
+    [["completion", "bsh"], 'completion: expected bash or zsh or fish (got "bsh"). Did you mean bash?'],
+  ])("are one line and exit code 2: %j", async (argv, expected) => {
+    const { code, stdout, stderr } = await run(argv);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toStartWith("distill: ");
+    expect(stderr).toContain(expected);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  test("show the overview where nothing was asked", async () => {
+    expect(await run([])).toEqual({ code: 2, stdout: "", stderr: overview() });
+  });
+
+  test("append nothing", async () => {
+    const root = rootWith();
+    await run(["replay", "--task", TASK, "--root", root, "--top-k", "x"]);
+    await run(["replay", "--task", TASK, "--root", root], { env: { LH_GATEWAY_URL: "localhost:1" } });
+    expect(evidenceRows(root)).toEqual([]);
+  });
+
+  test("name the variable that holds a wrong URL", async () => {
+    const env = { LH_GATEWAY_URL: "user:secret@host" };
+    const { code, stderr } = await run(["replay", "--task", TASK, "--root", rootWith()], { env });
+    expect(code).toBe(2);
+    expect(stderr).toStartWith("distill: LH_GATEWAY_URL: ");
+  });
+});
+
+describe("replay", () => {
+  test("prints an accepted answer alone on stdout", async () => {
+    const root = rootWith();
+    await using server = gateway(() => completion(`${GOOD_ANSWER}\n\n`));
+    const { code, stdout, stderr } = await run(["replay", "--task", TASK, "--root", root], {
+      env: { LH_GATEWAY_URL: server.url },
+    });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${GOOD_ANSWER}\n` });
+    const [row] = evidenceRows(root);
+    const lines = stderr.trimEnd().split("\n");
+    expect(lines[0]).toBe(`[replay] run_id=${row!.recorded_run_id}`);
+    expect(lines.every((line) => line.startsWith("[replay] "))).toBe(true);
+    expect(stderr).toContain("[replay] escalation path: qwen3.5:latest\n");
+    expect(stderr).toContain("[replay] verdict: pass (grounded: ");
+  });
+
+  test("prints a rejected answer on stderr only, marked", async () => {
+    const root = rootWith();
+    await using server = gateway(() => completion(INVENTED_ANSWER));
+    const env = { LH_GATEWAY_URL: server.url };
+    const { code, stdout, stderr } = await run(["replay", "--task", TASK, "--root", root, "--quiet"], {
+      env,
+    });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain(
+      "[replay] rejected answer of qwen3.5:latest, not to be relied on:\n| A process on db-3",
+    );
+    expect(stderr).toContain("--purge-now");
+    expect(evidenceRows(root)).toMatchObject([
+      { verdict: "fail", validation_result: { passed: false }, model_response: INVENTED_ANSWER },
+    ]);
+  });
+
+  test("says error, not fail, where no model answered", async () => {
+    const root = rootWith();
+    await using server = gateway(() => new Response("down", { status: 503 }));
+    const env = { LH_GATEWAY_URL: server.url };
+    const { code, stdout, stderr } = await run(["replay", "--task", TASK, "--root", root], { env });
+    expect({ code, stdout }).toEqual({ code: 4, stdout: "" });
+    expect(stderr).toContain("[replay] verdict: error");
+    expect(evidenceRows(root)).toMatchObject([
+      { verdict: "error", model_used: null, model_response: "", gate: null },
+    ]);
+  });
+
+  test("fails reasoning without an answer for its own reason", async () => {
+    const root = rootWith();
+    await using server = gateway(() => answered("<think>so many thoughts", { finish_reason: "length" }));
+    const { code } = await run(["replay", "--task", TASK, "--root", root], {
+      env: { LH_GATEWAY_URL: server.url },
+    });
+    expect(code).toBe(1);
+    expect(evidenceRows(root)[0]!.validation_result.reasons).toEqual([
+      "reasoning_only: 16 characters of reasoning and no answer",
+      "truncated: it ran into the token limit",
+    ]);
+  });
+
+  test("recovers by escalation to another server", async () => {
+    const root = rootWith();
+    await using local = gateway(() => completion(INVENTED_ANSWER));
+    await using larger = gateway(() => completion(GOOD_ANSWER));
+    const env = { LH_GATEWAY_URL: local.url, LH_ESCALATION_URL: larger.url, LH_GATEWAY_KEY: "gateway-key" };
+    const argv = [
+      "replay",
+      "--task",
+      TASK,
+      "--root",
+      root,
+      "--allow-escalation",
+      "--escalation-model",
+      "big",
+    ];
+    const { code, stdout } = await run(argv, { env });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${GOOD_ANSWER}\n` });
+    const [row] = evidenceRows(root);
+    expect(row).toMatchObject({
+      verdict: "pass",
+      escalation_path: ["qwen3.5:latest", "big"],
+      model_used: "big",
+    });
+    expect(row!.validation_result.reasons[0]).toBe("recovered via escalation to big");
+    expect(row!.attempts.map(({ verdict, response }) => [verdict, response])).toEqual([["fail", INVENTED_ANSWER], ["pass", null]]); // prettier-ignore
+    expect(local.received[0]!.headers.authorization).toBe("Bearer gateway-key");
+    expect(larger.received[0]!.headers.authorization).toBeUndefined();
+  });
+
+  test.each([
+    ["a failed answer and no larger model", INVENTED_ANSWER, null, 1, "fail", "qwen3.5:latest"],
+    ["no local model and a larger one", null, GOOD_ANSWER, 0, "pass", "big"],
+    ["no local model and a failing larger one", null, INVENTED_ANSWER, 1, "fail", "big"],
+    ["nobody", null, null, 4, "error", null],
+  ])("settles on an answer where there is one: %s", async (_, first, second, code, verdict, model) => {
+    const reply = (text: string | null) => () =>
+      text === null ? new Response("no", { status: 400 }) : completion(text);
+    const root = rootWith();
+    await using local = gateway(reply(first));
+    await using larger = gateway(reply(second));
+    const env = {
+      LH_GATEWAY_URL: local.url,
+      LH_ESCALATION_URL: larger.url,
+      LH_REPLAY_ESCALATION_MODEL: "big",
+    };
+    expect((await run(["replay", "--task", TASK, "--root", root, "--allow-escalation"], { env })).code).toBe(
+      code,
+    );
+    expect(evidenceRows(root)).toMatchObject([
+      { verdict, model_used: model, escalation_path: ["qwen3.5:latest", "big"] },
+    ]);
+  });
+
+  test("does not escalate unless it is allowed", async () => {
+    await using server = gateway(() => completion(INVENTED_ANSWER));
+    await run(["replay", "--task", TASK, "--root", rootWith(), "--local-only"], {
+      env: { LH_GATEWAY_URL: server.url },
+    });
+    expect(server.received).toHaveLength(1);
+  });
+
+  const flagSets: string[][] = [[], ["--no-retrieval"], ["--allow-escalation"], ["--local-only"], ["--ranker", "jaccard"], ["--min-coverage", "1"], ["--top-k", "1"], ["--json"]]; // prettier-ignore
+  test.each(flagSets.map((flags) => ({ flags })))(
+    "passes a dry run without network under $flags",
+    async ({ flags }) => {
+      const hedging = playbook({ id: "h", title: `${DISK.title}: I cannot`, content: `I'm sorry, but disk full on /var.\n${DISK.content}`, success_score: "partially_accepted" }); // prettier-ignore
+      const root = rootWith([DISK, CLOCK, hedging]);
+      const deps = { fetch: () => Promise.reject(new Error("network")) };
+      const first = await run(
+        ["replay", "--dry-run", "--task", `${TASK}. As an AI, I cannot.`, "--root", root, ...flags],
+        { deps },
+      );
+      const second = await run(
+        ["replay", "--dry-run", "--task", `${TASK}. As an AI, I cannot.`, "--root", root, ...flags],
+        { deps },
+      );
+      expect(first.code).toBe(0);
+      expect(evidenceRows(root)).toMatchObject([{ dry_run: true, verdict: "pass" }, { dry_run: true }]); // prettier-ignore
+      if (!flags.includes("--json")) expect(second.stdout).toBe(first.stdout);
+    },
+  );
+
+  test.each([
+    ["missing", undefined],
+    ["empty", ""],
+  ])("takes a %s corpus for an error, not for a baseline", async (_, text) => {
+    const root = temporaryFolder();
+    if (text !== undefined) writeFile(join(root, "exports/rag/playbooks.jsonl"), text);
+    const refused = await run(["replay", "--dry-run", "--task", TASK, "--root", root]);
+    expect(refused.code).toBe(3);
+    expect(refused.stdout).toBe("");
+    expect(evidenceRows(root)).toEqual([]);
+    const baseline = await run(["replay", "--dry-run", "--task", TASK, "--root", root, "--no-retrieval"]);
+    expect(baseline.code).toBe(0);
+    expect(baseline.stderr).toContain("nothing to check");
+    expect(evidenceRows(root)).toMatchObject([
+      { no_retrieval: true, context_bundle: null, corpus: null, ranker: null },
+    ]);
+  });
+
+  test("says so where retrieval finds nothing or abstains", async () => {
+    const root = rootWith();
+    const stranger = await run(["replay", "--dry-run", "--task", "xylophone quartet", "--root", root]);
+    expect(stranger.stderr).toContain("none shares a word with the task");
+    const abstained = await run([
+      "replay",
+      "--dry-run",
+      "--task",
+      `${TASK} xylophone`,
+      "--root",
+      root,
+      "--min-coverage",
+      "0.99",
+    ]);
+    expect(abstained.stderr).toContain("too little to go by");
+    expect(evidenceRows(root)).toMatchObject([
+      { retrieved_artifacts: { rag_ids: [], abstained: false }, context_bundle: { retrieved_playbooks: [] } },
+      { retrieved_artifacts: { rag_ids: [], abstained: true }, context_bundle: { retrieved_playbooks: [] } },
+    ]);
+  });
+
+  test("names bad corpus lines and counts them in the row", async () => {
+    const root = rootWith();
+    const corpus = writeFile(join(root, "c.jsonl"), `${jsonl([DISK])}{broken\n${jsonl([CLOCK])}`);
+    const { code, stderr } = await run(
+      ["replay", "--dry-run", "--task", TASK, "--root", root, "--corpus", "c.jsonl"],
+      { cwd: root },
+    );
+    expect(code).toBe(0);
+    expect(stderr).toContain(`[replay] ${corpus}:2: not valid JSON`);
+    expect(evidenceRows(root)).toMatchObject([{ corpus: { path: "c.jsonl", records: 2, skipped: 1 } }]);
+  });
+
+  test("reads a task from a file without its white space", async () => {
+    const root = rootWith();
+    writeFile(join(root, "task.txt"), `\n  ${TASK}\r\n\n`);
+    await run(["replay", "--dry-run", "--task-file", "task.txt", "--root", "."], { cwd: root });
+    expect(evidenceRows(root)[0]!.input_task).toBe(TASK);
+  });
+
+  test.each([
+    ["empty.txt", "", "the task is empty"],
+    ["latin1.txt", Buffer.from([0x64, 0xe9]), "not UTF-8 text"],
+  ])("refuses the task file %s with 3", async (name, text, what) => {
+    const root = rootWith();
+    writeFile(join(root, name), text);
+    const { code, stderr } = await run(["replay", "--dry-run", "--task-file", name, "--root", root], {
+      cwd: root,
+    });
+    expect(code).toBe(3);
+    expect(stderr).toContain(what);
+  });
+
+  test("takes a task that begins with a dash", async () => {
+    const root = rootWith();
+    await run(["replay", "--dry-run", "--root", root, "--task", "-bash: lsof: command not found"]);
+    expect(evidenceRows(root)[0]!.input_task).toBe("-bash: lsof: command not found");
+  });
+
+  test("prefers flag over environment over default", async () => {
+    const models = async (argv: string[], env: Record<string, string>): Promise<string | null> => {
+      const root = rootWith();
+      await run(["replay", "--dry-run", "--task", TASK, "--root", root, ...argv], { env });
+      return evidenceRows(root)[0]!.model_used;
+    };
+    expect(await models([], {})).toBe("qwen3.5:latest");
+    expect(await models([], { LH_REPLAY_LOCAL_MODEL: "from-env" })).toBe("from-env");
+    expect(await models(["--model", "from-flag"], { LH_REPLAY_LOCAL_MODEL: "from-env" })).toBe("from-flag");
+    const root = rootWith();
+    await run(["replay", "--dry-run", "--task", TASK], { env: { LH_DISTILL_ROOT: root } });
+    expect(evidenceRows(root)).toHaveLength(1);
+  });
+
+  test("shows the prompt on stderr when asked", async () => {
+    const { stdout, stderr } = await run([
+      "replay",
+      "--dry-run",
+      "--task",
+      TASK,
+      "--root",
+      rootWith(),
+      "--show-prompt",
+      "--quiet",
+    ]);
+    expect(stderr).toStartWith("You are an experienced operations engineer");
+    expect(stderr).toContain("⟦reference 1, worked before: ");
+    expect(stdout).not.toContain("⟦");
+  });
+
+  test("is silent on stderr when quiet and accepted", async () => {
+    expect((await run(["replay", "--dry-run", "--task", TASK, "--root", rootWith(), "-q"])).stderr).toBe("");
+  });
+
+  test("escapes control characters for a terminal only", async () => {
+    const root = rootWith();
+    const answer = `${GOOD_ANSWER}\x1b]0;owned\x07`;
+    await using server = gateway(() => completion(answer));
+    const env = { LH_GATEWAY_URL: server.url };
+    const argv = ["replay", "--task", TASK, "--root", root];
+    expect((await run(argv, { env })).stdout).toBe(`${answer}\n`);
+    const { stdout, stderr } = await run(argv, { env, tty: true });
+    expect(stdout).toBe(`${GOOD_ANSWER}\\x1b]0;owned\\x07\n`);
+    expect(stderr).toContain("[replay] qwen3.5:latest at ");
+  });
+
+  test("warns where the server has cut the prompt", async () => {
+    const usage = { prompt_tokens: 20, completion_tokens: 60 };
+    await using server = gateway(() => completion(GOOD_ANSWER, { usage }));
+    const { stderr } = await run(["replay", "--task", TASK, "--root", rootWith()], {
+      env: { LH_GATEWAY_URL: server.url },
+    });
+    expect(stderr).toContain("seems to have seen only a part of the prompt (20 tokens counted, about ");
+  });
+
+  test("records an interrupt in mid-call and ends with 130", async () => {
+    const root = rootWith();
+    const interrupt = new AbortController();
+    await using server = gateway(() => {
+      interrupt.abort();
+      return new Promise(() => {});
+    });
+    const env = { LH_GATEWAY_URL: server.url };
+    const argv = ["replay", "--task", TASK, "--root", root, "--allow-escalation"];
+    expect((await run(argv, { env, signal: interrupt.signal })).code).toBe(130);
+    expect(evidenceRows(root)).toMatchObject([{ verdict: "error", escalation_path: ["qwen3.5:latest"] }]);
+    expect(evidenceRows(root)[0]!.validation_result.reasons[0]).toContain("interrupted");
+  });
+});
+
+describe("retrieve", () => {
+  test("prints a readable table", async () => {
+    const { code, stdout } = await run(["retrieve", "--task", TASK, "--root", rootWith()]);
+    expect(code).toBe(0);
+    expect(stdout).toMatchSnapshot();
+  });
+
+  test("prints one JSON line a task, in order, leaving out what a task excludes", async () => {
+    const root = rootWith([DISK, { ...DISK, id: "copy", source_run_id: "run:copy" }, CLOCK]);
+    const tasks = [
+      { task: TASK },
+      { task_id: "t2", task: TASK, exclude_ids: [DISK.id] },
+      { task_id: "t3", task: TASK, exclude_ids: [DISK.id], exclude_source_run_ids: ["run:copy"] },
+    ];
+    writeFile(join(root, "tasks.jsonl"), jsonl(tasks));
+    const { code, stdout } = await run(["retrieve", "--tasks", "tasks.jsonl", "--json", "--root", root], {
+      cwd: root,
+    });
+    expect(code).toBe(0);
+    const rows = stdout.trimEnd().split("\n").map((line) => JSON.parse(line)); // prettier-ignore
+    expect(rows.map((row) => row.task_id)).toEqual([expect.stringMatching(/^[0-9a-f]{16}$/), "t2", "t3"]);
+    expect(rows.map((row) => row.hits.map((hit: { rag_id: string }) => hit.rag_id))).toEqual([
+      [DISK.id, "copy"],
+      ["copy"],
+      [],
+    ]);
+    expect(Object.keys(rows[0].hits[0])).toEqual([
+      "rag_id",
+      "score",
+      "title",
+      "content_preview",
+      "success_score",
+    ]);
+  });
+
+  test("names bad task lines, does the others, and exits with 3", async () => {
+    const root = rootWith();
+    const path = writeFile(
+      join(root, "tasks.jsonl"),
+      `${jsonl([{ task: TASK }])}{"task":7}\n[]\n${jsonl([{ task: TASK, exclude_ids: "x" }])}`,
+    );
+    const { code, stdout, stderr } = await run(["retrieve", "--tasks", path, "--json", "--root", root]);
+    expect(code).toBe(3);
+    expect(stdout.trimEnd().split("\n")).toHaveLength(1);
+    expect(stderr).toBe(
+      [
+        `distill: ${path}:2: "task" must be a non-empty string (got 7).`,
+        `distill: ${path}:3: expected a JSON object (got []).`,
+        `distill: ${path}:4: "exclude_ids" must be an array of strings (got "x").`,
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("exits with 0 and says so without hits", async () => {
+    const { code, stdout } = await run(["retrieve", "--task", "xylophone quartet", "--root", rootWith()]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("no playbook shares a word with this task");
+  });
+});
+
+describe("gate", () => {
+  const rowsFile = (rows: unknown[]): string => writeFile(join(temporaryFolder(), "rows.jsonl"), jsonl(rows));
+
+  test("judges rows in their order", async () => {
+    const rows = [
+      { id: "good", task: TASK, evidence: DISK.content, response: GOOD_ANSWER },
+      { id: "bad", task: TASK, evidence: [CLOCK.content, DISK.content], response: INVENTED_ANSWER },
+      { id: "bare", task: TASK, evidence: [], response: INVENTED_ANSWER },
+    ];
+    const { code, stdout } = await run(["gate", "--rows", rowsFile(rows), "--json"]);
+    expect(code).toBe(0);
+    const judged = stdout.trimEnd().split("\n").map((line) => JSON.parse(line)); // prettier-ignore
+    expect(judged).toMatchObject([
+      { id: "good", verdict: "pass", grounding: "grounded" },
+      { id: "bad", verdict: "fail", grounding: "ungrounded" },
+      { id: "bare", verdict: "pass", grounding: "nothing_to_check" },
+    ]);
+    expect(Object.keys(judged[1])).toEqual(["id", "verdict", "grounding", "score", "checks", "claims"]);
+    expect(judged[1].claims).toContainEqual(
+      expect.objectContaining({ kind: "flag", text: "--purge-now", supported_by: null }),
+    );
+  });
+
+  test.each([
+    [{ task: "t", evidence: "e", response: "r" }, '"id" must be a string (got nothing).'],
+    [{ id: "a", evidence: "e", response: "r" }, '"task" must be a string (got nothing).'],
+    [
+      { id: "a", task: "t", response: "r" },
+      '"evidence" must be a string or an array of strings (got nothing).',
+    ],
+    [{ id: "a", task: "t", evidence: [1], response: "r" }, '"evidence" must be'],
+    [{ id: "a", task: "t", evidence: "e", response: null }, '"response" must be a string (got null).'],
+  ])("names the bad row %j and exits with 3", async (row, expected) => {
+    const { code, stdout, stderr } = await run(["gate", "--rows", rowsFile([row])]);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+    expect(stderr).toContain(`rows.jsonl:1: ${expected}`);
+  });
+
+  test.each([
+    [GOOD_ANSWER, 0, "pass (grounded: "],
+    [INVENTED_ANSWER, 1, "fail (ungrounded: "],
+  ])("judges one answer from standard input", async (answer, code, expected) => {
+    const evidence = writeFile(join(temporaryFolder(), "runbook.md"), DISK.content);
+    const argv = [DISTILL, "gate", "--task", TASK, "--evidence", evidence];
+    const result = await spawn(argv, { stdin: answer });
+    expect(result.code).toBe(code);
+    expect(result.stdout).toStartWith(expected);
+    expect(result.stdout).toContain(code === 0 ? `<- ${evidence}` : "<- NOT FOUND");
+  });
+});
+
+describe("scripts/distill", () => {
+  test("runs from another folder through a symbolic link", async () => {
+    const folder = temporaryFolder();
+    symlinkSync(DISTILL, join(folder, "first"));
+    symlinkSync("first", join(folder, "second"));
+    const { code, stdout } = await spawn(["./second", "--version"], { cwd: folder });
+    expect(code).toBe(0);
+    expect(stdout).toStartWith("distill ");
+  });
+
+  test("says in one line how to get Bun where there is none", async () => {
+    const { code, stdout, stderr } = await spawn([DISTILL, "--version"], {
+      env: { PATH: pathWithout("bun", "npx") },
+    });
+    expect({ code, stdout }).toEqual({ code: 127, stdout: "" });
+    expect(stderr).toMatch(/^distill: needs Bun [\d.]+: .*\n$/);
+  });
+
+  test("fetches the pinned Bun through npx where there is none", async () => {
+    const path = pathWithout("bun", "npx");
+    writeFile(join(path, "npx"), '#!/bin/sh\necho "$@"\n');
+    await spawn(["chmod", "+x", join(path, "npx")]);
+    const { stdout } = await spawn([DISTILL, "--version"], { env: { PATH: path } });
+    expect(stdout).toMatch(/^--yes bun@\d+\.\d+\.\d+ .*scripts\/distillation\/distill\.ts --version\n$/);
+  });
+
+  test("ends quietly when its reader goes away", async () => {
+    const tasks = writeFile(
+      join(temporaryFolder(), "tasks.jsonl"),
+      jsonl(Array.from({ length: 2000 }, () => ({ task: TASK }))),
+    );
+    const command = `"${DISTILL}" retrieve --tasks "${tasks}" --json --root "${rootWith()}" | head -1 | wc -l`;
+    const { stdout, stderr } = await spawn(["sh", "-c", command]);
+    expect({ stdout: stdout.trim(), stderr }).toEqual({ stdout: "1", stderr: "" });
+  });
+
+  test("ends with 130 and no stack on Ctrl-C in mid-call", async () => {
+    const root = rootWith();
+    const asked = Promise.withResolvers<void>();
+    await using server = gateway(() => {
+      asked.resolve();
+      return new Promise(() => {});
+    });
+    const child = Bun.spawn([DISTILL, "replay", "--task", TASK, "--root", root], {
+      env: { PATH: process.env.PATH ?? "", HOME: root, LH_GATEWAY_URL: server.url },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    await asked.promise;
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(130);
+    expect(await child.stdout.text()).toBe("");
+    expect(await child.stderr.text()).toContain("interrupted. Run it again.");
+    expect(evidenceRows(root)).toMatchObject([{ verdict: "error" }]);
+  });
+});
+
+/** A folder with everything that the launcher needs but these. */
+function pathWithout(...names: string[]): string {
+  const folder = temporaryFolder();
+  for (const tool of ["sh", "readlink", "dirname", "cat"].filter((entry) => !names.includes(entry))) {
+    symlinkSync(Bun.which(tool)!, join(folder, tool));
+  }
+  return folder;
+}
+
+describe("completion", () => {
+  const complete = async (words: string[]): Promise<string[]> => {
+    const script = `source <("${process.execPath}" "${join(REPOSITORY, "scripts/distillation/distill.ts")}" completion bash)
+      COMP_WORDS=(${words.map((word) => `"${word}"`).join(" ")}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _distill; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const { stdout } = await spawn(["bash", "-c", script]);
+    return stdout.trimEnd().split("\n");
+  };
+
+  test("completes commands, flags and values in bash", async () => {
+    expect(await complete(["distill", "re"])).toEqual(["replay", "retrieve"]);
+    expect(await complete(["distill", "replay", "--loc"])).toEqual(["--local-only"]);
+    expect(await complete(["distill", "retrieve", "--ranker", "j"])).toEqual(["jaccard"]);
+    expect(await complete(["distill", "completion", "f"])).toEqual(["fish"]);
+  });
+
+  test.each(["bash", "zsh", "fish"])("names every command and flag for %s", async (shell) => {
+    const { code, stdout } = await run(["completion", shell]);
+    expect(code).toBe(0);
+    for (const [name, { options }] of Object.entries(COMMANDS)) {
+      expect(stdout).toContain(name);
+      for (const flag of Object.keys(options))
+        expect(stdout).toContain(shell === "fish" ? `-l ${flag}` : `--${flag}`);
+    }
+  });
+});
+
+describe("printable", () => {
+  test.each([
+    ["a\x1b[31mb", "a\\x1b[31mb"],
+    ["a\nb", "a\\nb"],
+    ["\u202ex", "\\u202ex"],
+    ["ü 漢 🎉", "ü 漢 🎉"],
+  ])("shows %j", (text, expected) => {
+    expect(printable(text)).toBe(expected);
+  });
+});
+
+describe("README", () => {
+  const readme = readFileSync(join(REPOSITORY, "README.md"), "utf8");
+
+  test("names every command and every flag", () => {
+    for (const [name, { options }] of Object.entries(COMMANDS)) {
+      expect(readme).toContain(`\`${name}\``);
+      for (const flag of Object.keys(options)) expect(readme).toContain(`\`--${flag}`);
+    }
+  });
+
+  test("names no flag, variable or exit code that does not exist", () => {
+    const flags = new Set(
+      Object.values(COMMANDS).flatMap(({ options }) => Object.keys(options).map((flag) => `--${flag}`)),
+    );
+    const commands = [...readme.matchAll(/distill (?:replay|retrieve|gate)[^\n`]*/g)].flatMap(
+      ([line]) => line.match(/--[a-z][a-z-]*/g) ?? [],
+    );
+    expect(commands.filter((flag) => !flags.has(flag))).toEqual([]);
+    const variables = new Set(readme.match(/\bLH_[A-Z_]+/g));
+    expect([...variables].sort()).toEqual([...new Set(overview().match(/\bLH_[A-Z_]+/g))].sort());
+  });
+
+  test("shows what its first command really prints", async () => {
+    const [, command, output] = /```console\n\$ \.\/scripts\/distill (.*)\n([\s\S]*?)```/.exec(readme)!;
+    const root = temporaryFolder();
+    const argv = [
+      "sh",
+      "-c",
+      `"${DISTILL}" ${command} --root "${root}" --corpus exports/rag/playbooks.jsonl 2>&1`,
+    ];
+    const { stdout } = await spawn(argv);
+    const stable = (text: string): string =>
+      text
+        .replace(/run_id=\S+/, "run_id=…")
+        .replaceAll(/in \d+\.\d s/g, "in … s")
+        .replaceAll(/^\[…\]\n/gm, "")
+        .trim();
+    for (const part of stable(output!).split(/^…$/m)) expect(stable(stdout)).toContain(part.trim());
+  });
+});

@@ -1,0 +1,365 @@
+import { describe, expect, test } from "bun:test";
+import {
+  extractFacts,
+  type Fact,
+  type FactKind,
+  findFact,
+  prepareEvidence,
+  WEAK,
+} from "../../scripts/distillation/facts.ts";
+
+/** `kind text` of every fact, weak ones with a question mark behind. */
+function listed(answer: string): string[] {
+  return extractFacts(answer).map(({ kind, text, weight }) => `${kind} ${text}${weight < 1 ? "?" : ""}`);
+}
+
+function only(kind: FactKind, answer: string): Fact {
+  const found = extractFacts(answer).filter((fact) => fact.kind === kind);
+  expect(found).toHaveLength(1);
+  return found[0]!;
+}
+
+function weightUnsupported(answer: string, ...evidence: string[]): number {
+  const prepared = evidence.map(prepareEvidence);
+  const unsupported = extractFacts(answer).filter((fact) =>
+    prepared.every((one) => findFact(fact, one) === null),
+  );
+  return unsupported.reduce((sum, { weight }) => sum + weight, 0);
+}
+
+/** Park and Miller's generator: the same texts on every run. */
+function seeded(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state % below;
+  };
+}
+
+const FRAGMENTS = [
+  "Restart `haproxy-ingress` within 15 minutes.",
+  "The pod web-7c9 failed with HTTP 503 at 5:45 PM.",
+  "\n```sh\n$ kubectl -n payments logs web-7c9 --previous\n```\n",
+  "See [the guide](https://docs.example.dev/a_(b)/c#top), or `~/notes/run.md`.",
+  "\n1. Set `spec.replicas` to 12\\_000 (up 12.5 %) on April 9, 2011.\n",
+  "“Error K16970” in /var/log/app.log, _never_ `E23283`.",
+  "\n```yaml\nimage: nginx:1.21.3\nlimits: {memory: 512Mi}\n```\n",
+  "`unclosed and ``odd`` ticks",
+  "Between $1.5 million and 3,200,000 rows; 10.0.0.7:8080 refused (ECONNREFUSED).",
+  "KubePodCrashLooping fires after `for: 15m`; İstanbul — naïve.",
+  "Use -xe, --since=2h, and <namespace> or $POD.",
+  "v4.16.3 fixed OC_ENABLE_RISKS and foo_bar().",
+];
+
+function randomText(next: (below: number) => number): string {
+  return Array.from({ length: 1 + next(6) }, () => FRAGMENTS[next(FRAGMENTS.length)]).join(" ");
+}
+
+const RANDOM_TEXTS = (() => {
+  const next = seeded(20_240_611);
+  return Array.from({ length: 300 }, () => randomText(next));
+})();
+
+describe("extractFacts", () => {
+  test.each<[string, string[]]>([
+    ["It ended with exit code 137.", ["code exit code 137"]],
+    ["The API answers HTTP 503, then SQLSTATE 53300.", ["code HTTP 503", "code SQLSTATE 53300"]],
+    ["connect: ECONNREFUSED (error K16970)", ["code ECONNREFUSED", "code K16970"]],
+    ["Value 0xDEADBEEF at commit 3b7702e71d", ["code 0xDEADBEEF", "code 3b7702e71d"]],
+    [
+      "Look at /etc/haproxy/haproxy.cfg, or src/main.go.",
+      ["path /etc/haproxy/haproxy.cfg", "path src/main.go"],
+    ],
+    ["Save it as backup-keys.json.", ["path backup-keys.json"]],
+    [
+      "(https://en.wikipedia.org/wiki/Bash_(Unix_shell)).",
+      ["url https://en.wikipedia.org/wiki/Bash_(Unix_shell)"],
+    ],
+    ["Fork github.com/acme/tool first", ["url github.com/acme/tool"]],
+    ["The node 10.1.2.3:9100 is down", ["host 10.1.2.3:9100"]],
+    [
+      "KubePodCrashLooping and spec.template.spec",
+      ["identifier KubePodCrashLooping", "identifier spec.template.spec"],
+    ],
+    ["the etcd_disk_wal_seconds metric", ["identifier etcd_disk_wal_seconds"]],
+    ["pod web-7c9 is not `kube-state-metrics`", ["identifier web-7c9", "identifier kube-state-metrics"]],
+    ["Add --previous and -n to it.", ["flag --previous", "flag -n?"]],
+    ["Fixed in version 4.16, v3 and 1.2.3-rc1", ["version 4.16", "version v3", "version 1.2.3-rc1"]],
+    ["12.4% against 75 percent", ["percent 12.4%", "percent 75 percent"]],
+    ["It took 65 minutes and $181 million", ["number 65 minutes", "number $181 million"]],
+    ["On April 9, 2011 at 5:45 p.m.", ["time April 9, 2011", "time 5:45 p.m."]],
+  ])("names the kind of each fact: %p", (answer, facts) => {
+    expect(listed(answer)).toEqual(facts);
+  });
+
+  test.each([
+    ["a list marker", "1. Drain the node.\n2. Wait."],
+    ["a step number", "As in step 3, wait for it."],
+    ["a citation", "It is so [2]."],
+    ["the answer's own length", "Here it is (74 words)."],
+    ["a small count", "Two pods, or 2 pods, are left."],
+    ["an ordinal", "This is the 3rd attempt."],
+    ["an English compound", "A read-only, high-level, step-by-step and state-of-the-art view."],
+    ["a slash between words", "CPU/memory and/or either way"],
+    ["a well-known product", "PostgreSQL, GitHub, JavaScript and macOS"],
+    ["a surname", "DeVito met McDonald."],
+    ["a plural acronym", "The VMs use APIs."],
+    ["an abbreviation", "e.g. the U.S. office, i.e. there"],
+    ["a missing blank", "It ended.Then it began."],
+    ["a dash", "It -- as said - ends."],
+    ["a placeholder", "Replace <pod>, $NAMESPACE, ${NODE}, my-app and YOUR_TOKEN."],
+    ["a reserved domain", "Open https://api.example.com/v2/health"],
+    ["everybody's path", "Send it to `/dev/null`."],
+    ["a fence's language", "```yaml\nkind: Pod\n```"],
+    ["a comment in code", "```sh\n# Restart everything carefully\n```"],
+    ["a literal in code", "Set it to `true` or `null`."],
+    ["a program's statement", "`const total = sum(all)` and `avg(rates)`"],
+    ["an everyday utility", "`ls -la` or `tail -f`"],
+  ])("finds no fact in %s", (_, answer) => {
+    expect(listed(answer)).toEqual([]);
+  });
+
+  test("takes a command line apart", () => {
+    expect(listed("`kubectl -n payments logs web-7c9 --tail=50 | grep -i timeout`")).toEqual([
+      "command kubectl",
+      "flag -n?",
+      "command payments?",
+      "command logs?",
+      "identifier web-7c9",
+      "flag --tail",
+      "number 50",
+    ]);
+  });
+
+  test("reads only prompted lines as commands", () => {
+    const answer = "```console\n$ haproxyctl stats\nnothing here to see\n```";
+    expect(listed(answer)).toEqual(["command haproxyctl", "command stats?"]);
+  });
+
+  test("knows root's prompt from a comment", () => {
+    expect(listed("```\n# haproxyctl reload\n```")).toEqual(["command haproxyctl", "command reload?"]);
+  });
+
+  test("skips plain words of structured code", () => {
+    expect(listed("```yaml\nkind: Pod\nspec:\n  hostNetwork: enabled\n```")).toEqual([
+      "identifier hostNetwork",
+    ]);
+  });
+
+  test("continues a command after a backslash", () => {
+    expect(listed("```sh\nhaproxyctl \\\n  --force\n```")).toEqual(["command haproxyctl", "flag --force"]);
+  });
+
+  test("lists a repeated fact once, where first", () => {
+    const facts = extractFacts("Use foo_bar; then FOO_BAR again.");
+    expect(facts).toEqual([
+      { kind: "identifier", text: "foo_bar", start: 4, end: 11, weight: 1, key: "foo_bar" },
+    ]);
+  });
+
+  test("keeps the greater weight of repeated facts", () => {
+    expect(listed("Keep 5 of them: `replicas: 5`")).toEqual(["number 5"]);
+  });
+
+  test("offsets count the backslashes of escapes", () => {
+    const answer = "\\*Note\\*: call foo\\_bar\\_baz now";
+    const { start, end, text, key } = only("identifier", answer);
+    expect([text, key]).toEqual(["foo\\_bar\\_baz", "foo_bar_baz"]);
+    expect(answer.slice(start, end)).toBe(text);
+  });
+
+  test("reads scale, unit and precision of numbers", () => {
+    expect(only("number", "about $1.5 million").quantity).toEqual({
+      value: 1_500_000,
+      step: 100_000,
+      bare: false,
+    });
+    expect(only("number", "300 s, that is").quantity).toEqual({ value: 300, step: 1, bare: true });
+    expect(only("number", "limit 1Gi").quantity).toEqual({
+      value: 1,
+      step: 1,
+      bare: false,
+      base: { dimension: "bytes", amount: 2 ** 30 },
+    });
+  });
+
+  test("three weak facts weigh as one", () => {
+    expect(3 * WEAK).toBeGreaterThanOrEqual(1);
+    expect(2 * WEAK).toBeLessThan(1);
+  });
+
+  test("offsets slice back, ascend and never overlap", () => {
+    for (const text of RANDOM_TEXTS) {
+      let last = 0;
+      for (const fact of extractFacts(text)) {
+        expect(text.slice(fact.start, fact.end)).toBe(fact.text);
+        expect(fact.start).toBeGreaterThanOrEqual(last);
+        expect(fact.end).toBeGreaterThan(fact.start);
+        last = fact.end;
+      }
+    }
+  });
+
+  test("a second run yields the same facts", () => {
+    for (const text of RANDOM_TEXTS) expect(extractFacts(text)).toEqual(extractFacts(text));
+  });
+
+  test.each([
+    "a/",
+    "-",
+    "(",
+    "1",
+    "`",
+    "a.",
+    "_",
+    "1,111,",
+    "9:",
+    "https://a.b/(",
+    "\\_",
+    "${",
+    "''\"",
+    "a_b ",
+    "1.",
+    "~/",
+  ])("survives 200 KB of %p", (unit) => {
+    const text = unit.repeat(Math.ceil(200_000 / unit.length));
+    const evidence = prepareEvidence(text);
+    for (const fact of extractFacts(text).slice(0, 50)) expect(findFact(fact, evidence)).not.toBeNull();
+  });
+});
+
+describe("prepareEvidence", () => {
+  test.each(["", "İstanbul “A”—B", "a\\_b \\*c\\*", "Ünïcode _emphasis_ 𝒳"])(
+    "keeps offsets aligned when folding %p",
+    (record) => {
+      const { plain, folded } = prepareEvidence(record);
+      expect(folded).toHaveLength(plain.text.length);
+      expect(plain.text.length + plain.shifts.length).toBe(record.length);
+    },
+  );
+});
+
+describe("findFact", () => {
+  test.each<[FactKind, string, string]>([
+    ["code", "It ends with HTTP 503.", "status: 503"],
+    ["code", "See CVE-2024-3094.", "cve 2024-3094 was found"],
+    ["code", "ECONNREFUSED came back", "connect econnrefused 10.0.0.1"],
+    ["path", "Open /etc/haproxy/", "edit /etc/haproxy/haproxy.cfg"],
+    ["path", "Open ./deploy/app.yaml", "apply deploy/app.yaml"],
+    ["path", "Open ~/run/log.txt", "tail $HOME/run/log.txt"],
+    ["path", "Read haproxy.cfg", "cat /etc/haproxy/haproxy.cfg"],
+    ["path", "Read /var/lib/<pod>", "under /var/lib/web-1"],
+    ["url", "HTTPS://Docs.Acme.io/a/b/", "see https://docs.acme.io/a/b."],
+    ["url", "https://acme.io/guide#setup", "[x](http://www.acme.io/guide)"],
+    ["url", "https://acme.io", "https://acme.io/deep/page"],
+    ["identifier", "Call foo_bar() now", "the foo_bar function"],
+    ["identifier", "Many VirtualMachines", "a VirtualMachine object"],
+    ["identifier", "One ReplicaSet", "the replica set is small"],
+    ["identifier", "`kube-state-metrics`", "the kube state metrics exporter"],
+    ["identifier", "foo_bar", "foo\\_bar in Markdown"],
+    ["identifier", "“OpenShift’s”", "on OpenShift"],
+    ["flag", "`x --replicas=3`", "--replicas 5"],
+    ["flag", "Pass --all_data", "use `--all_data`"],
+    ["flag", "journal -xe", "-u app -e, also -x"],
+    ["version", "v4.16", "since 4.16.3"],
+    ["version", "version 18", "node:18"],
+    ["version", "Use 4.x", "4.12 and later"],
+    ["percent", "20 %", "a ratio of 0.2"],
+    ["percent", "66.7%", "66.67 percent"],
+    ["percent", "85%", "threshold: 85"],
+    ["number", "$181 million", "181,674,817 dollars"],
+    ["number", "15 minutes", "for fifteen minutes"],
+    ["number", "206 rows", "two hundred and six rows"],
+    ["number", "300s", "for 5m"],
+    ["number", "1Gi", "1024Mi"],
+    ["number", "24 hours", "one day is 1 day"],
+    ["number", "1500 rows", "1,500 rows"],
+    ["number", "OpenShift 4.17", "OpenShift 4.17.2"],
+    ["time", "5:45 PM", "17:45"],
+    ["time", "3 p.m.", '"Monday": "15:0-21:0"'],
+    ["time", "May 3, 2019", "2019-05-03T10:00:00Z"],
+    ["time", "2019-05-03", "on 3 May 2019"],
+    ["time", "12:00 PM", "at noon"],
+    ["command", "`haproxyctl restart`", "haproxyctl is restarting"],
+  ])("supports a %s in another spelling: %p by %p", (kind, answer, record) => {
+    const evidence = prepareEvidence(record);
+    const facts = extractFacts(answer).filter((fact) => fact.kind === kind);
+    expect(facts).not.toEqual([]);
+    for (const fact of facts) expect(findFact(fact, evidence)).not.toBeNull();
+  });
+
+  test.each<[FactKind, string, string]>([
+    ["code", "error K16970", "error K16971, K169701"],
+    ["path", "/etc/nginx/app.conf", "/etc/haproxy/app.conf or app.conf"],
+    ["path", "/etc/haproxy/extra", "/etc/haproxy"],
+    ["path", "keys.json", "backup-keys.json"],
+    ["url", "https://acme.io/archive/guide", "https://acme.io/guide"],
+    ["url", "https://acme.io/guide", "https://not-acme.io/guide, acme.io/guidebook"],
+    ["url", "https://acme.io/guide#setup", "https://acme.io/guide#usage"],
+    ["host", "10.0.0.1", "10.0.0.11 and 110.0.0.1"],
+    ["identifier", "ClusterRole", "ClusterRoleBinding"],
+    ["identifier", "`state-metrics`", "kube-state-metrics"],
+    ["identifier", "foo_bar", "foo_bar_total and my_foo_bar"],
+    ["flag", "--previous-retry", "--previous"],
+    ["flag", "--previous", "--previous-retry"],
+    ["flag", "-A", "-a"],
+    ["version", "4.16.3", "4.16 and 14.16.3"],
+    ["version", "version 4", "4 nodes"],
+    ["percent", "5%", "5 nodes at 15 %"],
+    ["number", "65 minutes", "165 minutes, 6.5, 650 and foo65"],
+    ["number", "5 GB", "15 or 50 GB"],
+    ["number", "$190 million", "181,674,817"],
+    ["time", "5:45 AM", "17:45"],
+    ["time", "May 3, 2019", "May 4, 2019"],
+    ["command", "`haproxyctl stats`", "haproxy has statistics"],
+  ])("denies a %s that differs: %p by %p", (kind, answer, record) => {
+    expect(findFact(only(kind, answer.replace(" stats", "")), prepareEvidence(record))).toBeNull();
+  });
+
+  test("returns the offset in the original text", () => {
+    const record = "\\*\\*Note\\*\\*: set foo\\_bar first";
+    const at = findFact(only("identifier", "foo_bar"), prepareEvidence(record));
+    expect(record.slice(at!)).toStartWith("foo\\_bar");
+  });
+
+  test("joins a command from task and record", () => {
+    const answer = "Run `kubectl -n payments logs web-7c9 --previous`.";
+    const record = "`kubectl -n $NAMESPACE logs $POD --previous`";
+    expect(weightUnsupported(answer, "pod web-7c9 in payments restarts", record)).toBe(0);
+  });
+
+  test.each(["`haproxyctl`", "`haproxyctl reload`", "```sh\nsudo haproxyctl reload | less\n```"])(
+    "catches an invented executable in %p",
+    (answer) => {
+      expect(
+        weightUnsupported(answer, "Reload haproxy with systemctl reload haproxy."),
+      ).toBeGreaterThanOrEqual(1);
+    },
+  );
+
+  test("finds every fact in its own text", () => {
+    for (const text of RANDOM_TEXTS) {
+      const evidence = prepareEvidence(text);
+      const lost = extractFacts(text).filter((fact) => findFact(fact, evidence) === null);
+      expect(lost).toEqual([]);
+    }
+  });
+
+  test("more evidence never takes support away", () => {
+    const next = seeded(77);
+    for (const text of RANDOM_TEXTS) {
+      const facts = extractFacts(randomText(next));
+      const less = prepareEvidence(text);
+      const more = prepareEvidence(`${text}\n\n${randomText(next)}`);
+      const lost = facts.filter((fact) => findFact(fact, less) !== null && findFact(fact, more) === null);
+      expect(lost).toEqual([]);
+    }
+  });
+
+  test("supports nothing from empty evidence", () => {
+    const empty = prepareEvidence("");
+    for (const text of FRAGMENTS) {
+      for (const fact of extractFacts(text)) expect(findFact(fact, empty)).toBeNull();
+    }
+  });
+});

@@ -1,0 +1,196 @@
+/** What the tests share: factories, a scripted HTTP server in place of a gateway, and `main` with its streams captured. */
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+import { main } from "../../scripts/distillation/distill.ts";
+import type { Io } from "../../scripts/distillation/distill.ts";
+import { EVIDENCE_LOG } from "../../scripts/distillation/replay.ts";
+import type { Deps, EvidenceRow, Playbook } from "../../scripts/distillation/replay.ts";
+
+export const REPOSITORY = join(import.meta.dir, "../..");
+
+export function playbook(fields: Partial<Playbook> = {}): Playbook {
+  const id = fields.id ?? "p";
+  return {
+    id,
+    title: `Title of ${id}`,
+    content: `Content of ${id}.`,
+    source_run_id: `run:${id}`,
+    success_score: "accepted",
+    tags: [],
+    source_category: "runbook",
+    ...fields,
+  };
+}
+
+/** The two playbooks that most tests work with, and a task that the first of them answers. */
+export const DISK = playbook({
+  id: "linux/deleted-open-files",
+  title: "Disk full although du finds nothing",
+  content: [
+    "`df -h /var` says 100 %, `du -xsh /var` adds up to far less.",
+    "A process holds deleted files open: list them with `lsof +L1`.",
+    "Restart the process that holds them, for example `systemctl restart rsyslog`.",
+    "",
+    "- Verify that `df -h /var` falls below 80 % after the restart.",
+    "- Check that `lsof +L1` lists nothing larger than 1 GiB.",
+  ].join("\n"),
+  tags: ["linux", "disk"],
+});
+
+export const CLOCK = playbook({
+  id: "linux/clock-skew",
+  title: "Clock skew breaks tokens",
+  content:
+    "`chronyc tracking` shows an offset above 500 ms. Step it with `chronyc makestep`.\n- Confirm that the offset is under 10 ms.",
+  tags: ["linux", "time"],
+});
+
+export const TASK = "disk full on /var of host db-3 although du finds nothing";
+
+/** Grounded in DISK and TASK, long enough, and takes up a check. */
+export const GOOD_ANSWER =
+  "A process on db-3 still holds deleted files open. List them with `lsof +L1`, restart the one that holds most with `systemctl restart rsyslog`, and see that `df -h /var` falls below 80 %.";
+
+/** The same with a path and a flag that stand nowhere. */
+export const INVENTED_ANSWER =
+  "A process on db-3 still holds deleted files open. Remove them with `rm -rf --purge-now /opt/cache/blobs` and restart the one that holds most with `systemctl restart rsyslog`.";
+
+export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "distill-"));
+
+export function writeFile(path: string, text: string | Uint8Array): string {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  return path;
+}
+
+export const jsonl = (rows: unknown[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+
+/** A root of its own with a corpus in it. */
+export function rootWith(playbooks: Playbook[] = [DISK, CLOCK]): string {
+  const root = temporaryFolder();
+  writeFile(join(root, "exports/rag/playbooks.jsonl"), jsonl(playbooks));
+  return root;
+}
+
+export function evidenceRows(root: string): EvidenceRow[] {
+  let text: string;
+  try {
+    text = readFileSync(join(root, EVIDENCE_LOG), "utf8");
+  } catch {
+    return [];
+  }
+  return text.split("\n").flatMap((line) => (line === "" ? [] : JSON.parse(line)));
+}
+
+export interface Received {
+  path: string;
+  headers: Record<string, string>;
+  body: Record<string, unknown>;
+}
+
+/** A chat completion as most servers send it. */
+export function completion(content: unknown, fields: Record<string, unknown> = {}): Response {
+  return Response.json({
+    model: "served-model",
+    choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }],
+    usage: { prompt_tokens: 400, completion_tokens: 60 },
+    ...fields,
+  });
+}
+
+export const answered = (content: unknown, choice: Record<string, unknown> = {}): Response =>
+  completion(content, {
+    choices: [{ message: { role: "assistant", content }, finish_reason: "stop", ...choice }],
+  });
+
+/** A real HTTP server that gives its replies in order, the last one for ever, and keeps what it was sent. */
+export function gateway(...replies: ((request: Received) => Response | Promise<Response>)[]) {
+  const received: Received[] = [];
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      const text = await request.text();
+      const entry = {
+        path: new URL(request.url).pathname,
+        headers: request.headers.toJSON(),
+        body: text ? JSON.parse(text) : {},
+      };
+      received.push(entry);
+      return replies[Math.min(received.length, replies.length) - 1]!(entry);
+    },
+  });
+  return { url: `http://127.0.0.1:${server.port}`, received, [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
+export interface Run {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  env?: Record<string, string>;
+  cwd?: string;
+  tty?: boolean;
+  deps?: Partial<Deps>;
+  signal?: AbortSignal;
+}
+
+/** `main` in this process, with both streams captured, a clean environment and no pauses between retries. */
+export async function run(
+  argv: string[],
+  { env = {}, cwd = temporaryFolder(), tty = false, deps, signal }: RunOptions = {},
+): Promise<Run> {
+  const streams = { stdout: "", stderr: "" };
+  const io: Io = {
+    stdout: async (text) => {
+      streams.stdout += text;
+      return true;
+    },
+    stderr: (text) => {
+      streams.stderr += text;
+    },
+    stdoutIsTty: tty,
+    stderrIsTty: tty,
+    env,
+    cwd,
+    interruptible: (work) => work(signal ?? new AbortController().signal),
+    deps: { sleep: async () => {}, random: () => 0, ...deps },
+  };
+  const code = await main(argv, io);
+  return { code, ...streams };
+}
+
+/** The real command in a process of its own. */
+export async function spawn(
+  argv: string[],
+  {
+    env = {},
+    cwd = REPOSITORY,
+    stdin = "",
+  }: { env?: Record<string, string>; cwd?: string; stdin?: string } = {},
+): Promise<Run> {
+  const child = Bun.spawn(argv, {
+    cwd,
+    env: { PATH: process.env.PATH ?? "", HOME: temporaryFolder(), ...env },
+    stdin: Buffer.from(stdin),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { code, stdout, stderr };
+}
+
+/** A small seeded generator (mulberry32), uniform in [0, 1). */
+export function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
