@@ -6,6 +6,7 @@
  */
 import { statSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isatty } from "node:tty";
 import { parseArgs } from "node:util";
 
 import {
@@ -82,8 +83,8 @@ export function realIo(): Io {
   return {
     stdout: writeStdout,
     stderr: writeStderr,
-    stdoutIsTty: process.stdout.isTTY === true,
-    stderrIsTty: process.stderr.isTTY === true,
+    stdoutIsTty: isatty(1),
+    stderrIsTty: isatty(2),
     env: process.env,
     cwd: process.cwd(),
     interruptible: async (work) => {
@@ -271,6 +272,9 @@ export const COMMANDS: Record<string, Command> = {
   },
 };
 
+/** The first with everything that is used here. */
+const OLDEST_BUN = ">=1.4.5";
+
 /** Runs one command line and returns its exit code. */
 export async function main(argv: string[], io: Io = realIo()): Promise<number> {
   try {
@@ -291,6 +295,9 @@ const describeBug = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);
 
 async function dispatch(argv: string[], io: Io): Promise<number> {
+  if (!Bun.semver.satisfies(Bun.version, OLDEST_BUN)) {
+    throw usage(`this Bun is ${Bun.version}, and distill needs ${OLDEST_BUN}. Run: bun upgrade`);
+  }
   const [name, ...rest] = argv;
   if (name === undefined) {
     io.stderr(overview());

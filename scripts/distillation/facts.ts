@@ -380,9 +380,7 @@ const url: Recogniser = {
   read(match) {
     const text = trimUrl(match[0]);
     const key = urlKey(text);
-    // Names that RFC 2606 reserves for examples stand for the reader's own.
-    const example = /^(?:[\w-]+\.)*example(?:\.(?:com|org|net))?(?:[:/]|$)/.test(key);
-    return { key, length: text.length, weight: example || key === "" ? 0 : 1 };
+    return { key, length: text.length, weight: key === "" ? 0 : 1 };
   },
 };
 
@@ -474,9 +472,8 @@ const EXTENSIONS = (
 ).replaceAll(" ", "|");
 const FILE_NAME = new RegExp(String.raw`[\w-]\.(?:${EXTENSIONS})$`, "i");
 
-/** Paths every Unix system has, and the example of every manual. */
-const EVERYDAY_PATH =
-  /^\/?path\/to\b|^\/(?:dev\/(?:null|stdin|stdout|stderr|zero)|bin\/(?:ba|z)?sh|usr\/bin\/env|tmp)$/;
+/** Paths every Unix system has. `/path/to/…` is none: copied from a manual it is as useless as an invented one. */
+const EVERYDAY_PATH = /^\/(?:dev\/(?:null|stdin|stdout|stderr|zero)|bin\/(?:ba|z)?sh|usr\/bin\/env|tmp)$/;
 
 const path: Recogniser = {
   kind: "path",

@@ -881,14 +881,13 @@ export function describeHit(
 
 /** Gives up what matters least until the rendered bundle fits: warnings, then exemplars but the best, then checks. */
 function fitBudget(bundle: ContextBundle): ContextBundle {
+  const { failure_patterns, prior_successful_outputs, validation_steps } = bundle;
   for (;;) {
     bundle.bundle_token_estimate = estimateTokens(renderBundle(bundle));
     if (bundle.bundle_token_estimate <= BUNDLE_TOKENS) return bundle;
-    const { failure_patterns, prior_successful_outputs, validation_steps } = bundle;
-    const expendable = [failure_patterns, prior_successful_outputs.slice(1), validation_steps];
-    if (expendable[0]!.length > 0) failure_patterns.pop();
-    else if (expendable[1]!.length > 0) prior_successful_outputs.pop();
-    else if (expendable[2]!.length > 0) validation_steps.pop();
+    if (failure_patterns.length > 0) failure_patterns.pop();
+    else if (prior_successful_outputs.length > 1) prior_successful_outputs.pop();
+    else if (validation_steps.length > 0) validation_steps.pop();
     else return bundle;
   }
 }
@@ -943,6 +942,11 @@ interface Unit {
   text: string;
 }
 
+/** A unit with those of its tokens that the task has. */
+interface WeighedUnit extends Unit {
+  matched: string[];
+}
+
 /** A text as lines and whole fenced code blocks, in order; joined with newlines they are the text again. */
 function splitUnits(text: string): Unit[] {
   const units: Unit[] = [];
@@ -976,51 +980,48 @@ function closingFence(lines: string[], at: number): number {
  */
 export function bestPassage(content: string, weights: Map<string, number>, maxChars: number): string {
   if (content.trim().length <= maxChars) return content.trim();
-  const units = splitUnits(content);
-  let best = { weight: -1, units: [] as Unit[] };
+  const units = splitUnits(content).map((unit): WeighedUnit => {
+    return { ...unit, matched: weightedTokens(unit.text).filter((token) => weights.has(token)) };
+  });
+  let best = { weight: -1, units: [] as WeighedUnit[] };
   for (let start = 0; start < units.length; start++) {
     if (!beginsPassage(units, start)) continue;
     const passage = trimPassage(takeUnits(units, start, maxChars));
     const weight = passage.length === 0 ? -1 : matchedWeight(passage, weights);
     if (weight > best.weight) best = { weight, units: passage };
   }
-  return (
-    best.units.map((unit) => unit.text).join("\n") || clip(content.trim().replaceAll(/\s+/g, " "), maxChars)
-  );
+  const passage = best.units.map((unit) => unit.text).join("\n");
+  return passage || clip(content.trim().replaceAll(/\s+/g, " "), maxChars);
 }
 
 function beginsPassage(units: Unit[], at: number): boolean {
-  const kind = units[at]!.kind;
+  const { kind, text } = units[at]!;
   const before = units[at - 1]?.kind ?? "blank";
-  if (kind === "blank" || kind === "code") return false;
+  if (kind === "blank") return false;
   return (
-    kind === "heading" ||
-    before === "blank" ||
-    before === "code" ||
-    /^\s*(?:[-*+•]|\d+[.)])\s/.test(units[at]!.text)
+    kind === "heading" || before === "blank" || before === "code" || /^\s*(?:[-*+•]|\d+[.)])\s/.test(text)
   );
 }
 
-function takeUnits(units: Unit[], start: number, maxChars: number): Unit[] {
+function takeUnits(units: WeighedUnit[], start: number, maxChars: number): WeighedUnit[] {
   let chars = 0;
   let end = start;
-  while (end < units.length && chars + units[end]!.text.length <= maxChars)
+  while (end < units.length && chars + units[end]!.text.length <= maxChars) {
     chars += units[end++]!.text.length + 1;
+  }
   return units.slice(start, end);
 }
 
 /** Without what promises more than follows: blank lines, headings and lines that end in a colon, at the end. */
-function trimPassage(units: Unit[]): Unit[] {
-  const last = units.findLastIndex(
-    (unit) => unit.kind === "code" || (unit.kind === "line" && !/:\s*$/.test(unit.text)),
-  );
-  return units.slice(0, last + 1);
+function trimPassage(units: WeighedUnit[]): WeighedUnit[] {
+  const isWhole = ({ kind, text }: Unit): boolean =>
+    kind === "code" || (kind === "line" && !/:\s*$/.test(text));
+  return units.slice(0, units.findLastIndex(isWhole) + 1);
 }
 
-function matchedWeight(units: Unit[], weights: Map<string, number>): number {
+function matchedWeight(units: WeighedUnit[], weights: Map<string, number>): number {
   let sum = 0;
-  for (const token of new Set(units.flatMap((unit) => weightedTokens(unit.text))))
-    sum += weights.get(token) ?? 0;
+  for (const token of new Set(units.flatMap((unit) => unit.matched))) sum += weights.get(token) ?? 0;
   return sum;
 }
 
@@ -1536,7 +1537,7 @@ function networkFailure(call: Call, endpoint: Endpoint, error: unknown): CallFai
   const variable = urlVariable(call.target);
   const seconds = call.options.timeoutMs / 1000;
   const known: Record<string, [what: string, advice: string]> = {
-    ECONNREFUSED: ["connection refused", `Start the gateway, or set ${variable}.`],
+    ECONNREFUSED: ["connection refused", startAdvice(call.target)],
     ENOTFOUND: ["host not found", `Check ${variable}.`],
     ECONNRESET: ["the connection was closed before the reply was whole", "Look into the server's log."],
     TimeoutError: [`no whole answer within ${seconds} s`, "Raise --timeout-ms, or take a smaller model."],
@@ -1551,6 +1552,12 @@ function networkFailure(call: Call, endpoint: Endpoint, error: unknown): CallFai
     retryAfterMs: 0,
     absent: code === "ECONNREFUSED" ? "server" : null,
   };
+}
+
+function startAdvice(target: ModelTarget): string {
+  if (target.baseUrl !== null) return `Start the gateway, or set ${urlVariable(target)}.`;
+  const tried = `${DEFAULT_GATEWAY_URL} and Ollama's ${OLLAMA_URL}`;
+  return `Nothing listens at ${tried}: start a model server, or set ${urlVariable(target)}.`;
 }
 
 function callRecord(call: Call, endpoint: Endpoint, result: CallResult, estimate: number): CallRecord {

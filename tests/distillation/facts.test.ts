@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+
 import {
   extractFacts,
   type Fact,
@@ -7,6 +8,7 @@ import {
   prepareEvidence,
   WEAK,
 } from "../../scripts/distillation/facts.ts";
+import { seeded } from "./support.ts";
 
 /** `kind text` of every fact, weak ones with a question mark behind. */
 function listed(answer: string): string[] {
@@ -27,13 +29,10 @@ function weightUnsupported(answer: string, ...evidence: string[]): number {
   return unsupported.reduce((sum, { weight }) => sum + weight, 0);
 }
 
-/** Park and Miller's generator: the same texts on every run. */
-function seeded(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state % below;
-  };
+/** Whole numbers below a limit: the same ones on every run. */
+function drawing(seed: number): (below: number) => number {
+  const random = seeded(seed);
+  return (below) => Math.floor(random() * below);
 }
 
 const FRAGMENTS = [
@@ -56,7 +55,7 @@ function randomText(next: (below: number) => number): string {
 }
 
 const RANDOM_TEXTS = (() => {
-  const next = seeded(20_240_611);
+  const next = drawing(20_240_611);
   return Array.from({ length: 300 }, () => randomText(next));
 })();
 
@@ -84,6 +83,7 @@ describe("extractFacts", () => {
     ["the etcd_disk_wal_seconds metric", ["identifier etcd_disk_wal_seconds"]],
     ["pod web-7c9 is not `kube-state-metrics`", ["identifier web-7c9", "identifier kube-state-metrics"]],
     ["Add --previous and -n to it.", ["flag --previous", "flag -n?"]],
+    ["Use /path/to/walfile and api.example.com", ["path /path/to/walfile", "url api.example.com"]],
     ["Fixed in version 4.16, v3 and 1.2.3-rc1", ["version 4.16", "version v3", "version 1.2.3-rc1"]],
     ["12.4% against 75 percent", ["percent 12.4%", "percent 75 percent"]],
     ["It took 65 minutes and $181 million", ["number 65 minutes", "number $181 million"]],
@@ -108,7 +108,6 @@ describe("extractFacts", () => {
     ["a missing blank", "It ended.Then it began."],
     ["a dash", "It -- as said - ends."],
     ["a placeholder", "Replace <pod>, $NAMESPACE, ${NODE}, my-app and YOUR_TOKEN."],
-    ["a reserved domain", "Open https://api.example.com/v2/health"],
     ["everybody's path", "Send it to `/dev/null`."],
     ["a fence's language", "```yaml\nkind: Pod\n```"],
     ["a comment in code", "```sh\n# Restart everything carefully\n```"],
@@ -346,7 +345,7 @@ describe("findFact", () => {
   });
 
   test("more evidence never takes support away", () => {
-    const next = seeded(77);
+    const next = drawing(77);
     for (const text of RANDOM_TEXTS) {
       const facts = extractFacts(randomText(next));
       const less = prepareEvidence(text);
