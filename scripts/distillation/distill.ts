@@ -33,10 +33,11 @@ import {
   realDeps,
   replay,
   retrieve,
+  recordSource,
   sha256,
   shown,
-  source,
-  TASK_SOURCE,
+  taskSource,
+  toJson,
 } from "./replay.ts";
 import type {
   Attempt,
@@ -399,7 +400,7 @@ class Flags {
   number(flag: string, fallback: number, range: { min: number; max: number; fraction?: true }): number {
     const text = this.text(flag);
     if (text === undefined) return fallback;
-    const value = text.trim() === "" ? NaN : Number(text);
+    const value = /^[-+]?(?:\d+(?:\.\d+)?|\.\d+)$/.test(text) ? Number(text) : NaN;
     const { min, max, fraction } = range;
     if (value >= min && value <= max && (fraction || Number.isInteger(value))) return value;
     throw usage(
@@ -627,7 +628,7 @@ async function runReplay(flags: Flags, io: Io): Promise<number> {
     )
     .finally(() => watcher.stopWaiting());
   watcher.summarise(outcome);
-  if (flags.on("json")) await io.stdout(`${JSON.stringify(outcome.row)}\n`);
+  if (flags.on("json")) await io.stdout(`${toJson(outcome.row)}\n`);
   else if (outcome.row.verdict === "pass") await io.stdout(forStdout(`${outcome.answer?.trimEnd()}\n`, io));
   return exitCodeOf(outcome);
 }
@@ -714,9 +715,10 @@ class Watcher {
     this.stopWaiting();
     if (event.kind === "started") this.say(`run_id=${event.runId}`);
     if (event.kind === "warning") this.say(event.message);
-    if (event.kind === "retrieved") for (const line of retrievalLines(event)) this.say(line);
-    if (event.kind === "prompt" && this.showPrompt)
+    if (event.kind === "asking") for (const line of retrievalLines(event)) this.say(line);
+    if (event.kind === "asking" && this.showPrompt) {
       this.io.stderr(`${printableLines(promptText(event.prompt))}\n`);
+    }
     if (event.kind === "calling") this.wait(event.model, event.endpoint);
     if (event.kind === "retrying") this.say(`${event.error} Trying again in ${seconds(event.waitMs)}.`);
     if (event.kind === "judged" && event.attempt.verdict === "fail") this.reject(event.attempt);
@@ -735,7 +737,11 @@ class Watcher {
     this.say(
       `verdict: ${row.verdict}${row.gate ? ` (${groundingWords(row.gate)})` : ""} in ${seconds(row.duration_ms)}`,
     );
-    for (const reason of row.validation_result.reasons) if (row.verdict !== "error") this.say(`  ${reason}`);
+    // What the gate rejected was told with the answer, what went wrong with a call above.
+    if (row.verdict === "pass") for (const reason of row.validation_result.reasons) this.say(`  ${reason}`);
+    const redacted = Object.entries(row.redactions).map(([kind, count]) => `${count} ${kind}`);
+    if (redacted.length > 0)
+      this.complain(`secrets replaced before anything was sent or stored: ${redacted.join(", ")}`);
     if (appendError) this.complain(appendError.message);
   }
 
@@ -777,11 +783,8 @@ class Watcher {
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
-function retrievalLines({
-  retrieval,
-  bundle,
-  records,
-}: Extract<ReplayEvent, { kind: "retrieved" }>): string[] {
+function retrievalLines({ retrieval, bundle, records }: Extract<ReplayEvent, { kind: "asking" }>): string[] {
+  if (!retrieval || !bundle) return ["no retrieval: the model is asked without playbooks, as a baseline"];
   const { hits, ranker, coverage, abstained } = retrieval;
   const found = `retrieved ${hits.length} of ${records} playbooks (${ranker}, coverage ${coverage.toFixed(2)})`;
   if (abstained) return [`${found}: too little to go by, so the model is shown none`];
@@ -915,7 +918,7 @@ function retrievalJson(task: RetrievalTask, index: CorpusIndex, options: Retriev
     const { rag_id, score, title, content_preview, success_score } = describeHit(hit, weights);
     return { rag_id, score, title, content_preview, success_score };
   });
-  return `${JSON.stringify({ task_id: task.task_id, task: task.task, coverage, abstained, hits: described })}\n`;
+  return `${toJson({ task_id: task.task_id, task: task.task, coverage, abstained, hits: described })}\n`;
 }
 
 /** Lines of a preview that the table shows; all of it is in --json. */
@@ -959,7 +962,7 @@ async function runGate(flags: Flags, io: Io): Promise<number> {
   let bad = 0;
   const warn = (message: string): void => (bad++, warner(io)(message));
   for await (const row of readRows(fileOf(file, io), toAnswerRow, warn)) {
-    if (!(await io.stdout(`${JSON.stringify(judged(row).result)}\n`))) return EXIT.accepted;
+    if (!(await io.stdout(`${toJson(judged(row).result)}\n`))) return EXIT.accepted;
   }
   return bad > 0 ? EXIT.input : EXIT.accepted;
 }
@@ -977,8 +980,8 @@ function toAnswerRow(value: Record<string, unknown>): AnswerRow | string {
 
 function judged({ id, task, evidence, response }: AnswerRow): { result: object; grounding: GroundingResult } {
   const sources = [
-    source(TASK_SOURCE, task),
-    ...evidence.map((text, index) => source(`evidence:${index}`, text)),
+    taskSource(task),
+    ...evidence.map((text, index) => recordSource(`evidence:${index}`, text)),
   ];
   const result = ground(response, sources);
   const { grounding, score, claims, reason } = result;
@@ -990,13 +993,13 @@ function judged({ id, task, evidence, response }: AnswerRow): { result: object; 
 async function gateOne(flags: Flags, io: Io): Promise<number> {
   if (flags.text("task-file") === "-")
     throw usage("--task-file: standard input is the answer here. Name a file.");
+  if (flags.texts("evidence").includes("-"))
+    throw usage("--evidence: standard input is the answer here. Name a file.");
   const task = await taskOf(flags, io);
   const evidence = await Promise.all(flags.texts("evidence").map((file) => readText(fileOf(file, io))));
   const response = await readText("-");
   const { result, grounding } = judged({ id: sha256(task).slice(0, 16), task, evidence, response });
-  const text = flags.on("json")
-    ? `${JSON.stringify(result)}\n`
-    : claimTable(grounding, flags.texts("evidence"));
+  const text = flags.on("json") ? `${toJson(result)}\n` : claimTable(grounding, flags.texts("evidence"));
   await io.stdout(forStdout(text, io));
   return grounding.grounding === "ungrounded" ? EXIT.rejected : EXIT.accepted;
 }
@@ -1006,9 +1009,7 @@ function claimTable(result: GroundingResult, files: string[]): string {
   const verdict = grounding === "ungrounded" ? "fail" : "pass";
   const place = ({ supported_by }: Claim): string => {
     if (supported_by === null) return "NOT FOUND";
-    return supported_by === TASK_SOURCE
-      ? "task"
-      : (files[Number(supported_by.split(":")[1])] ?? supported_by);
+    return supported_by === "task" ? "task" : (files[Number(supported_by.split(":")[1])] ?? supported_by);
   };
   const rows = claims.map(
     (claim) => `  ${claim.kind.padEnd(10)} ${claim.text.replaceAll(/\s+/g, " ")}  <- ${place(claim)}`,

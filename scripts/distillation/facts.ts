@@ -326,13 +326,16 @@ function inCode(scene: Scene, offset: number): boolean {
   return spanAt(scene.code, offset) !== undefined;
 }
 
+/** What a placeholder never holds: a flag. `sort <input.csv --force >out` is a redirection. */
+const NO_COMMAND = "(?! --?[A-Za-z])";
+
 /** `<pod>`, `$NAME`, `{{ .Values.x }}`, `node=$(…)`, HTML tags: the reader or the shell fills them in. */
 const placeholder: Recogniser = {
   kind: "identifier",
   pattern: oneOf([
-    String.raw`<(?![A-Za-z][A-Za-z+.-]*:)\/?[A-Za-z][^<>\n]{0,60}>`,
-    String.raw`\{\{[^{}"\n]{0,80}\}\}`,
-    String.raw`\$\{(?!HOME\})[^{}\n]{1,60}\}`,
+    String.raw`<(?![A-Za-z][A-Za-z+.-]*:)\/?[A-Za-z](?:${NO_COMMAND}[^<>/\n]){0,60}(?<!\s)\/?>`,
+    String.raw`\{\{(?:${NO_COMMAND}[^{}"/\n]){0,80}\}\}`,
+    String.raw`\$\{(?!HOME\})\w+(?::?[-=?+]|\})?`,
     String.raw`\$(?!HOME\b)[A-Za-z_]\w*`,
     String.raw`(?<![\w.-])[A-Za-z_]\w*(?==\$\()`,
   ]),
@@ -480,11 +483,11 @@ const path: Recogniser = {
   pattern: oneOf([
     String.raw`(?<![\w~./$)\]\\-])(?:~|\.\.?|\$HOME|\$\{HOME\})?(?:\/[\w.@%+~-]+)+\/?`,
     String.raw`(?<![\w\0])[A-Z]:\\[\w.\\-]+`,
-    String.raw`(?<![\w\0./@$\\-])[\w@.][\w@.+%-]*(?:\/[\w.@%+-]+)+\/?`,
+    String.raw`(?<![\w\0./@$\\+%-])[\w@.][\w@.+%-]*(?:\/[\w.@%+-]+)+\/?`,
     String.raw`(?<![\w\0./@$\\-])[\w-]+(?:\.[\w-]+)*\.(?:${EXTENSIONS})(?![\w-]|\.\w)`,
   ]),
   read(match, scene) {
-    const text = match[0].replace(/[.,:]+$/, "");
+    const text = match[0].replace(/(?<![.,:])[.,:]+$/, "");
     const rooted = /^(?:~|\.\.?|\$|[A-Z]:\\|\/)/.test(text);
     if (!rooted && text.includes("/") && !isRelativePath(text, inCode(scene, match.index))) return null;
     const key = pathKey(text, match.input[match.index - 1] === CLAIMED);
@@ -799,7 +802,7 @@ const command: Recogniser = {
   read(match, scene) {
     const role = scene.roles.get(match.index);
     if (!role) return null;
-    const word = match[0].replace(/[.+-]+$/, "");
+    const word = match[0].replace(/(?<![.+-])[.+-]+$/, "");
     if (EVERYDAY.has(word) || LITERALS.has(fold(word))) return NO_FACT;
     const strong =
       role === "executable" ? !ENGLISH_ENDING.test(word) : role === "lone" && TOOL_NAME.test(word);

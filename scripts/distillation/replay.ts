@@ -41,12 +41,13 @@ const MAX_EXEMPLARS = 3;
 const MAX_WARNINGS = 2;
 const MAX_VALIDATION_STEPS = 6;
 const BEST_EXEMPLAR_CHARS = 1200;
-const OTHER_EXEMPLAR_CHARS = PREVIEW_CHARS;
+const OTHER_EXEMPLAR_CHARS = 600;
 const WARNING_CHARS = 300;
 const STEP_CHARS = 200;
+const TITLE_CHARS = 200;
 /** An exemplar's score as a share of the best exemplar's. */
 const EXEMPLAR_SHARE = 0.8;
-/** The score of anything quoted, as a share of the best hit's. */
+/** The score of anything quoted, as a share of the best hit's: our own choice, made without a measurement. */
 const QUOTED_SHARE = 0.5;
 /** Token Jaccard above which two records say the same thing. */
 const NEAR_DUPLICATE = 0.6;
@@ -242,6 +243,15 @@ export interface GateResult {
 
 export type Verdict = "pass" | "fail" | "error";
 
+export interface AttemptRecord extends CallRecord {
+  verdict: Verdict;
+  reasons: string[];
+  response_sha256: string;
+  /** Null for the attempt that counts: it stands in the row. */
+  response: string | null;
+  gate: GateResult | null;
+}
+
 /** One line of `data/_kb/replay_runs.jsonl`. The README describes it field by field. */
 export interface EvidenceRow {
   schema: typeof EVIDENCE_SCHEMA;
@@ -259,7 +269,7 @@ export interface EvidenceRow {
   retrieved_artifacts: { rag_ids: string[]; coverage: number | null; abstained: boolean };
   context_bundle: ContextBundle | null;
   prompt_sha256: string;
-  attempts: (CallRecord & { verdict: Verdict; reasons: string[]; response: string | null })[];
+  attempts: AttemptRecord[];
   escalation_path: string[];
   model_used: string | null;
   model_response: string;
@@ -303,8 +313,14 @@ export interface ReplayOutcome {
 export type ReplayEvent =
   | { kind: "started"; runId: string }
   | { kind: "warning"; message: string }
-  | { kind: "retrieved"; retrieval: Retrieval; bundle: ContextBundle; records: number }
-  | { kind: "prompt"; prompt: Prompt }
+  | {
+      kind: "asking";
+      retrieval: Retrieval | null;
+      bundle: ContextBundle | null;
+      prompt: Prompt;
+      /** How many playbooks the corpus has. */
+      records: number;
+    }
   | { kind: "calling"; model: string; endpoint: string }
   | { kind: "retrying"; model: string; waitMs: number; error: string }
   | { kind: "judged"; attempt: Attempt };
@@ -353,26 +369,25 @@ export class DistillError extends Error {
  * @throws DistillError `input` where the corpus is missing, empty or unreadable; nothing is appended then.
  */
 export async function replay(
-  task: string,
+  givenTask: string,
   options: ReplayOptions,
   deps: Deps = realDeps(),
 ): Promise<ReplayOutcome> {
+  const secrets = new Secrets([options.local, options.escalation]);
+  const task = secrets.strike(givenTask);
   const run = startRun(task, deps);
   const corpus = options.noRetrieval ? null : await loadCorpus(options.corpusPath, run.warn);
   const retrieval = corpus && retrieve(task, indexCorpus(corpus.records, options.ranker), options);
   const bundle = retrieval && buildBundle(retrieval);
   const prompt = buildPrompt(task, bundle);
-  if (corpus && retrieval && bundle) {
-    deps.onEvent({ kind: "retrieved", retrieval, bundle, records: corpus.records.length });
-  }
-  deps.onEvent({ kind: "prompt", prompt });
+  deps.onEvent({ kind: "asking", retrieval, bundle, prompt, records: corpus?.records.length ?? 0 });
 
   const sources = evidenceSources(task, retrieval);
   const ask = async (target: ModelTarget): Promise<Attempt> => {
     const reply = options.dryRun
       ? dryRunReply(bundle, target)
-      : await callModel(target, prompt, options, deps);
-    const attempt = judge(reply, sources, bundle);
+      : await callModel({ ...options, target, prompt }, deps);
+    const attempt = judge({ ...reply, answer: secrets.strikeAny(reply.answer) }, sources, bundle);
     deps.onEvent({ kind: "judged", attempt });
     return attempt;
   };
@@ -380,14 +395,11 @@ export async function replay(
   const escalation = escalationFor(attempts, options, deps);
   if (escalation) attempts.push(await ask(escalation));
 
-  const outcome = settle(attempts);
-  const recorded = buildRow(
-    { run, task, corpus, retrieval, bundle, prompt, attempts, outcome },
-    options,
-    deps,
-  );
-  const appendError = appendEvidence(recorded, options.root);
-  return { row: recorded.row, answer: outcome.reply.answer, interrupted: deps.signal.aborted, appendError };
+  const outcome = settle(attempts, deps.signal.aborted);
+  const trace = { run, task, corpus, retrieval, bundle, prompt, attempts, outcome, secrets };
+  const row = buildRow(trace, options, deps);
+  const appendError = appendEvidence(row, attempts, options.root);
+  return { row, answer: outcome.reply.answer, interrupted: deps.signal.aborted, appendError };
 }
 
 interface Run {
@@ -397,9 +409,9 @@ interface Run {
   warn: (message: string) => void;
 }
 
-/** The run's id is announced before anything can fail, so that whatever is printed can be found in the log. */
+/** The run's id is announced first, so that every later line can be told to belong to it. */
 function startRun(task: string, deps: Deps): Run {
-  const taskHash = sha256(redactSecrets(task));
+  const taskHash = sha256(task);
   const id = `replay:${taskHash.slice(0, 16)}:${deps.uniqueId()}`;
   deps.onEvent({ kind: "started", runId: id });
   return {
@@ -425,7 +437,7 @@ function startRun(task: string, deps: Deps): Run {
 export async function loadCorpus(path: string, onBadLine: (message: string) => void): Promise<Corpus> {
   const records = new Map<string, Playbook>();
   const hasher = new Bun.CryptoHasher("sha256");
-  const counts = { skipped: 0, superseded: 0, unscored: 0 };
+  const counts = { skipped: 0, superseded: 0 };
   for await (const line of readJsonLines(path, hasher)) {
     const playbook = "problem" in line ? line.problem : toPlaybook(line.value);
     if (typeof playbook === "string") {
@@ -820,45 +832,65 @@ function coverageOf({ weights, whole }: Query, { counts }: IndexedRecord): numbe
 // hits for the evidence. Nothing is shown twice, nothing that is far behind the best, nothing cut within a line.
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The bundle for these hits; empty, not null, where there are none. */
+/** The bundle for these hits; empty, not null, where there are none. Over budget, warnings go first, the best exemplar never. */
 export function buildBundle(retrieval: Retrieval): ContextBundle {
   const { chosen, heldBack } = chooseQuoted(retrieval.hits);
-  const exemplars = chosen.filter((hit) => hit.playbook.success_score === "accepted");
-  const warnings = chosen.filter((hit) => hit.playbook.success_score !== "accepted");
-  const quote = (hit: Hit, maxChars: number): RetrievedPlaybook =>
-    describeHit(hit, retrieval.weights, maxChars);
+  for (;;) {
+    const bundle = assembleBundle(retrieval, chosen, heldBack);
+    const [, ...spareExemplars] = chosen.filter(isExemplar);
+    const spare = chosen.findLast((hit) => !isExemplar(hit)) ?? spareExemplars.at(-1);
+    if (bundle.bundle_token_estimate <= BUNDLE_TOKENS || spare === undefined) return trimSteps(bundle);
+    chosen.splice(chosen.indexOf(spare), 1);
+    heldBack.push({ rag_id: spare.playbook.id, reason: "no room for it" });
+  }
+}
+
+type Hit = Retrieval["hits"][number];
+
+const isExemplar = (hit: Hit): boolean => hit.playbook.success_score === "accepted";
+
+function assembleBundle(
+  { hits, weights }: Retrieval,
+  chosen: Hit[],
+  heldBack: ContextBundle["held_back"],
+): ContextBundle {
+  const exemplars = chosen.filter(isExemplar);
   const bundle: ContextBundle = {
-    retrieved_playbooks: retrieval.hits.map((hit) => quote(hit, PREVIEW_CHARS)),
+    retrieved_playbooks: hits.map((hit) => describeHit(hit, weights)),
     prior_successful_outputs: exemplars.map((hit, rank) =>
-      quote(hit, rank === 0 ? BEST_EXEMPLAR_CHARS : OTHER_EXEMPLAR_CHARS),
+      describeHit(hit, weights, rank === 0 ? BEST_EXEMPLAR_CHARS : OTHER_EXEMPLAR_CHARS),
     ),
-    failure_patterns: warnings.map((hit) => quote(hit, WARNING_CHARS)),
+    failure_patterns: chosen
+      .filter((hit) => !isExemplar(hit))
+      .map((hit) => describeHit(hit, weights, WARNING_CHARS)),
     validation_steps: validationSteps(exemplars.map((hit) => hit.playbook.content)),
     held_back: heldBack,
     bundle_token_estimate: 0,
   };
-  return fitBudget(bundle);
+  return { ...bundle, bundle_token_estimate: estimateTokens(renderBundle(bundle)) };
 }
 
-type Hit = Retrieval["hits"][number];
+/** Where even the best exemplar alone is over budget, its checks give way. */
+function trimSteps(bundle: ContextBundle): ContextBundle {
+  if (bundle.bundle_token_estimate <= BUNDLE_TOKENS || bundle.validation_steps.length === 0) return bundle;
+  const shorter = { ...bundle, validation_steps: bundle.validation_steps.slice(0, -1) };
+  return trimSteps({ ...shorter, bundle_token_estimate: estimateTokens(renderBundle(shorter)) });
+}
 
 /** The hits that are quoted, best first, and those that could have been but say little or nothing that fits. */
 function chooseQuoted(hits: Hit[]): { chosen: Hit[]; heldBack: ContextBundle["held_back"] } {
   const chosen: Hit[] = [];
   const heldBack: ContextBundle["held_back"] = [];
   for (const hit of hits) {
-    const { success_score, id } = hit.playbook;
-    if (success_score === "rejected") continue;
-    const isExemplar = success_score === "accepted";
-    const peers = chosen.filter((other) => (other.playbook.success_score === "accepted") === isExemplar);
-    if (peers.length >= (isExemplar ? MAX_EXEMPLARS : MAX_WARNINGS)) continue;
-    const floor = Math.max(
-      QUOTED_SHARE * hits[0]!.score,
-      isExemplar ? EXEMPLAR_SHARE * (peers[0]?.score ?? 0) : 0,
-    );
+    if (hit.playbook.success_score === "rejected") continue;
+    const peers = chosen.filter((other) => isExemplar(other) === isExemplar(hit));
+    if (peers.length >= (isExemplar(hit) ? MAX_EXEMPLARS : MAX_WARNINGS)) continue;
+    const peerFloor = isExemplar(hit) ? EXEMPLAR_SHARE * (peers[0]?.score ?? 0) : 0;
     const twin = chosen.find((other) => isNearDuplicate(other.playbook, hit.playbook));
-    if (hit.score < floor) heldBack.push({ rag_id: id, reason: "its score is far behind the best" });
-    else if (twin) heldBack.push({ rag_id: id, reason: `near-duplicate of ${twin.playbook.id}` });
+    const rag_id = hit.playbook.id;
+    if (hit.score < Math.max(QUOTED_SHARE * hits[0]!.score, peerFloor)) {
+      heldBack.push({ rag_id, reason: "its score is far behind the best" });
+    } else if (twin) heldBack.push({ rag_id, reason: `near-duplicate of ${twin.playbook.id}` });
     else chosen.push(hit);
   }
   return { chosen, heldBack };
@@ -879,19 +911,6 @@ export function describeHit(
   return { rag_id: id, source_run_id, title, content_preview, success_score, tags, score: hit.score };
 }
 
-/** Gives up what matters least until the rendered bundle fits: warnings, then exemplars but the best, then checks. */
-function fitBudget(bundle: ContextBundle): ContextBundle {
-  const { failure_patterns, prior_successful_outputs, validation_steps } = bundle;
-  for (;;) {
-    bundle.bundle_token_estimate = estimateTokens(renderBundle(bundle));
-    if (bundle.bundle_token_estimate <= BUNDLE_TOKENS) return bundle;
-    if (failure_patterns.length > 0) failure_patterns.pop();
-    else if (prior_successful_outputs.length > 1) prior_successful_outputs.pop();
-    else if (validation_steps.length > 0) validation_steps.pop();
-    else return bundle;
-  }
-}
-
 /**
  * Tokens of a text as a model is likely to count them: UTF-8 bytes / 4, rounded up. Qwen2.5 takes 4.1 to 4.7 bytes a token
  * on our prompts (27 of them, the chat template included); older tokenisers cut finer.
@@ -901,7 +920,7 @@ export function estimateTokens(text: string): number {
 }
 
 const STEP =
-  /^\s*(?:[-*+•]|\d+[.)])?\s*(?:\[[ x]\]\s*)?(?:\*\*|__)?((?:verify|check|assert|confirm|ensure)\b.*)$/i;
+  /^\s*(?:(?:[-*+•]|\d+[.)])\s*)?(?:\[[ x]\]\s*)?(?:\*\*|__)?((?:verify|check|assert|confirm|ensure)\b.*)$/i;
 const STEP_VERBS = new Set(["verify", "check", "assert", "confirm", "ensure"]);
 
 /** The checks in these texts, in order, each once: lines outside code that begin with a verb of checking. */
@@ -911,30 +930,30 @@ export function validationSteps(contents: string[]): string[] {
     const lines = splitUnits(content).map((unit) => (unit.kind === "code" ? "" : unit.text));
     for (const [index, line] of lines.entries()) {
       const text = STEP.exec(line)?.[1]?.replaceAll(/\*\*|__/g, "");
-      if (text && contentTokens(text).size > 0)
-        steps.add(clip(unwrapped(text, lines.slice(index + 1)), STEP_CHARS));
+      const step = text && clip(unwrapped(text, lines, index + 1), STEP_CHARS);
+      if (step && contentTokens(step).size > 0) steps.add(step);
     }
   }
   return [...steps].slice(0, MAX_VALIDATION_STEPS);
 }
 
-/** A line with the lines that hard wrapping split from it: no end of sentence before, lower case or code after. */
-function unwrapped(line: string, following: string[]): string {
+/** A line with those after it that hard wrapping split from it: no end of sentence before, lower case or code after. */
+function unwrapped(line: string, lines: string[], next: number): string {
   let text = line.trimEnd();
-  for (const next of following) {
-    if (/[.:;!?]$/.test(text) || !/^\s*[a-z`("]/.test(next) || STEP.test(next)) break;
-    text = `${text} ${next.trim()}`;
+  for (let at = next; at < lines.length && text.length <= STEP_CHARS; at++) {
+    if (/[.:;!?]$/.test(text) || !/^\s*[a-z`("]/.test(lines[at]!) || STEP.test(lines[at]!)) break;
+    text = `${text} ${lines[at]!.trim()}`;
   }
   return text;
 }
 
-/** At most `maxChars` of a line, ended after a sentence where one ends late enough, else after a word. */
+/** At most `maxChars` of a line, ended after a sentence where one ends late enough, else after a word; never within one. */
 function clip(line: string, maxChars: number): string {
   if (line.length <= maxChars) return line;
   const head = line.slice(0, maxChars + 1);
   const sentence = head.match(/^.*[.!?](?=\s)/s)?.[0] ?? "";
   if (sentence.length >= maxChars / 3) return sentence;
-  return head.slice(0, Math.max(head.lastIndexOf(" "), 0)).trimEnd() || line.slice(0, maxChars);
+  return head.slice(0, Math.max(head.lastIndexOf(" "), 0)).trimEnd();
 }
 
 interface Unit {
@@ -949,12 +968,13 @@ interface WeighedUnit extends Unit {
 
 /** A text as lines and whole fenced code blocks, in order; joined with newlines they are the text again. */
 function splitUnits(text: string): Unit[] {
-  const units: Unit[] = [];
   const lines = text.split(/\r?\n/);
+  const closing = closingFences(lines);
+  const units: Unit[] = [];
   for (let at = 0; at < lines.length; at++) {
     const line = lines[at]!;
-    const close = closingFence(lines, at);
-    if (close > at) {
+    const close = closing.get(at);
+    if (close !== undefined) {
       units.push({ kind: "code", text: lines.slice(at, close + 1).join("\n") });
       at = close;
     } else {
@@ -965,12 +985,18 @@ function splitUnits(text: string): Unit[] {
   return units;
 }
 
-/** The line that closes the code block which `lines[at]` opens, or -1. */
-function closingFence(lines: string[], at: number): number {
-  const fence = /^\s*(`{3,}|~{3,})/.exec(lines[at]!)?.[1];
-  if (fence === undefined) return -1;
-  for (let close = at + 1; close < lines.length; close++) if (lines[close]!.trim() === fence) return close;
-  return -1;
+/** For every line that opens a code block which is closed, the line that closes it. Backwards, so that it stays linear. */
+function closingFences(lines: string[]): Map<number, number> {
+  const closing = new Map<number, number>();
+  const nextBare = new Map<string, number>();
+  for (let at = lines.length - 1; at >= 0; at--) {
+    const fence = /^\s*(`{3,}|~{3,})/.exec(lines[at]!)?.[1];
+    if (fence === undefined) continue;
+    const close = nextBare.get(fence);
+    if (close !== undefined) closing.set(at, close);
+    if (lines[at]!.trim() === fence) nextBare.set(fence, at);
+  }
+  return closing;
 }
 
 /**
@@ -1061,7 +1087,11 @@ export function buildPrompt(task: string, bundle: ContextBundle | null): Prompt 
 /** The references, warnings and checks as the model reads them. */
 function renderBundle(bundle: ContextBundle): string {
   const quote = (name: string, note: string) => (playbook: RetrievedPlaybook, index: number) =>
-    frame(`${name} ${index + 1}`, defuse(playbook.content_preview), `${note}: ${oneLine(playbook.title)}`);
+    frame(
+      `${name} ${index + 1}`,
+      defuse(playbook.content_preview),
+      `${note}: ${clip(oneLine(playbook.title), TITLE_CHARS)}`,
+    );
   const exemplars = bundle.prior_successful_outputs.map(quote("reference", "worked before"));
   const warnings = bundle.failure_patterns.map(quote("warning", "did not fully work"));
   const steps = bundle.validation_steps.map((step) => `- ${oneLine(step)}`).join("\n");
@@ -1078,18 +1108,21 @@ const oneLine = (text: string): string => defuse(text).replaceAll(/\s+/g, " ").t
 
 /** The special tokens of the common chat templates; a server may read them in the middle of a message. */
 const TEMPLATE_TOKENS =
-  /<\||\|>|<｜|｜>|<<\/?SYS>>|\[\/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS)\]|<\/?(?:s|bos|eos|unk|pad|think|start_of_turn|end_of_turn|start_of_image|tool_call|tool_response|tools|unused\d+|extra_id_\d+)>/gi;
+  /<\||\|>|<｜|｜>|<<\/?SYS>>|\[\/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS)\]|\[(?:gMASK|IMG)\]|<\/?(?:s|bos|eos|sop|eop|eoa|unk|pad|think|end_of_utterance|reserved_\d+|start_of_turn|end_of_turn|start_of_image|tool_call|tool_response|tools|unused\d+|extra_id_\d+)>/gi;
 
 /**
  * Text from outside, made harmless in a prompt: no control or invisible characters, no ⟦ or ⟧, no special token of a chat
  * template (a space after its first character breaks it). What is left reads the same.
  */
 export function defuse(text: string): string {
-  return stripInvisible(Bun.stripANSI(text))
+  return stripInvisible(text.replaceAll(TERMINAL_SEQUENCES, ""))
     .replaceAll("⟦", "[")
     .replaceAll("⟧", "]")
     .replaceAll(TEMPLATE_TOKENS, (token) => `${token[0]} ${token.slice(1)}`);
 }
+
+/** Colours, cursor movements and titles; only where they end on their own line, so that a stray start takes nothing along. */
+const TERMINAL_SEQUENCES = /\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]|\x1b\][^\x07\x1b\n]{0,512}(?:\x07|\x1b\\)/g;
 
 /** Without C0 and C1 controls (tab and newline stay), zero-width characters, bidi overrides, tags and lone surrogates. */
 function stripInvisible(text: string): string {
@@ -1117,7 +1150,10 @@ export function providerFor(model: string): "openrouter" | "ollama_cloud" | "oll
 }
 
 export interface Endpoint {
+  /** Without credentials. */
   url: string;
+  /** What an error line and the evidence call it: the URL without its query, where some servers want the key. */
+  name: string;
   /** Only the Lakehouse gateway's own path knows the field. */
   sendsProvider: boolean;
   authorization: string | null;
@@ -1130,34 +1166,56 @@ export interface Endpoint {
  */
 export function endpointsFor(target: ModelTarget): Endpoint[] {
   const base = parseBaseUrl(target);
-  const { username, password, pathname } = base;
-  const basic = `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64")}`;
-  const authorization = target.key ? `Bearer ${target.key}` : username || password ? basic : null;
-  base.username = base.password = base.hash = "";
+  const authorization = authorizationFor(target.key, base);
   const at = (path: string): Endpoint => {
-    const url = new URL(base);
-    url.pathname = path;
-    return { url: url.href, sendsProvider: path.endsWith("/v1/chat"), authorization };
+    const name = `${base.origin}${path}`;
+    return { url: name + base.search, name, sendsProvider: path.endsWith("/v1/chat"), authorization };
   };
-  const path = pathname.replace(/\/+$/, "");
+  const path = base.pathname.replace(/(?<!\/)\/+$/, "");
   if (/\/chat(?:\/completions)?$/.test(path)) return [at(path)];
   if (path.endsWith("/v1")) return [at(`${path}/chat/completions`)];
   const endpoints = [at(`${path}/v1/chat`), at(`${path}/v1/chat/completions`)];
   if (target.baseUrl !== null) return endpoints;
-  return [
-    ...endpoints,
-    { url: `${OLLAMA_URL}/v1/chat/completions`, sendsProvider: false, authorization: null },
-  ];
+  const ollama = `${OLLAMA_URL}/v1/chat/completions`;
+  return [...endpoints, { url: ollama, name: ollama, sendsProvider: false, authorization: null }];
+}
+
+function authorizationFor(key: string | null, base: URL): string | null {
+  if (key) return `Bearer ${key}`;
+  const credentials = `${decoded(base.username)}:${decoded(base.password)}`;
+  return credentials === ":" ? null : `Basic ${Buffer.from(credentials).toString("base64")}`;
+}
+
+/** A part of a URL as it was meant; one that is not percent-encoded properly is meant as it stands. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+const SECRET_PARAMETER = /key|token|secret|sig|pass|code/i;
+
+/** What must never be printed or stored of a target: its key, and the credentials in its URL. */
+export function secretsOf({ key, baseUrl }: ModelTarget): string[] {
+  const url = URL.parse(baseUrl ?? DEFAULT_GATEWAY_URL);
+  const query = [...(url?.searchParams ?? [])].flatMap(([name, value]) =>
+    SECRET_PARAMETER.test(name) ? value : [],
+  );
+  const basic = url && authorizationFor(null, url)?.slice("Basic ".length);
+  const parts = [key, url?.password, decoded(url?.password ?? ""), basic, ...query];
+  return parts.filter((part): part is string => typeof part === "string" && part !== "");
 }
 
 function parseBaseUrl(target: ModelTarget): URL {
   const text = target.baseUrl ?? DEFAULT_GATEWAY_URL;
   const url = URL.parse(text);
   if (url?.protocol === "http:" || url?.protocol === "https:") return url;
-  const name = urlVariable(target);
+  const value = /[@?]/.test(text) ? "its value" : shown(text);
   throw new DistillError(
     "usage",
-    `${name}: ${shown(text.replace(/\/\/[^/@]*@/, "//"))} is not an http(s) URL. Write for example http://localhost:11434.`,
+    `${urlVariable(target)}: ${value} is not an http(s) URL. Write for example http://localhost:11434.`,
   );
 }
 
@@ -1167,7 +1225,10 @@ const urlVariable = (target: ModelTarget): string =>
 const keyVariable = (target: ModelTarget): string =>
   target.role === "local" ? "LH_GATEWAY_KEY" : "LH_ESCALATION_KEY";
 
-export type CallOptions = Pick<ReplayOptions, "sampling" | "timeoutMs" | "maxRetries">;
+export interface CallOptions extends Pick<ReplayOptions, "sampling" | "timeoutMs" | "maxRetries"> {
+  target: ModelTarget;
+  prompt: Prompt;
+}
 
 /** Everything that one call's requests have in common. */
 interface Call {
@@ -1175,31 +1236,16 @@ interface Call {
   options: CallOptions;
   deps: Deps;
   signal: AbortSignal;
-  messages: { role: "system" | "user"; content: string }[];
   requests: RequestRecord[];
 }
 
 /** Asks one model once. Failures of any kind are in the record, not thrown; only an unusable URL is an error. */
-export async function callModel(
-  target: ModelTarget,
-  prompt: Prompt,
-  options: CallOptions,
-  deps: Deps,
-): Promise<ModelReply> {
+export async function callModel(options: CallOptions, deps: Deps): Promise<ModelReply> {
   const startedAt = deps.now();
-  const call: Call = {
-    target,
-    options,
-    deps,
-    signal: AbortSignal.any([deps.signal, AbortSignal.timeout(options.timeoutMs)]),
-    messages: [
-      { role: "system", content: prompt.system },
-      { role: "user", content: prompt.user },
-    ],
-    requests: [],
-  };
-  const { endpoint, result } = await firstPresent(endpointsFor(target), call);
-  const record = callRecord(call, endpoint, result, estimateTokens(prompt.system + prompt.user));
+  const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(options.timeoutMs)]);
+  const call: Call = { target: options.target, options, deps, signal, requests: [] };
+  const { endpoint, result } = await firstPresent(endpointsFor(options.target), call);
+  const record = callRecord(call, endpoint, result);
   record.duration_ms = deps.now().getTime() - startedAt.getTime();
   return { answer: result.kind === "reply" ? result.answer : null, record };
 }
@@ -1248,52 +1294,65 @@ async function firstPresent(
 const originOf = (url: string): string => new URL(url).origin;
 
 async function postWithRetries(endpoint: Endpoint, call: Call, mayGoElsewhere: boolean): Promise<CallResult> {
-  const { options, deps, target } = call;
+  const { options, deps, target, requests } = call;
   let waitMs = 0;
   for (let retry = 0; ; retry++) {
-    if (waitMs > 0) await deps.sleep(waitMs, call.signal);
-    deps.onEvent({ kind: "calling", model: target.model, endpoint: endpoint.url });
+    deps.onEvent({ kind: "calling", model: target.model, endpoint: endpoint.name });
     const startedAt = deps.now();
     const result = await postOnce(endpoint, call);
-    call.requests.push({
-      endpoint: endpoint.url,
-      status: result.status,
-      wait_ms: waitMs,
-      duration_ms: deps.now().getTime() - startedAt.getTime(),
-      error: result.kind === "failure" ? result.message : null,
-    });
+    const duration_ms = deps.now().getTime() - startedAt.getTime();
+    const error = result.kind === "failure" ? result.message : null;
+    requests.push({ endpoint: endpoint.name, status: result.status, wait_ms: waitMs, duration_ms, error });
     if (result.kind === "reply" || retry >= Math.min(options.maxRetries, result.retries)) return result;
-    if (result.retryAfterMs > MAX_RETRY_WAIT_MS || (result.absent === "server" && mayGoElsewhere))
-      return result;
+    if (result.absent === "server" && mayGoElsewhere) return result;
     // Jitter keeps several waiting runs from coming back at the same moment.
-    waitMs = Math.round(Math.max(result.retryAfterMs, FIRST_RETRY_MS * 2 ** retry) * (1 + deps.random() / 4));
+    const pauseMs = Math.max(result.retryAfterMs, FIRST_RETRY_MS * 2 ** retry) * (1 + deps.random() / 4);
+    waitMs = Math.round(Math.min(pauseMs, MAX_RETRY_WAIT_MS));
     deps.onEvent({ kind: "retrying", model: target.model, waitMs, error: result.message });
+    await deps.sleep(waitMs, call.signal);
+    if (call.signal.aborted) return result;
   }
 }
 
 async function postOnce(endpoint: Endpoint, call: Call): Promise<CallResult> {
-  try {
-    const response = await call.deps.fetch(endpoint.url, requestInit(endpoint, call));
-    const text = await readBounded(response);
-    if (text === null)
-      return failure(call, endpoint, { status: response.status, what: "the reply is larger than 8 MiB" });
-    const reply = parseReply(response.status, strikeKeys(text, endpoint, call.target));
-    if (reply.kind === "reply") return reply;
-    const names = reply.isUnknownModel ? await listModels(endpoint, call) : [];
-    return failure(call, endpoint, { ...reply, names, retryAfter: response.headers.get("retry-after") });
-  } catch (error) {
-    return networkFailure(call, endpoint, error);
-  }
+  const reply = await exchange(endpoint, call).catch((error) => networkFailure(call, endpoint, error));
+  if ("kind" in reply) return reply;
+  const { status, text, retryAfter } = reply;
+  if (text === null) return failure(call, endpoint, { status, what: "the reply is larger than 8 MiB" });
+  const secrets = secretsOf(call.target).filter((secret) => secret.length >= MIN_SECRET_CHARS);
+  const strike = (part: string): string =>
+    secrets.reduce((left, secret) => left.replaceAll(secret, "[redacted:key]"), part);
+  // After parsing: an escaped key in the JSON would not be recognised.
+  const parsed = mapStrings(parseReply(status, text), strike);
+  if (parsed.kind === "reply") return parsed;
+  const names = parsed.isUnknownModel ? await listModels(endpoint, call) : [];
+  return failure(call, endpoint, { ...parsed, names: names.map(strike), retryAfter });
+}
+
+interface Exchange {
+  status: number;
+  /** Null where the body is larger than allowed. */
+  text: string | null;
+  retryAfter: string | null;
+}
+
+async function exchange(endpoint: Endpoint, call: Call): Promise<Exchange> {
+  const response = await call.deps.fetch(endpoint.url, requestInit(endpoint, call));
+  const text = await readBounded(response);
+  return { status: response.status, text, retryAfter: response.headers.get("retry-after") };
 }
 
 function requestInit(
   endpoint: Endpoint,
-  { target, options, messages, signal }: Call,
+  { target, options, signal }: Call,
 ): RequestInit & { timeout: false } {
   const { maxTokens, temperature, seed } = options.sampling;
   const body = {
     model: target.model,
-    messages,
+    messages: [
+      { role: "system", content: options.prompt.system },
+      { role: "user", content: options.prompt.user },
+    ],
     max_tokens: maxTokens,
     temperature,
     ...(seed === null ? {} : { seed }),
@@ -1327,12 +1386,6 @@ async function readBounded(response: Response): Promise<string | null> {
   return text + decoder.decode();
 }
 
-/** A key that a server echoes must reach neither a terminal nor the log. */
-function strikeKeys(text: string, endpoint: Endpoint, target: ModelTarget): string {
-  const basic = endpoint.authorization?.replace(/^\w+ /, "");
-  return redactKeys(text, [target.key, basic]);
-}
-
 interface ReplyError {
   kind: "error";
   status: number;
@@ -1348,7 +1401,7 @@ interface ReplyError {
 function parseReply(status: number, text: string): ServerReply | ReplyError {
   const body = parseJson(text);
   const choice = isObject(body) && Array.isArray(body.choices) ? body.choices[0] : undefined;
-  const error = errorIn(body) ?? (isObject(choice) ? errorIn(choice) : null);
+  const error = errorIn(body) ?? (isObject(choice) ? (errorIn(choice) ?? finishError(choice)) : null);
   if (error || status < 200 || status > 299)
     return replyError(status, error ?? { message: plainWords(text), code: null });
   if (!isObject(body))
@@ -1408,8 +1461,8 @@ function reasoningOf(message: Record<string, unknown>): string {
 }
 
 /**
- * Reasoning apart from the answer: a leading `<think>…</think>`; the text before a lone `</think>`, unless a code fence
- * stands in it (then the tag belongs to the answer); all of it, where a leading `<think>` is never closed.
+ * Reasoning apart from the answer: a leading `<think>…</think>`; the text before a lone `</think>`, unless code stands
+ * in it (then the tag belongs to the answer); all of it, where a leading `<think>` is never closed.
  */
 export function splitReasoning(content: string): { reasoning: string; answer: string } {
   const opened = /^\s*<think>/.exec(content)?.[0].length ?? 0;
@@ -1417,7 +1470,7 @@ export function splitReasoning(content: string): { reasoning: string; answer: st
   if (close < 0)
     return opened > 0 ? { reasoning: content.slice(opened), answer: "" } : { reasoning: "", answer: content };
   const reasoning = content.slice(opened, close);
-  if (opened === 0 && reasoning.includes("```")) return { reasoning: "", answer: content };
+  if (opened === 0 && reasoning.includes("`")) return { reasoning: "", answer: content };
   return { reasoning, answer: content.slice(close + "</think>".length) };
 }
 
@@ -1445,6 +1498,10 @@ function errorIn(body: unknown): ServerError | null {
   if (body.detail) return { message: textOrNull(body.detail) ?? JSON.stringify(body.detail), code: null };
   return null;
 }
+
+/** A generation that broke off with nothing but its finish reason to say so. */
+const finishError = ({ finish_reason }: Record<string, unknown>): ServerError | null =>
+  finish_reason === "error" ? { message: "the generation ended in an error", code: null } : null;
 
 const codeOf = (code: unknown): string | null => (typeof code === "number" ? String(code) : textOrNull(code));
 
@@ -1479,8 +1536,8 @@ const plainWords = (text: string): string =>
 /** The names a server offers, at most eight, for the error that says which one it does not have. */
 async function listModels(endpoint: Endpoint, { deps, signal }: Call): Promise<string[]> {
   try {
-    const url = `${originOf(endpoint.url)}/v1/models`;
-    const response = await deps.fetch(url, { headers: authHeader(endpoint), signal });
+    const url = endpoint.url.replace(/\/chat(?:\/completions)?(?=$|\?)/, "/models");
+    const response = await deps.fetch(url, { headers: authHeader(endpoint), signal, redirect: "manual" });
     const body = parseJson((await readBounded(response)) ?? "");
     const models = isObject(body) && Array.isArray(body.data) ? body.data : [];
     return models.flatMap((model) => (isObject(model) ? (textOrNull(model.id) ?? []) : [])).slice(0, 8);
@@ -1505,7 +1562,7 @@ function failure(call: Call, endpoint: Endpoint, cause: FailureCause): CallFailu
   return {
     kind: "failure",
     status,
-    message: `POST ${endpoint.url}: ${what.replace(/\.$/, "")}. ${adviceFor(call.target, cause)}`,
+    message: `POST ${endpoint.name}: ${what.replace(/\.$/, "")}. ${adviceFor(call.target, cause)}`,
     retries: status === 500 ? 1 : status !== null && RETRIED_STATUSES.has(status) ? Infinity : 0,
     retryAfterMs: parseRetryAfter(cause.retryAfter ?? null, call.deps.now()),
     absent: cause.isAbsentPath ? "path" : null,
@@ -1549,7 +1606,7 @@ function networkFailure(call: Call, endpoint: Endpoint, error: unknown): CallFai
   return {
     kind: "failure",
     status: null,
-    message: `POST ${endpoint.url}: ${what}. ${advice}`,
+    message: `POST ${endpoint.name}: ${what}. ${advice}`,
     retries: call.signal.aborted ? 0 : Infinity,
     retryAfterMs: 0,
     absent: code === "ECONNREFUSED" ? "server" : null,
@@ -1562,14 +1619,15 @@ function startAdvice(target: ModelTarget): string {
   return `Nothing listens at ${tried}: start a model server, or set ${urlVariable(target)}.`;
 }
 
-function callRecord(call: Call, endpoint: Endpoint, result: CallResult, estimate: number): CallRecord {
+function callRecord(call: Call, endpoint: Endpoint, result: CallResult): CallRecord {
+  const estimate = estimateTokens(promptText(call.options.prompt));
   const reply = result.kind === "reply" ? result : null;
   return {
     role: call.target.role,
     requested_model: call.target.model,
     returned_model: reply?.model ?? null,
     system_fingerprint: reply?.fingerprint ?? null,
-    endpoint: endpoint.url,
+    endpoint: endpoint.name,
     provider: endpoint.sendsProvider ? providerFor(call.target.model) : null,
     status: result.status,
     retries: call.requests.filter((request) => request.wait_ms > 0).length,
@@ -1636,24 +1694,30 @@ function dryRunRecord(target: ModelTarget): CallRecord {
 // it says that nothing in it was made up out of thin air, and it says so when there was nothing to check.
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A text that facts may come from. `id` is "task" or a record's id. */
+/** A text that facts may come from. */
 export interface Source {
+  kind: "task" | "record";
+  /** "task", or the record's id. */
   id: string;
   text: string;
   prepared: Evidence;
 }
 
-export const TASK_SOURCE = "task";
+const TASK_SOURCE = "task";
 
-export function source(id: string, text: string): Source {
-  return { id, text, prepared: prepareEvidence(text) };
+const isTask = (entry: Source): boolean => entry.kind === "task";
+
+export const taskSource = (task: string): Source => ({ ...recordSource(TASK_SOURCE, task), kind: "task" });
+
+export function recordSource(id: string, text: string): Source {
+  return { kind: "record", id, text, prepared: prepareEvidence(text) };
 }
 
 /** The task, then the whole content of every hit that is not `rejected`. */
 function evidenceSources(task: string, retrieval: Retrieval | null): Source[] {
   const playbooks = (retrieval?.hits ?? []).map((hit) => hit.playbook);
   const trusted = playbooks.filter((playbook) => playbook.success_score !== "rejected");
-  return [source(TASK_SOURCE, task), ...trusted.map((playbook) => source(playbook.id, wholeText(playbook)))];
+  return [taskSource(task), ...trusted.map((playbook) => recordSource(playbook.id, wholeText(playbook)))];
 }
 
 export interface GateInput {
@@ -1675,14 +1739,15 @@ export function gate(input: GateInput): GateResult {
     score: grounding.score,
     checks,
     claims: grounding.claims,
-    evidence_ids: input.sources.map((entry) => entry.id).filter((id) => id !== TASK_SOURCE),
+    evidence_ids: input.sources.filter((entry) => !isTask(entry)).map((entry) => entry.id),
   };
 }
 
 const check = (name: string, reason: string | null): Check => ({ name, passed: reason === null, reason });
 
 /** Phrases of a model that talks about itself instead of the task. "API cannot" and "I can" are none. */
-const HEDGES = /\b(?:as an ai|i cannot|i['’]m sorry, but|i don['’]t have access|i am unable to)\b/i;
+const HEDGES =
+  /\b(?:as[\s*_]+an[\s*_]+ai|i[\s*_]+cannot|i['’]m[\s*_]+sorry,[\s*_]+but|i[\s*_]+don['’]t[\s*_]+have[\s*_]+access|i[\s*_]+am[\s*_]+unable[\s*_]+to)\b/i;
 
 function structuralChecks({ answer, finishReason, reasoningChars, validationSteps }: GateInput): Check[] {
   const length = answer.trim().length;
@@ -1694,11 +1759,12 @@ function structuralChecks({ answer, finishReason, reasoningChars, validationStep
       "reasoning_only",
       spentOnReasoning ? `${reasoningChars} characters of reasoning and no answer` : null,
     ),
-    check("truncated", truncationReason(finishReason)),
+    check("truncated", CUT_OFF[finishReason ?? ""] ?? null),
     check(
       "too_short",
       length > 0 && length < MIN_ANSWER_CHARS ? `${length} characters, under ${MIN_ANSWER_CHARS}` : null,
     ),
+    check("scaffold", /[⟦⟧]/.test(answer) ? "it repeats the frame of the prompt" : null),
     check("hedge", hedge === undefined ? null : `it says ${JSON.stringify(hedge)}`),
     check(
       "checklist",
@@ -1707,10 +1773,11 @@ function structuralChecks({ answer, finishReason, reasoningChars, validationStep
   ];
 }
 
-function truncationReason(finishReason: string | null): string | null {
-  if (finishReason === "length") return "it ran into the token limit";
-  return finishReason === "content_filter" ? "the server's content filter cut it off" : null;
-}
+const CUT_OFF: Record<string, string> = {
+  length: "it ran into the token limit",
+  content_filter: "the server's content filter cut it off",
+  tool_calls: "the model stopped to call a tool that there is not",
+};
 
 function missesChecklist(answer: string, steps: string[]): boolean {
   const wanted = steps.flatMap((step) => [...contentTokens(step)]);
@@ -1750,7 +1817,7 @@ export function ground(answer: string, sources: Source[]): GroundingResult {
   });
   const unsupported = claims.filter((claim) => claim.supported_by === null);
   const doubt = unsupported.reduce((sum, claim) => sum + claim.weight, 0);
-  const hasEvidence = sources.some((entry) => entry.id !== TASK_SOURCE && entry.text.trim() !== "");
+  const hasEvidence = sources.some((entry) => !isTask(entry) && entry.text.trim() !== "");
   if (!hasEvidence)
     return { grounding: "nothing_to_check", score: 0.5 * novelShare(answer, sources), claims, reason: null };
   if (doubt >= 1)
@@ -1826,13 +1893,14 @@ function escalationFor(attempts: Attempt[], options: ReplayOptions, deps: Deps):
   return options.escalation;
 }
 
-/** The attempt that counts, with the reasons of the whole run. */
-function settle(attempts: Attempt[]): Attempt {
-  const answered = attempts.filter((attempt) => attempt.verdict !== "error");
+/** The attempt that counts, with the reasons of the whole run. An interrupted run has no answer that counts. */
+function settle(attempts: Attempt[], interrupted: boolean): Attempt {
+  const answered = interrupted ? [] : attempts.filter((attempt) => attempt.verdict !== "error");
   const final = answered.at(-1) ?? attempts.at(-1)!;
   const earlier = attempts.filter((attempt) => attempt !== final);
   const recovered = final.verdict === "pass" && earlier.length > 0;
   const reasons = [
+    ...(interrupted ? ["interrupted"] : []),
     ...(recovered ? [`recovered via escalation to ${final.reply.record.requested_model}`] : []),
     ...final.reasons,
     ...earlier.flatMap(({ reply, reasons }) =>
@@ -1859,20 +1927,12 @@ interface Trace {
   prompt: Prompt;
   attempts: Attempt[];
   outcome: Attempt;
+  secrets: Secrets;
 }
 
-/** The row of a run, and the answers that are too long for it. */
-function buildRow(
-  trace: Trace,
-  options: ReplayOptions,
-  deps: Deps,
-): { row: EvidenceRow; longAnswers: string[] } {
-  const { run, task, corpus, retrieval, bundle, prompt, attempts, outcome } = trace;
-  const redactions: Record<string, number> = {};
-  const count = (kind: string): void => void (redactions[kind] = (redactions[kind] ?? 0) + 1);
-  const redact = (text: string): string => redactSecrets(redactKeys(text, knownKeys(options), count), count);
-  const answers = attempts.map(({ reply }) => redact(reply.answer ?? ""));
-  const answer = answers[attempts.findIndex(({ reply }) => reply === outcome.reply)]!;
+function buildRow(trace: Trace, options: ReplayOptions, deps: Deps): EvidenceRow {
+  const { run, task, corpus, retrieval, bundle, prompt, attempts, outcome, secrets } = trace;
+  const { reply, verdict, reasons, gate } = outcome;
   const row: EvidenceRow = {
     schema: EVIDENCE_SCHEMA,
     recorded_run_id: run.id,
@@ -1888,27 +1948,26 @@ function buildRow(
     corpus: corpus && describeCorpus(corpus, options.root),
     retrieved_artifacts: describeRetrieval(retrieval),
     context_bundle: bundle,
-    prompt_sha256: sha256(redactSecrets(promptText(prompt))),
-    attempts: attempts.map((attempt, index) => ({
-      ...attempt.reply.record,
-      verdict: attempt.verdict,
-      reasons: attempt.reasons,
-      response: attempt.reply === outcome.reply ? null : clipAnswer(answers[index]!),
-    })),
-    escalation_path: attempts.map(({ reply }) => reply.record.requested_model),
-    model_used: outcome.reply.answer === null ? null : outcome.reply.record.requested_model,
-    model_response: clipAnswer(answer),
-    response_sha256: sha256(answer),
-    verdict: outcome.verdict,
-    validation_result: { passed: outcome.verdict === "pass", reasons: outcome.reasons },
-    gate: outcome.gate,
+    prompt_sha256: sha256(promptText(prompt)),
+    attempts: attempts.map((attempt) => describeAttempt(attempt, attempt.reply === reply)),
+    escalation_path: attempts.map((attempt) => attempt.reply.record.requested_model),
+    model_used: reply.answer === null ? null : reply.record.requested_model,
+    model_response: clipAnswer(reply.answer ?? ""),
+    response_sha256: sha256(reply.answer ?? ""),
+    verdict,
+    validation_result: { passed: verdict === "pass", reasons },
+    gate,
     redactions: {},
   };
-  const stored = { ...mapStrings(row, redact), redactions };
-  return { row: stored, longAnswers: answers.filter((text) => text.length > MAX_RESPONSE_CHARS) };
+  return { ...mapStrings(row, (text) => secrets.strike(text)), redactions: secrets.counts };
 }
 
-const knownKeys = ({ local, escalation }: ReplayOptions) => [local.key, escalation?.key];
+/** The attempt that counts has its answer and its gate in the row itself. */
+function describeAttempt({ reply, verdict, reasons, gate }: Attempt, counts: boolean): AttemptRecord {
+  const answer = reply.answer ?? "";
+  const own = counts ? { response: null, gate: null } : { response: clipAnswer(answer), gate };
+  return { ...reply.record, verdict, reasons, response_sha256: sha256(answer), ...own };
+}
 
 function describeCorpus(
   { path, records, skipped, superseded, sha256 }: Corpus,
@@ -1944,67 +2003,111 @@ function mapStrings<T>(value: T, replace: (text: string) => string): T {
 }
 
 /**
- * The shapes of secrets that are worth keeping out of a log, each with the part to keep in front (`kept`). A value that
- * is a variable, a placeholder or a plain word is none.
+ * The shapes of secrets that are worth keeping out of a log, each with the part in front that is kept. A value that is a
+ * variable, a placeholder or a plain word is none. Repetitions are bounded, so that no input is slow.
  */
 const SECRETS: [kind: string, shape: RegExp][] = [
   [
     "private_key",
-    /(?<kept>)-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
+    /()-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,32}PRIVATE KEY-----|$)/g,
   ],
-  ["aws_key", /(?<kept>)\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g],
-  ["github_token", /(?<kept>)\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255})/g],
-  ["gitlab_token", /(?<kept>)\bglpat-[\w-]{20,255}/g],
-  ["slack_token", /(?<kept>)\bxox[abeprs]-[\w-]{10,255}/g],
-  ["api_key", /(?<kept>)\b(?:sk-[\w-]{20,255}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36})/g],
-  ["jwt", /(?<kept>)\beyJ[\w-]{8,4096}\.eyJ[\w-]{8,4096}\.[\w-]{8,4096}/g],
-  ["bearer", /(?<kept>\bauthorization:\s{0,8}(?:bearer|basic)\s{1,8})[\w.~+/=-]{12,4096}/gi],
-  ["url_password", /(?<kept>\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@]{0,255}:)[^\s/@$<{*]{1,255}(?=@)/gi],
+  ["aws_key", /()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g],
+  ["github_token", /()\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255})/g],
+  ["gitlab_token", /()\bglpat-[\w-]{20,255}/g],
+  ["slack_token", /()\bxox[abeprs]-[\w-]{10,255}/g],
+  [
+    "api_key",
+    /()\b(?:sk-[\w-]{20,255}|[sr]k_live_\w{10,255}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,64})/g,
+  ],
+  ["jwt", /()\beyJ[\w-]{8,4096}\.eyJ[\w-]{8,4096}\.[\w-]{8,4096}/g],
+  ["bearer", /(\bauthorization["']?\s{0,4}[:=]\s{0,4}["']?(?:bearer|basic)\s{1,4})[\w.~+/=-]{12,4096}/gi],
+  ["url_password", /(\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@]{0,255}:)(?![$<{*[])[^\s/]{1,255}(?=@)/gi],
+  ["password", /((?:^|\s)(?:-u|--user)[ =][^\s:$]{1,64}:)(?![$<{*])[^\s"']{4,255}/g],
   [
     "password",
-    /(?<kept>(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)["']?\s{0,8}[:=]\s{0,8}["']?)(?![$<{*%[(])(?=[^\s"',;]*[\d!#%&+/=@^~])[^\s"',;]{6,255}/gi,
+    /((?:password|passwd|secret|token|api[_-]?key|access[_-]?key)(?:["']?\s{0,4}[:=]\s{0,4}["']?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))(?![$<{*%[(])(?=[^\s"',;]{0,255}[\d!#%&+/=@^~])[^\s"',;]{6,4096}/gi,
   ],
 ];
 
-/** Keys shorter than this ("none", "ollama") are words; striking them out would only spoil the text. */
-const MIN_KEY_CHARS = 8;
-
-/** The text without these keys, wherever they stand. */
-function redactKeys(
+/** The text with every secret replaced by `[redacted:<kind>]`; `onSecret` is told each one. */
+export function redactSecrets(
   text: string,
-  keys: (string | null | undefined)[],
-  onSecret: (kind: string) => void = () => {},
+  onSecret: (kind: string, secret: string) => void = () => {},
 ): string {
-  const long = keys.filter((key) => typeof key === "string" && key.length >= MIN_KEY_CHARS) as string[];
-  return long.reduce((left, key) => left.replaceAll(key, () => (onSecret("key"), "[redacted:key]")), text);
-}
-
-/** The text with every secret replaced by `[redacted:<kind>]`. */
-export function redactSecrets(text: string, onSecret: (kind: string) => void = () => {}): string {
   return SECRETS.reduce(
     (left, [kind, shape]) =>
-      left.replace(shape, (_, kept: string) => (onSecret(kind), `${kept}[redacted:${kind}]`)),
+      left.replace(shape, (match: string, kept: string) => {
+        onSecret(kind, match.slice(kept.length));
+        return `${kept}[redacted:${kind}]`;
+      }),
     text,
   );
+}
+
+/** Secrets shorter than this ("none", "ollama") are words; striking them wherever they stand would spoil the text. */
+const MIN_SECRET_CHARS = 8;
+
+/**
+ * What one run must not let out: its keys, and every secret seen in a text so far. A secret that the task gives away by
+ * its surroundings is thus also struck from an answer that repeats it alone.
+ */
+class Secrets {
+  readonly counts: Record<string, number> = {};
+  private readonly known = new Map<string, string>();
+
+  constructor(targets: (ModelTarget | null)[]) {
+    for (const target of targets)
+      if (target) for (const secret of secretsOf(target)) this.learn("key", secret);
+  }
+
+  strike(text: string): string {
+    let left = text;
+    for (const [secret, kind] of this.known) left = left.replaceAll(secret, () => this.marked(kind));
+    return redactSecrets(left, (kind, secret) => {
+      this.marked(kind);
+      this.learn(kind, secret);
+    });
+  }
+
+  strikeAny(text: string | null): string | null {
+    return text === null ? null : this.strike(text);
+  }
+
+  private learn(kind: string, secret: string): void {
+    if (secret.length >= MIN_SECRET_CHARS) this.known.set(secret, kind);
+  }
+
+  private marked(kind: string): string {
+    this.counts[kind] = (this.counts[kind] ?? 0) + 1;
+    return `[redacted:${kind}]`;
+  }
 }
 
 export const EVIDENCE_LOG = "data/_kb/replay_runs.jsonl";
 
 /** Appends a run's row, long answers in files of their own first. Returns why it could not, if so. */
-function appendEvidence(
-  { row, longAnswers }: ReturnType<typeof buildRow>,
-  root: string,
-): DistillError | null {
+function appendEvidence(row: EvidenceRow, attempts: Attempt[], root: string): DistillError | null {
   const log = join(root, EVIDENCE_LOG);
   try {
-    for (const answer of longAnswers)
-      writeWhole(join(dirname(log), "responses", `${sha256(answer)}.txt`), answer);
-    appendLine(log, JSON.stringify(row));
+    for (const { reply } of attempts) {
+      const answer = reply.answer ?? "";
+      if (answer.length > MAX_RESPONSE_CHARS)
+        writeWhole(join(dirname(log), "responses", `${sha256(answer)}.txt`), answer);
+    }
+    appendLine(log, toJson(row));
     return null;
   } catch (error) {
     const message = `${log}: this run could not be recorded (${errorCode(error)}). Make room or name another --root.`;
     return new DistillError("evidence", message, { cause: error });
   }
+}
+
+/** A value as one line of JSON that a terminal can show: C1 controls and bidi marks escaped too. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** Written beside and renamed: a file under this name is whole. */

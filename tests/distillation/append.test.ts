@@ -9,6 +9,7 @@ import {
   evidenceRows,
   gateway,
   GOOD_ANSWER,
+  INVENTED_ANSWER,
   completion,
   rootWith,
   run,
@@ -54,20 +55,80 @@ describe("the evidence row", () => {
     expect(readFileSync(join(folder, `${sha256(answer)}.txt`), "utf8")).toBe(answer);
   });
 
-  test("stores neither secrets nor their hashes", async () => {
-    const root = rootWith([DISK, CLOCK]);
-    const task = `${TASK}, DB_PASSWORD=hunter2-hunter2 and postgres://app:s3cr3t@db-3/app`;
-    await using server = gateway(() => completion(`${GOOD_ANSWER} The key is sk-gateway-key.`));
-    const env = { LH_GATEWAY_URL: server.url, LH_GATEWAY_KEY: "sk-gateway-key" };
-    await run(["replay", "--task", task, "--root", root], { env });
+  test("sends and stores no secret of the task", async () => {
+    const root = rootWith();
+    const task = `${TASK}, DB_PASSWORD=hunter2_prod9 and postgres://app:s3cr3t-of-app@db-3/app, header Authorization: Bearer abcDEF_ghij0123456`;
+    await using server = gateway(() =>
+      completion(`${GOOD_ANSWER} Log in with hunter2_prod9 or s3cr3t-of-app.`),
+    );
+    const { stdout, stderr } = await run(["replay", "--task", task, "--root", root], {
+      env: { LH_GATEWAY_URL: server.url },
+    });
     const [row] = evidenceRows(root);
     expect(row!.input_task).toBe(
-      `${TASK}, DB_PASSWORD=[redacted:password] and postgres://app:[redacted:url_password]@db-3/app`,
+      `${TASK}, DB_PASSWORD=[redacted:password] and postgres://app:[redacted:url_password]@db-3/app, header Authorization: Bearer [redacted:bearer]`,
     );
     expect(row!.task_hash).toBe(sha256(row!.input_task));
+    expect(row!.recorded_run_id).toStartWith(`replay:${row!.task_hash.slice(0, 16)}:`);
     expect(row!.response_sha256).toBe(sha256(row!.model_response));
-    expect(row!.redactions).toMatchObject({ password: 1, url_password: 1 });
-    expect(JSON.stringify(row)).not.toMatch(/hunter2|s3cr3t|sk-gateway-key/);
+    expect(row!.redactions).toEqual({ bearer: 1, password: 2, url_password: 2 });
+    const everything = JSON.stringify([row, server.received, stdout, stderr]);
+    expect(everything).not.toMatch(/hunter2|s3cr3t|abcDEF_ghij/);
+    expect(stderr).toContain("secrets replaced before anything was sent or stored: ");
+  });
+
+  test("stores no key of either model", async () => {
+    const root = rootWith();
+    const reply = () => completion(`${INVENTED_ANSWER} The keys are own-local-key and own-larger-key.`);
+    await using local = gateway(reply);
+    await using larger = gateway(reply);
+    const env = {
+      LH_GATEWAY_URL: local.url,
+      LH_GATEWAY_KEY: "own-local-key",
+      LH_ESCALATION_URL: larger.url,
+      LH_ESCALATION_KEY: "own-larger-key",
+    };
+    await run(["replay", "--task", `${TASK} own-larger-key`, "--root", root, "--allow-escalation"], { env });
+    const [row] = evidenceRows(root);
+    expect(JSON.stringify(row)).not.toMatch(/own-l/);
+    expect(row!.task_hash).toBe(sha256(row!.input_task));
+    expect(larger.received[0]!.headers.authorization).toBe("Bearer own-larger-key");
+  });
+
+  test("keeps every attempt's answer and gate", async () => {
+    const root = rootWith();
+    const long = `${INVENTED_ANSWER} ${"More of the same process. ".repeat(200)}`;
+    await using local = gateway(() => completion(long));
+    await using larger = gateway(() => completion(GOOD_ANSWER));
+    const env = { LH_GATEWAY_URL: local.url, LH_ESCALATION_URL: larger.url };
+    await run(["replay", "--task", TASK, "--root", root, "--allow-escalation"], { env });
+    const [row] = evidenceRows(root);
+    expect(row!.attempts).toMatchObject([
+      { verdict: "fail", response_sha256: sha256(long), gate: { verdict: "fail" } },
+      { verdict: "pass", response_sha256: row!.response_sha256, response: null, gate: null },
+    ]);
+    expect(readFileSync(join(root, `data/_kb/responses/${sha256(long)}.txt`), "utf8")).toBe(long);
+  });
+
+  test("records which flags were asked for", async () => {
+    const root = rootWith();
+    await dryRun(root);
+    await dryRun(root, "--local-only");
+    await dryRun(root, "--allow-escalation");
+    expect(evidenceRows(root).map((row) => [row.local_only, row.allow_escalation])).toEqual([
+      [false, false],
+      [true, false],
+      [false, true],
+    ]);
+  });
+
+  test("leaves rejected records out of the evidence", async () => {
+    const root = rootWith([CLOCK, { ...DISK, success_score: "rejected" }]);
+    await using server = gateway(() => completion(GOOD_ANSWER));
+    await run(["replay", "--task", `${TASK} clock`, "--root", root], { env: { LH_GATEWAY_URL: server.url } });
+    const [row] = evidenceRows(root);
+    expect(row!.retrieved_artifacts.rag_ids).toContain(DISK.id);
+    expect(row!.gate).toMatchObject({ evidence_ids: [CLOCK.id], grounding: "ungrounded" });
   });
 
   test("names paths relative to the root, or by file alone", async () => {
@@ -168,6 +229,13 @@ describe("redactSecrets", () => {
     ["password: hunter2x", "password: [redacted:password]"],
     ['"api_key": "abc123def"', '"api_key": "[redacted:password]"'],
     ["PGPASSWORD=s3cret! psql", "PGPASSWORD=[redacted:password] psql"],
+    ["postgres://app:p@ss1word@db/app", "postgres://app:[redacted:url_password]@db/app"],
+    [`token=${"a1".repeat(200)}`, "token=[redacted:password]"],
+    ['{"Authorization": "Bearer abcdefghijkl0123"}', '{"Authorization": "Bearer [redacted:bearer]"}'],
+    ["psql --password s3cret!x", "psql --password [redacted:password]"],
+    ["curl -u admin:hunter2x https://h", "curl -u admin:[redacted:password] https://h"],
+    [`sk_live_${"a1".repeat(8)}`, "[redacted:api_key]"],
+    [`hf_${"aB".repeat(17)}`, "[redacted:api_key]"],
   ])("replaces %j", (text, expected) => {
     const kinds: string[] = [];
     expect(redactSecrets(text, (kind) => kinds.push(kind))).toBe(expected);
@@ -185,6 +253,16 @@ describe("redactSecrets", () => {
   ])("leaves %j alone", (text) => {
     expect(redactSecrets(text)).toBe(text);
   });
+});
+
+describe("redactSecrets on hostile input", () => {
+  test.each(["token:", "eyJ-", "-----BEGIN PRIVATE KEY", "ab://x:", "sk-", "--token "])(
+    "survives 400 KB of %j",
+    (unit) => {
+      const text = `${unit.repeat(400_000 / unit.length)} password=hunter2x99 end`;
+      expect(redactSecrets(text)).not.toContain("hunter2x99");
+    },
+  );
 });
 
 test("a dry run writes nothing but its row", async () => {

@@ -56,9 +56,10 @@ describe("buildBundle", () => {
     expect(bundle.held_back).toEqual([{ rag_id: "c", reason: "its score is far behind the best" }]);
   });
 
-  test("holds back a warning under half the best", () => {
-    const hits: [Playbook, number][] = [[record("a"), 0.8], [record("w", "needs_human_review"), 0.39]]; // prettier-ignore
-    expect(buildBundle(retrieval(hits)).failure_patterns).toEqual([]);
+  test("holds back whatever scores under half the best", () => {
+    const hits: [Playbook, number][] = [[record("v", "partially_accepted"), 0.8], [record("w", "needs_human_review"), 0.39], [record("a"), 0.39]]; // prettier-ignore
+    expect(ids(buildBundle(retrieval(hits)).failure_patterns)).toEqual(["v"]);
+    expect(buildBundle(retrieval(hits)).prior_successful_outputs).toEqual([]);
   });
 
   test("holds back near-duplicates and names their twin", () => {
@@ -90,14 +91,23 @@ describe("buildBundle", () => {
     expect(lengths.map((length) => Math.ceil(length / 100) * 100)).toEqual([1200, 600, 300]);
   });
 
-  test("gives up warnings first to fit its budget", () => {
+  test("gives up warnings, then exemplars, to fit its budget", () => {
     const dense = (id: string): string =>
-      Array.from({ length: 30 }, (_, n) => `${id}${n} ${"漢".repeat(38)}`).join("\n");
+      [
+        `- Check ${id}port first.`,
+        ...Array.from({ length: 30 }, (_, n) => `${id}${n} ${"漢".repeat(38)}`),
+      ].join("\n");
     const hits: [Playbook, number][] = ["a", "b", "c"].map((id) => [record(id, "accepted", dense(id)), 0.9]);
     const bundle = buildBundle(retrieval([...hits, [record("w", "partially_accepted", dense("w")), 0.9]]));
     expect(bundle.bundle_token_estimate).toBeLessThanOrEqual(1500);
-    expect(ids(bundle.failure_patterns)).toEqual([]);
-    expect(ids(bundle.prior_successful_outputs)[0]).toBe("a");
+    expect(bundle.held_back).toEqual(["w", "c"].map((rag_id) => ({ rag_id, reason: "no room for it" })));
+    expect(ids(bundle.prior_successful_outputs)).toEqual(["a", "b"]);
+    expect(bundle.validation_steps).toEqual(["Check aport first.", "Check bport first."]);
+  });
+
+  test("fits its budget whatever a title says", () => {
+    const bundle = buildBundle(retrieval([[playbook({ title: "word ".repeat(40_000) }), 0.9]]));
+    expect(bundle.bundle_token_estimate).toBeLessThan(200);
   });
 
   test("estimates the tokens of what is shown", () => {
@@ -126,6 +136,11 @@ describe("validationSteps", () => {
       ["Verify that the pod is running"],
     ],
     ["a finished line", "Check the port 5432.\nrestart it", ["Check the port 5432."]],
+    [
+      "a line behind much white space",
+      `${" ".repeat(100_000)}x\n- Check the port 5432`,
+      ["Check the port 5432"],
+    ],
     ["the same line twice", "Check the port 5432\nCheck the port 5432", ["Check the port 5432"]],
   ])("reads %s", (_, content, expected) => {
     expect(validationSteps([content])).toEqual(expected);
@@ -186,8 +201,14 @@ describe("bestPassage", () => {
     expect(bestPassage("lsof ".repeat(100), weights, 22)).toBe("lsof lsof lsof lsof");
   });
 
-  test("survives fences that are never closed", () => {
-    expect(bestPassage("```\n".repeat(20_001) + "lsof", weights, 50).length).toBeLessThanOrEqual(50);
+  test.each(["```\n", "```a\n", "~~~\n```\n", " \n"])("survives 200 KB of %j", (line) => {
+    const text = `${line.repeat(200_000 / line.length)}lsof`;
+    expect(bestPassage(text, weights, 50).length).toBeLessThanOrEqual(50);
+    expect(validationSteps([text])).toEqual([]);
+  });
+
+  test("cuts no word where not even one fits", () => {
+    expect(bestPassage("lsof_".repeat(100), weights, 22)).toBe("");
   });
 });
 
@@ -256,6 +277,8 @@ describe("defuse", () => {
     ["<\u200b|im_start|>", "< |im_start| >"],
     ["<tool_call>", "< tool_call>"],
     ["\x1b]0;title\x07text", "text"],
+    ["\x1b]0;never ended\ndisk full", "]0;never ended\ndisk full"],
+    ["\x1b[1;31mred\x1b[0m", "red"],
     ["a\r\nb\rc\0", "a\nb\nc"],
   ])("breaks %j", (text, expected) => {
     expect(defuse(text)).toBe(expected);

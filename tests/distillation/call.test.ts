@@ -11,7 +11,8 @@ import type { CallOptions, Deps, ModelTarget } from "../../scripts/distillation/
 import { answered, completion, gateway } from "./support.ts";
 
 const PROMPT = { system: "system", user: "user" };
-const OPTIONS: CallOptions = {
+const OPTIONS: Omit<CallOptions, "target"> = {
+  prompt: PROMPT,
   sampling: { maxTokens: 1500, temperature: 0.1, seed: null },
   timeoutMs: 5000,
   maxRetries: 2,
@@ -37,7 +38,7 @@ const ask = (
   fields: Partial<ModelTarget> = {},
   options: Partial<CallOptions> = {},
   deps: Deps = impatient(),
-) => callModel(target({ baseUrl: url, ...fields }), PROMPT, { ...OPTIONS, ...options }, deps);
+) => callModel({ ...OPTIONS, ...options, target: target({ baseUrl: url, ...fields }) }, deps);
 
 describe("providerFor", () => {
   test.each([
@@ -73,6 +74,73 @@ describe("endpointsFor", () => {
       expected,
     );
   });
+
+  test("keeps a key in the query out of the name", () => {
+    const [endpoint] = endpointsFor(target({ baseUrl: "https://h/v1?api-key=AbCdSecret" }));
+    expect(endpoint).toMatchObject({
+      url: "https://h/v1/chat/completions?api-key=AbCdSecret",
+      name: "https://h/v1/chat/completions",
+    });
+  });
+
+  test("takes a stray percent sign in credentials as it stands", () => {
+    const [endpoint] = endpointsFor(target({ baseUrl: "http://user:100%@h/v1" }));
+    expect(endpoint!.authorization).toBe(`Basic ${btoa("user:100%")}`);
+  });
+
+  test.each(["user:se-cret@host", "htp://user:se-cret@host", "http://user:se/cret@"])(
+    "does not print the secret in %j",
+    (baseUrl) => {
+      expect(() => endpointsFor(target({ baseUrl }))).toThrow(
+        "LH_GATEWAY_URL: its value is not an http(s) URL.",
+      );
+    },
+  );
+
+  test("falls back to Ollama's port for the default only", () => {
+    const urls = endpointsFor(target({ baseUrl: null, key: "secret-key" })).map(({ url, authorization }) => [
+      url,
+      authorization,
+    ]);
+    expect(urls).toEqual([
+      ["http://localhost:3100/v1/chat", "Bearer secret-key"],
+      ["http://localhost:3100/v1/chat/completions", "Bearer secret-key"],
+      ["http://localhost:11434/v1/chat/completions", null],
+    ]);
+  });
+
+  test("moves credentials from the URL into a header", () => {
+    expect(endpointsFor(target({ baseUrl: "http://user:p%40ss@h/v1" }))).toEqual([
+      {
+        url: "http://h/v1/chat/completions",
+        name: "http://h/v1/chat/completions",
+        sendsProvider: false,
+        authorization: `Basic ${btoa("user:p@ss")}`,
+      },
+    ]);
+  });
+
+  test("keeps a key in the query out of the name", () => {
+    const [endpoint] = endpointsFor(target({ baseUrl: "https://h/v1?api-key=AbCdSecret" }));
+    expect(endpoint).toMatchObject({
+      url: "https://h/v1/chat/completions?api-key=AbCdSecret",
+      name: "https://h/v1/chat/completions",
+    });
+  });
+
+  test("takes a stray percent sign in credentials as it stands", () => {
+    const [endpoint] = endpointsFor(target({ baseUrl: "http://user:100%@h/v1" }));
+    expect(endpoint!.authorization).toBe(`Basic ${btoa("user:100%")}`);
+  });
+
+  test.each(["user:se-cret@host", "htp://user:se-cret@host", "http://user:se/cret@"])(
+    "does not print the secret in %j",
+    (baseUrl) => {
+      expect(() => endpointsFor(target({ baseUrl }))).toThrow(
+        "LH_GATEWAY_URL: its value is not an http(s) URL.",
+      );
+    },
+  );
 
   test("falls back to Ollama's port for the default only", () => {
     const urls = endpointsFor(target({ baseUrl: null, key: "secret-key" })).map(({ url, authorization }) => [
@@ -306,13 +374,58 @@ describe("callModel", () => {
     expect(record.error).toContain("the reply is larger than 8 MiB");
   });
 
-  test("strikes a key that the server echoes", async () => {
-    await using server = gateway(() =>
-      Response.json({ error: { message: "bad key sk-my-own-key" } }, { status: 401 }),
+  test.each([
+    ["its key", {}, { key: "ab/cd-own-key" }, "ab/cd-own-key"],
+    ["its URL's password", { username: "user", password: "p4ssw0rd!" }, {}, "p4ssw0rd!"],
+    [
+      "its URL's credentials in base64",
+      { username: "user", password: "p4ssw0rd!" },
+      {},
+      btoa("user:p4ssw0rd!"),
+    ],
+    ["a key in its query", { search: "?key=AbCdSecret" }, {}, "AbCdSecret"],
+  ])("strikes %s wherever the server echoes it", async (_, parts, fields, secret) => {
+    // JSON may escape a slash, which hides a key from whoever searches the raw body.
+    const body = (text: string): string => JSON.stringify(text).replaceAll("/", "\\/");
+    await using server = gateway(
+      () => new Response(`{"error":{"message":${body(`bad ${secret}`)}}}`, { status: 503 }),
+      () =>
+        new Response(
+          `{"model":${body(secret)},"choices":[{"message":{"content":${body(`use ${secret}`)}}}]}`,
+        ),
     );
-    const { record } = await ask(server.url, { key: "sk-my-own-key" });
-    expect(record.error).toContain("bad key [redacted:key]");
-    expect(JSON.stringify(record)).not.toContain("sk-my-own-key");
+    const reply = await ask(Object.assign(new URL(`${server.url}/v1`), parts).href, fields);
+    expect(reply.answer).toBe("use [redacted:key]");
+    expect(JSON.stringify(reply)).not.toContain(JSON.stringify(secret).slice(1, -1));
+  });
+
+  test("takes a generation that broke off for an error", async () => {
+    await using server = gateway(() => answered("half an ans", { finish_reason: "error" }));
+    const { answer, record } = await ask(server.url);
+    expect(answer).toBeNull();
+    expect(record.error).toContain("the generation ended in an error");
+  });
+
+  test("follows no redirect, so that nobody else is asked", async () => {
+    await using elsewhere = gateway(() => completion("from elsewhere"));
+    await using server = gateway(() => Response.redirect(`${elsewhere.url}/v1/chat`, 307));
+    expect((await ask(server.url, { key: "k-12345678" })).answer).toBeNull();
+    expect(elsewhere.received).toEqual([]);
+  });
+
+  test("keeps at most 2,048 characters of a server's words", async () => {
+    await using server = gateway(() => Response.json({ error: "x".repeat(10_000) }, { status: 400 }));
+    expect((await ask(`${server.url}/v1`)).record.error!.length).toBeLessThan(2300);
+  });
+
+  test("sends no idle timeout of its own", async () => {
+    let timeout: unknown;
+    const fetch: Deps["fetch"] = async (_, init) => {
+      timeout = (init as { timeout?: unknown }).timeout;
+      return completion("fine");
+    };
+    await ask("http://127.0.0.1:9", {}, {}, impatient({ fetch }));
+    expect(timeout).toBe(false);
   });
 });
 
@@ -369,7 +482,7 @@ describe("callModel's retries", () => {
     ["an HTTP date", "Thu, 01 Jan 2026 00:00:09 GMT", [9000]],
     ["a date in the past", "Thu, 01 Jan 2025 00:00:09 GMT", [500]],
     ["nonsense", "soon", [500]],
-    ["more than a minute", "61", []],
+    ["more than a minute, of which it waits one", "61", [60_000]],
   ])("honours Retry-After given as %s", async (_, header, waits) => {
     await using server = gateway(failing(429, { "retry-after": header }), () => completion("fine"));
     const deps = impatient({ now: () => new Date("2026-01-01T00:00:00Z") });
@@ -395,17 +508,27 @@ describe("callModel's retries", () => {
       if (url.includes(":3100")) throw Object.assign(new TypeError("refused"), { code: "ECONNREFUSED" });
       return completion("fine");
     };
-    const { answer } = await callModel(
-      target({ baseUrl: null, key: "secret-key" }),
-      PROMPT,
-      OPTIONS,
-      impatient({ fetch }),
-    );
+    const options = { ...OPTIONS, target: target({ baseUrl: null, key: "secret-key" }) };
+    const { answer } = await callModel(options, impatient({ fetch }));
     expect(answer).toBe("fine");
     expect(asked).toEqual([
       ["http://localhost:3100/v1/chat", "Bearer secret-key"],
       ["http://localhost:11434/v1/chat/completions", null],
     ]);
+  });
+
+  test("adds up to a quarter of jitter to a pause", async () => {
+    await using server = gateway(failing(503));
+    const deps = impatient({ random: () => 1 });
+    await ask(`${server.url}/v1`, {}, {}, deps);
+    expect(deps.waits).toEqual([625, 1250]);
+  });
+
+  test("keeps the cause where the time runs out in a pause", async () => {
+    await using server = gateway(failing(503, { "retry-after": "30" }));
+    const { record } = await ask(`${server.url}/v1`, {}, { timeoutMs: 50 }, realDeps());
+    expect(record.error).toContain("HTTP 503: busy");
+    expect(record.requests).toHaveLength(1);
   });
 
   test("ends at the total timeout without a retry", async () => {
@@ -440,7 +563,8 @@ describe("callModel's view of the prompt", () => {
     await using server = gateway(() =>
       completion("x", { usage, choices: [{ message: { content: "x" }, finish_reason }] }),
     );
-    const { record } = await callModel(target({ baseUrl: server.url }), long, OPTIONS, impatient());
+    const options = { ...OPTIONS, prompt: long, target: target({ baseUrl: server.url }) };
+    const { record } = await callModel(options, impatient());
     expect({ estimate: record.prompt_token_estimate, cut: record.prompt_cut }).toEqual({ estimate, cut });
   });
 });
@@ -453,6 +577,7 @@ describe("splitReasoning", () => {
     ["an unclosed block", "<think>a b", "a b", ""],
     ["a lone closing tag", "a</think>b", "a", "b"],
     ["a closing tag behind a code fence", "```\nx</think>\n```", "", "```\nx</think>\n```"],
+    ["a closing tag quoted as code", "Set it to `</think>`.", "", "Set it to `</think>`."],
     ["a block in the middle", "see `<think>` tags", "", "see `<think>` tags"],
   ])("takes %s apart", (_, content, reasoning, answer) => {
     expect(splitReasoning(content)).toEqual({ reasoning, answer });

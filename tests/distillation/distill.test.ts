@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
-import { COMMANDS, helpFor, overview, printable } from "../../scripts/distillation/distill.ts";
+import { COMMANDS, EXIT, helpFor, overview, printable } from "../../scripts/distillation/distill.ts";
 import {
   answered,
   CLOCK,
@@ -88,6 +88,8 @@ describe("usage errors", () => {
     ],
     [["retrieve", "--tasks", "f", "--task", "x"], "--tasks goes without --task"],
     [["gate", "--rows", "f", "--task", "x"], "--rows goes without --task"],
+    [["replay", "--task", "x", "--top-k", "0x5"], "--top-k: expected a whole number"],
+    [["gate", "--task", "x", "--evidence", "-"], "--evidence: standard input is the answer here"],
     [["gate", "--task-file", "-"], "standard input is the answer here"],
     [["completion"], "name your shell"],
     [["completion", "bsh"], 'completion: expected bash or zsh or fish (got "bsh"). Did you mean bash?'],
@@ -115,6 +117,7 @@ describe("usage errors", () => {
     const { code, stderr } = await run(["replay", "--task", TASK, "--root", rootWith()], { env });
     expect(code).toBe(2);
     expect(stderr).toStartWith("distill: LH_GATEWAY_URL: ");
+    expect(stderr).not.toContain("secret");
   });
 });
 
@@ -227,6 +230,54 @@ describe("replay", () => {
     expect(evidenceRows(root)).toMatchObject([
       { verdict, model_used: model, escalation_path: ["qwen3.5:latest", "big"] },
     ]);
+  });
+
+  test("does not escalate after a pass", async () => {
+    await using server = gateway(() => completion(GOOD_ANSWER));
+    await run(["replay", "--task", TASK, "--root", rootWith(), "--allow-escalation"], {
+      env: { LH_GATEWAY_URL: server.url },
+    });
+    expect(server.received).toHaveLength(1);
+  });
+
+  test("escalates to the gateway itself where no other server is named", async () => {
+    await using server = gateway(() => completion(INVENTED_ANSWER));
+    const env = {
+      LH_GATEWAY_URL: server.url,
+      LH_GATEWAY_KEY: "gateway-key",
+      LH_REPLAY_ESCALATION_MODEL: "big",
+    };
+    await run(["replay", "--task", TASK, "--root", rootWith(), "--allow-escalation"], { env });
+    expect(server.received.map(({ headers, body }) => [headers.authorization, body.model])).toEqual([
+      ["Bearer gateway-key", "qwen3.5:latest"],
+      ["Bearer gateway-key", "big"],
+    ]);
+  });
+
+  test("hands every sampling flag on to the server", async () => {
+    await using server = gateway(() => completion(GOOD_ANSWER));
+    const sampling = ["--seed", "-5", "--max-tokens", "77", "--temperature", "1.5", "--model", "mine"];
+    await run(["replay", "--task", TASK, "--root", rootWith(), ...sampling], {
+      env: { LH_GATEWAY_URL: server.url },
+    });
+    expect(server.received[0]!.body).toMatchObject({
+      seed: -5,
+      max_tokens: 77,
+      temperature: 1.5,
+      model: "mine",
+    });
+  });
+
+  test("obeys --timeout-ms, --max-retries and --top-k", async () => {
+    const root = rootWith([DISK, { ...DISK, id: "twin" }]);
+    await using hanging = gateway(() => new Promise(() => {}));
+    await using busy = gateway(() => new Response("busy", { status: 503 }));
+    const argv = ["replay", "--task", TASK, "--root", root, "--top-k", "1"];
+    await run([...argv, "--timeout-ms", "30"], { env: { LH_GATEWAY_URL: hanging.url } });
+    await run([...argv, "--max-retries", "1"], { env: { LH_GATEWAY_URL: busy.url } });
+    const rows = evidenceRows(root);
+    expect(rows.map((row) => row.attempts[0]!.requests.length)).toEqual([1, 2]);
+    expect(rows.map((row) => row.retrieved_artifacts.rag_ids.length)).toEqual([1, 1]);
   });
 
   test("does not escalate unless it is allowed", async () => {
@@ -377,6 +428,10 @@ describe("replay", () => {
     const argv = ["replay", "--task", TASK, "--root", root];
     expect((await run(argv, { env })).stdout).toBe(`${answer}\n`);
     const { stdout, stderr } = await run(argv, { env, tty: true });
+    const rejecting = gateway(() => completion(`I cannot.\x1b]0;owned\x07`));
+    const rejected = await run(argv, { env: { LH_GATEWAY_URL: rejecting.url } });
+    await rejecting[Symbol.asyncDispose]();
+    expect(rejected.stderr).toContain("| I cannot.\\x1b]0;owned\\x07\n");
     expect(stdout).toBe(`${GOOD_ANSWER}\\x1b]0;owned\\x07\n`);
     expect(stderr).toContain("[replay] qwen3.5:latest at ");
   });
@@ -388,6 +443,35 @@ describe("replay", () => {
       env: { LH_GATEWAY_URL: server.url },
     });
     expect(stderr).toContain("seems to have seen only a part of the prompt (20 tokens counted, about ");
+  });
+
+  test("escapes what a hostile corpus says, on every stream", async () => {
+    const hostile = { ...DISK, id: "evil\x1b[2J\nid", title: `${DISK.title}\x9b2J\u202e` };
+    const root = rootWith([hostile]);
+    const argv = ["--task", TASK, "--root", root];
+    const replayed = await run(["replay", "--dry-run", ...argv], { tty: true });
+    const retrieved = await run(["retrieve", ...argv], { tty: true });
+    const json = await run(["replay", "--dry-run", "--json", ...argv], { tty: true });
+    for (const { stdout, stderr } of [replayed, retrieved, json]) {
+      expect(stdout + stderr.replaceAll("\r\x1b[K", "")).not.toMatch(/[\x1b\x9b\u202e]/);
+    }
+    expect(JSON.parse(json.stdout)).toEqual(evidenceRows(root)[1] as never);
+  });
+
+  test("records an interrupt in the escalation as an error", async () => {
+    const root = rootWith();
+    const interrupt = new AbortController();
+    await using local = gateway(() => completion(INVENTED_ANSWER));
+    await using larger = gateway(() => {
+      interrupt.abort();
+      return new Promise(() => {});
+    });
+    const env = { LH_GATEWAY_URL: local.url, LH_ESCALATION_URL: larger.url };
+    const argv = ["replay", "--task", TASK, "--root", root, "--allow-escalation"];
+    expect((await run(argv, { env, signal: interrupt.signal })).code).toBe(130);
+    expect(evidenceRows(root)).toMatchObject([
+      { verdict: "error", attempts: [{ verdict: "fail" }, { verdict: "error" }] },
+    ]);
   });
 
   test("records an interrupt in mid-call and ends with 130", async () => {
@@ -631,6 +715,13 @@ describe("README", () => {
   });
 
   test("names no flag, variable or exit code that does not exist", () => {
+    const listed = [...readme.matchAll(/^\| `(--[a-z-]+)/gm)].map(([, flag]) => flag);
+    const known = Object.values(COMMANDS).flatMap(({ options }) =>
+      Object.keys(options).map((flag) => `--${flag}`),
+    );
+    expect(listed.filter((flag) => !known.includes(flag!))).toEqual([]);
+    const codes = [...readme.matchAll(/^\| (\d+) +\|/gm)].map(([, code]) => Number(code));
+    expect(codes).toEqual(Object.values(EXIT).toSorted((a, b) => a - b));
     const flags = new Set(
       Object.values(COMMANDS).flatMap(({ options }) => Object.keys(options).map((flag) => `--${flag}`)),
     );

@@ -220,10 +220,27 @@ describe("extractFacts", () => {
     "a_b ",
     "1.",
     "~/",
-  ])("survives 200 KB of %p", (unit) => {
+    "a+",
+    "a%",
+    "/a.",
+    ".",
+    "x+-",
+  ])("sees an invented path behind 200 KB of %p", (unit) => {
     const text = unit.repeat(Math.ceil(200_000 / unit.length));
     const evidence = prepareEvidence(text);
     for (const fact of extractFacts(text).slice(0, 50)) expect(findFact(fact, evidence)).not.toBeNull();
+    // A pattern that runs into the engine's limit reports no match, and the gate would let everything pass.
+    const facts = extractFacts(`${text}\n\nThen delete /opt/evil/blobs now.`);
+    expect(facts.map((fact) => fact.text)).toContain("/opt/evil/blobs");
+  });
+
+  test.each([
+    ["a redirection", "Run `sort <input.csv --force-all /opt/evil >x`.", ["--force-all", "/opt/evil"]],
+    ["a template", "Run `{{ rm --purge-now /opt/cache }}`.", ["--purge-now", "/opt/cache"]],
+    ["a default", "Run `cat ${X:-/opt/evil}`.", ["/opt/evil"]],
+    ["a bracket", "Run `<rm -rf --purge-now /opt/cache>`.", ["--purge-now", "/opt/cache"]],
+  ])("sees what hides in %s", (_, answer, hidden) => {
+    expect(extractFacts(answer).map((fact) => fact.text)).toEqual(expect.arrayContaining(hidden));
   });
 });
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
-import { gate, ground, source, TASK_SOURCE } from "../../scripts/distillation/replay.ts";
+import { gate, ground, recordSource, taskSource } from "../../scripts/distillation/replay.ts";
 import type { GateInput } from "../../scripts/distillation/replay.ts";
 import { DISK, GOOD_ANSWER, INVENTED_ANSWER, TASK } from "./support.ts";
 
 const STEPS = ["Verify that `df -h /var` falls below 80 % after the restart."];
-const SOURCES = [source(TASK_SOURCE, TASK), source(DISK.id, DISK.content)];
+const SOURCES = [taskSource(TASK), recordSource(DISK.id, DISK.content)];
 const PROSE =
   "The process that was restarted last month still writes to the old file, so the space is not given back before it ends.";
 
@@ -47,6 +47,9 @@ describe("gate", () => {
       ["checklist"],
     ],
     ["given no checks", { answer: PROSE, validationSteps: [] }, []],
+    ["cut by a tool call", { finishReason: "tool_calls" }, ["truncated"]],
+    ["repeating the prompt's frame", { answer: `⟦reference 1⟧ ${GOOD_ANSWER}` }, ["scaffold"]],
+    ["of no finish reason", { finishReason: null }, []],
     ["of an unknown finish reason", { finishReason: "eos" }, []],
     ["invented in part", { answer: INVENTED_ANSWER }, ["ungrounded"]],
   ])("judges an answer that is %s", (_, fields, names) => {
@@ -61,6 +64,9 @@ describe("gate", () => {
     ["I don't have access. ", true],
     ["I don’t have access. ", true],
     ["I am unable to do so. ", true],
+    ["I  cannot help. ", true],
+    ["As an\nAI ", true],
+    ["I **cannot** help. ", true],
     ["The API cannot answer. ", false],
     ["As an aide, ", false],
     ["I'm sorry. ", false],
@@ -91,13 +97,13 @@ describe("ground", () => {
 
   test("prefers the task over the records", () => {
     const [claim] = ground("Look at /var/log/app.log now.", [
-      source(TASK_SOURCE, "see /var/log/app.log"),
-      source("r", "/var/log/app.log"),
+      taskSource("see /var/log/app.log"),
+      recordSource("r", "/var/log/app.log"),
     ]).claims;
     expect(claim).toMatchObject({
       kind: "path",
       text: "/var/log/app.log",
-      supported_by: TASK_SOURCE,
+      supported_by: "task",
       support_offset: 4,
     });
   });
@@ -111,11 +117,27 @@ describe("ground", () => {
 
   test.each([
     ["without evidence", INVENTED_ANSWER, [SOURCES[0]!]],
-    ["with empty evidence", INVENTED_ANSWER, [SOURCES[0]!, source("evidence:0", " ")]],
+    ["with empty evidence", INVENTED_ANSWER, [SOURCES[0]!, recordSource("evidence:0", " ")]],
     ["without facts", PROSE, SOURCES],
     ["without an answer", "", SOURCES],
   ])("has nothing to check %s", (_, answer, sources) => {
     expect(ground(answer, sources)).toMatchObject({ grounding: "nothing_to_check", reason: null });
+  });
+
+  // One fact of weight 1 fails; facts that are often common knowledge weigh 0.34, so it takes three of them.
+  test.each([
+    ["one invented path", "Look at /srv/none.", "ungrounded"],
+    ["one invented short flag", "Run `lsof -Z`.", "grounded"],
+    ["two invented short flags", "Run `lsof -Z -Q`.", "grounded"],
+    ["three invented short flags", "Run `lsof -Z -Q -Y`.", "ungrounded"],
+  ] as const)("draws the line at a weight of 1: %s", (_, answer, grounding) => {
+    expect(ground(answer, SOURCES).grounding).toBe(grounding);
+  });
+
+  test("does not take a record for the task because of its id", () => {
+    expect(ground(INVENTED_ANSWER, [taskSource(TASK), recordSource("task", DISK.content)]).grounding).toBe(
+      "ungrounded",
+    );
   });
 
   test("scores doubt higher the more is invented", () => {
