@@ -120,50 +120,6 @@ describe("endpointsFor", () => {
     ]);
   });
 
-  test("keeps a key in the query out of the name", () => {
-    const [endpoint] = endpointsFor(target({ baseUrl: "https://h/v1?api-key=AbCdSecret" }));
-    expect(endpoint).toMatchObject({
-      url: "https://h/v1/chat/completions?api-key=AbCdSecret",
-      name: "https://h/v1/chat/completions",
-    });
-  });
-
-  test("takes a stray percent sign in credentials as it stands", () => {
-    const [endpoint] = endpointsFor(target({ baseUrl: "http://user:100%@h/v1" }));
-    expect(endpoint!.authorization).toBe(`Basic ${btoa("user:100%")}`);
-  });
-
-  test.each(["user:se-cret@host", "htp://user:se-cret@host", "http://user:se/cret@"])(
-    "does not print the secret in %j",
-    (baseUrl) => {
-      expect(() => endpointsFor(target({ baseUrl }))).toThrow(
-        "LH_GATEWAY_URL: its value is not an http(s) URL.",
-      );
-    },
-  );
-
-  test("falls back to Ollama's port for the default only", () => {
-    const urls = endpointsFor(target({ baseUrl: null, key: "secret-key" })).map(({ url, authorization }) => [
-      url,
-      authorization,
-    ]);
-    expect(urls).toEqual([
-      ["http://localhost:3100/v1/chat", "Bearer secret-key"],
-      ["http://localhost:3100/v1/chat/completions", "Bearer secret-key"],
-      ["http://localhost:11434/v1/chat/completions", null],
-    ]);
-  });
-
-  test("moves credentials from the URL into a header", () => {
-    expect(endpointsFor(target({ baseUrl: "http://user:p%40ss@h/v1" }))).toEqual([
-      {
-        url: "http://h/v1/chat/completions",
-        sendsProvider: false,
-        authorization: `Basic ${btoa("user:p@ss")}`,
-      },
-    ]);
-  });
-
   test.each(["localhost:3100", "ftp://h", "", "http://"])(
     "refuses %j, which is no http(s) URL",
     (baseUrl) => {
