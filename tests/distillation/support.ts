@@ -57,7 +57,10 @@ export const GOOD_ANSWER =
 export const INVENTED_ANSWER =
   "A process on db-3 still holds deleted files open. Remove them with `rm -rf --purge-now /opt/cache/blobs` and restart the one that holds most with `systemctl restart rsyslog`.";
 
-export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "distill-"));
+/** One folder a run, in the system's place for what may be thrown away. */
+const SCRATCH = mkdtempSync(join(tmpdir(), "distill-"));
+
+export const temporaryFolder = (): string => mkdtempSync(join(SCRATCH, "t-"));
 
 export function writeFile(path: string, text: string | Uint8Array): string {
   mkdirSync(dirname(path), { recursive: true });
