@@ -26,6 +26,7 @@ import {
   isObject,
   isStringArray,
   loadCorpus,
+  nameOf,
   promptText,
   RANKERS,
   readJsonLines,
@@ -41,6 +42,7 @@ import {
 } from "./replay.ts";
 import type {
   Attempt,
+  AttemptRecord,
   Claim,
   CorpusIndex,
   Deps,
@@ -228,7 +230,7 @@ export const COMMANDS: Record<string, Command> = {
         help: "many tasks, JSONL {task_id?, task, exclude_ids?, exclude_source_run_ids?}",
       },
       ...RETRIEVAL,
-      json: { help: "one line a task: {task_id, task, coverage, hits: […]}" },
+      json: { help: "one line a task: {task_id, task, coverage, abstained, hits: […]}" },
       ...HELP,
     },
     examples: [
@@ -368,7 +370,7 @@ class Flags {
     } catch (error) {
       throw this.unusable(error, command);
     }
-    const stray = this.words.find((word) => !command.words?.includes(word));
+    const stray = this.words.find((word, index) => index > 0 || !command.words?.includes(word));
     if (stray !== undefined) throw this.strayWord(stray, command);
   }
 
@@ -378,6 +380,7 @@ class Flags {
 
   text(flag: string): string | undefined {
     const value = this.values[flag];
+    if (value === "" && flag !== "task") throw usage(`--${flag}: the value is empty.`);
     return typeof value === "string" ? value : undefined;
   }
 
@@ -581,7 +584,7 @@ async function taskOf(flags: Flags, io: Io): Promise<string> {
   const read = await readText(file === "-" ? file : resolve(io.cwd, file));
   return nonEmpty(
     read.trim(),
-    new DistillError("input", `${file}: the task is empty. Say what is to be done.`),
+    new DistillError("input", `${nameOf(file)}: the task is empty. Say what is to be done.`),
   );
 }
 
@@ -629,7 +632,8 @@ async function runReplay(flags: Flags, io: Io): Promise<number> {
     .finally(() => watcher.stopWaiting());
   watcher.summarise(outcome);
   if (flags.on("json")) await io.stdout(`${toJson(outcome.row)}\n`);
-  else if (outcome.row.verdict === "pass") await io.stdout(forStdout(`${outcome.answer?.trimEnd()}\n`, io));
+  else if (outcome.row.verdict === "pass")
+    await io.stdout(forStdout(`${outcome.answer?.replace(/^(?:[ \t]*\n)+/, "").trimEnd()}\n`, io));
   return exitCodeOf(outcome);
 }
 
@@ -804,7 +808,7 @@ function retrievalLines({ retrieval, bundle, records }: Extract<ReplayEvent, { k
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
-function callLine(attempt: ReplayOutcome["row"]["attempts"][number]): string {
+function callLine(attempt: AttemptRecord): string {
   const { requested_model, returned_model, usage, duration_ms } = attempt;
   const other =
     returned_model !== null && returned_model !== requested_model
@@ -816,16 +820,25 @@ function callLine(attempt: ReplayOutcome["row"]["attempts"][number]): string {
   return `model: ${requested_model}${other}, ${seconds(duration_ms)}${tokens}`;
 }
 
-function cutPromptLine(attempt: ReplayOutcome["row"]["attempts"][number]): string {
-  const counts = `${attempt.usage?.prompt_tokens} tokens counted, about ${attempt.prompt_token_estimate} sent`;
-  return `warning: ${attempt.requested_model} seems to have seen only a part of the prompt (${counts}). Give the server a larger context.`;
+function cutPromptLine({
+  requested_model,
+  usage,
+  prompt_token_estimate,
+  finish_reason,
+}: AttemptRecord): string {
+  const tokens = usage?.prompt_tokens;
+  const what =
+    finish_reason === "length"
+      ? `ran into the end of its context (${tokens} tokens in, ${usage?.completion_tokens} out)`
+      : `seems to have seen only a part of the prompt (${tokens} tokens counted, about ${prompt_token_estimate} sent)`;
+  return `warning: ${requested_model} ${what}. Give the server a larger context.`;
 }
 
 /** What the gate looked up, in words. "Nothing to check" is said, never taken for grounded. */
 function groundingWords({ grounding, claims }: Pick<GroundingResult, "grounding" | "claims">): string {
   if (grounding === "nothing_to_check") return "nothing to check";
   const supported = claims.filter((claim) => claim.supported_by !== null).length;
-  return `${grounding}: ${supported} of ${counted(claims.length, "fact")} found in the task or the playbooks`;
+  return `${grounding}: ${supported} of ${counted(claims.length, "fact")} found in the task or its evidence`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -886,10 +899,10 @@ async function* readRows<T>(
         : isObject(line.value)
           ? toRow(line.value)
           : `expected a JSON object (got ${shown(line.value)}).`;
-    if (typeof row === "string") warn(`${path}:${line.number}: ${row}`);
+    if (typeof row === "string") warn(`${nameOf(path)}:${line.number}: ${row}`);
     else yield row;
   }
-  if (rows === 0) throw new DistillError("input", `${path}: no rows. Write one JSON object a line.`);
+  if (rows === 0) throw new DistillError("input", `${nameOf(path)}: no rows. Write one JSON object a line.`);
 }
 
 function toRetrievalTask(value: Record<string, unknown>): RetrievalTask | string {
@@ -937,7 +950,8 @@ function retrievalTable(task: RetrievalTask, index: CorpusIndex, options: Retrie
     );
     const note = success_score === "accepted" ? "" : ` [${success_score}]`;
     const preview = content_preview.replaceAll(/^/gm, "              ");
-    return `${String(index + 1).padStart(4)}  ${score.toFixed(3)}  ${rag_id}${note}\n             ${title}\n${preview}\n`;
+    const place = `${String(index + 1).padStart(4)}  ${score.toFixed(3)}  ${printable(rag_id)}${note}`;
+    return `${place}\n             ${printable(title)}\n${preview}\n`;
   });
   return `${heading}\n${rows.join("")}\n`;
 }
@@ -997,7 +1011,10 @@ async function gateOne(flags: Flags, io: Io): Promise<number> {
     throw usage("--evidence: standard input is the answer here. Name a file.");
   const task = await taskOf(flags, io);
   const evidence = await Promise.all(flags.texts("evidence").map((file) => readText(fileOf(file, io))));
-  const response = await readText("-");
+  const response = nonEmpty(
+    await readText("-"),
+    new DistillError("input", "standard input: the answer is empty."),
+  );
   const { result, grounding } = judged({ id: sha256(task).slice(0, 16), task, evidence, response });
   const text = flags.on("json") ? `${toJson(result)}\n` : claimTable(grounding, flags.texts("evidence"));
   await io.stdout(forStdout(text, io));
@@ -1048,7 +1065,8 @@ _distill() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD - 1]}" words="${Object.keys(COMMANDS).join(" ")} help --help --version"
   COMPREPLY=()
   case "$prev" in
-    ${files.map(([flag]) => `--${flag}`).join(" | ")}) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    # Nothing of ours: readline completes file names, spaces and all.
+    ${files.map(([flag]) => `--${flag}`).join(" | ")}) return ;;
 ${choices.map(([flag, { choices }]) => `    --${flag}) COMPREPLY=($(compgen -W "${choices!.join(" ")}" -- "$cur")); return ;;`).join("\n")}
   esac
   if ((COMP_CWORD > 1)); then

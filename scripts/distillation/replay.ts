@@ -17,6 +17,7 @@
  */
 import {
   closeSync,
+  createReadStream,
   fstatSync,
   mkdirSync,
   openSync,
@@ -384,9 +385,12 @@ export async function replay(
 
   const sources = evidenceSources(task, retrieval);
   const ask = async (target: ModelTarget): Promise<Attempt> => {
-    const reply = options.dryRun
-      ? dryRunReply(bundle, target)
-      : await callModel({ ...options, target, prompt }, deps);
+    // An interrupt is noticed between two turns of the event loop, and retrieval takes none.
+    await Bun.sleep(0);
+    const reply =
+      options.dryRun && !deps.signal.aborted
+        ? dryRunReply(bundle, target)
+        : await callModel({ ...options, target, prompt }, deps);
     const attempt = judge({ ...reply, answer: secrets.strikeAny(reply.answer) }, sources, bundle);
     deps.onEvent({ kind: "judged", attempt });
     return attempt;
@@ -431,7 +435,7 @@ function startRun(task: string, deps: Deps): Run {
 
 /**
  * The corpus at `path`.
- * @param onBadLine called with one line of text for each line that was skipped.
+ * @param onBadLine called with one line of text for each line that was skipped, and with their number where there are several.
  * @throws DistillError `input` where the file is missing, unreadable or holds no playbook.
  */
 export async function loadCorpus(path: string, onBadLine: (message: string) => void): Promise<Corpus> {
@@ -457,6 +461,8 @@ export async function loadCorpus(path: string, onBadLine: (message: string) => v
       `${path}: ${what}. Add playbooks, or ask for the baseline with --no-retrieval.`,
     );
   }
+  const { skipped } = counts;
+  if (skipped > 1) onBadLine(`${path}: ${skipped} bad lines skipped, ${records.size} playbooks left.`);
   return { path, records: [...records.values()], ...counts, sha256: hasher.digest("hex") };
 }
 
@@ -496,14 +502,20 @@ function joinBytes(before: Uint8Array[], last: Uint8Array): Uint8Array {
   return before.length === 0 ? last : Buffer.concat([...before, last]);
 }
 
-/** A file's bytes in chunks; `-` is standard input. */
+/** A file's bytes in chunks; `-` is standard input. Bun.file() takes devices for unreadable. */
 async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
   try {
-    yield* (path === "-" ? Bun.stdin : Bun.file(path)).stream();
+    if (path === "-") yield* Bun.stdin.stream();
+    else yield* createReadStream(path, { highWaterMark: READ_BYTES });
   } catch (error) {
     throw unreadable(path, error);
   }
 }
+
+const READ_BYTES = 1024 * 1024;
+
+/** A path as an error line calls it. */
+export const nameOf = (path: string): string => (path === "-" ? "standard input" : path);
 
 /** The whole of a text file, or of standard input where `path` is `-`. @throws DistillError `input`. */
 export async function readText(path: string): Promise<string> {
@@ -512,7 +524,7 @@ export async function readText(path: string): Promise<string> {
   try {
     return utf8.decode(Buffer.concat(chunks));
   } catch (error) {
-    throw new DistillError("input", `${path}: not UTF-8 text. Save it as UTF-8.`, { cause: error });
+    throw new DistillError("input", `${nameOf(path)}: not UTF-8 text. Save it as UTF-8.`, { cause: error });
   }
 }
 
@@ -527,7 +539,7 @@ const UNREADABLE: Record<string, string> = {
 function unreadable(path: string, error: unknown): DistillError {
   const code = errorCode(error);
   const what = UNREADABLE[code] ?? `cannot be read (${code}). Check the file`;
-  return new DistillError("input", `${path}: ${what}.`, { cause: error });
+  return new DistillError("input", `${nameOf(path)}: ${what}.`, { cause: error });
 }
 
 function errorCode(error: unknown): string {
@@ -1166,6 +1178,10 @@ export interface Endpoint {
  */
 export function endpointsFor(target: ModelTarget): Endpoint[] {
   const base = parseBaseUrl(target);
+  if (/[^\x21-\x7e]/.test(target.key ?? "")) {
+    const what = "holds white space or a character that no header can carry";
+    throw new DistillError("usage", `${keyVariable(target)}: ${what}. Set it to the key alone.`);
+  }
   const authorization = authorizationFor(target.key, base);
   const at = (path: string): Endpoint => {
     const name = `${base.origin}${path}`;
@@ -1204,7 +1220,8 @@ export function secretsOf({ key, baseUrl }: ModelTarget): string[] {
     SECRET_PARAMETER.test(name) ? value : [],
   );
   const basic = url && authorizationFor(null, url)?.slice("Basic ".length);
-  const parts = [key, url?.password, decoded(url?.password ?? ""), basic, ...query];
+  // A server that complains about a key often echoes the whole header, and there even a short key is one.
+  const parts = [key, key && `Bearer ${key}`, url?.password, decoded(url?.password ?? ""), basic, ...query];
   return parts.filter((part): part is string => typeof part === "string" && part !== "");
 }
 
@@ -1577,6 +1594,7 @@ function adviceFor(
   if (isUnknownModel && names && names.length > 0)
     return `The server has ${names.join(", ")}: choose with ${flag}.`;
   if (isUnknownModel) return `Pull the model on the server, or name another with ${flag}.`;
+  if (status === 429) return "Wait, and run it again.";
   if (status === 401 || status === 403) return `Set ${keyVariable(target)}.`;
   if (isAbsentPath || (status !== null && status >= 300 && status < 400))
     return `Set ${urlVariable(target)} to the server's chat URL.`;
@@ -1601,6 +1619,7 @@ function networkFailure(call: Call, endpoint: Endpoint, error: unknown): CallFai
     ECONNRESET: ["the connection was closed before the reply was whole", "Look into the server's log."],
     TimeoutError: [`no whole answer within ${seconds} s`, "Raise --timeout-ms, or take a smaller model."],
     AbortError: ["interrupted", "Run it again."],
+    ZlibError: ["the reply cannot be decompressed", "Look into the server's log."],
   };
   const [what, advice] = known[code] ?? [`no connection (${code})`, `Check ${variable}.`];
   return {
@@ -2097,14 +2116,16 @@ function appendEvidence(row: EvidenceRow, attempts: Attempt[], root: string): Di
     appendLine(log, toJson(row));
     return null;
   } catch (error) {
-    const message = `${log}: this run could not be recorded (${errorCode(error)}). Make room or name another --root.`;
+    const path = error instanceof Error && "path" in error ? String(error.path) : log;
+    const advice = errorCode(error) === "ENOSPC" ? "Make room" : "Check the path and its permissions";
+    const message = `${path}: this run could not be recorded (${errorCode(error)}). ${advice}, or name another --root.`;
     return new DistillError("evidence", message, { cause: error });
   }
 }
 
-/** A value as one line of JSON that a terminal can show: C1 controls and bidi marks escaped too. */
+/** A value as one line of JSON that every reader takes and a terminal can show: no lone surrogates, C1 and bidi marks escaped. */
 export function toJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll(
+  return JSON.stringify(mapStrings(value, (text) => text.toWellFormed())).replaceAll(
     /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
@@ -2124,8 +2145,8 @@ export function appendLine(path: string, line: string): void {
   const file = openSync(path, "a+");
   try {
     const bytes = Buffer.from(`${endsWithNewline(file) ? "" : "\n"}${line}\n`);
-    const written = writeSync(file, bytes);
-    if (written < bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were written`);
+    // One write does it, unless the disk is full: then the next one says so.
+    for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
   } finally {
     closeSync(file);
   }

@@ -110,6 +110,24 @@ describe("the evidence row", () => {
     expect(readFileSync(join(root, `data/_kb/responses/${sha256(long)}.txt`), "utf8")).toBe(long);
   });
 
+  test("keeps lone surrogates out of every JSON reader's way", async () => {
+    const root = rootWith([{ ...DISK, id: "lone\ud800" }]);
+    const { stdout } = await dryRun(root, "--json");
+    expect(evidenceRows(root)[0]!.retrieved_artifacts.rag_ids).toEqual(["lone\ufffd"]);
+    expect(stdout).toBe(readFileSync(join(root, EVIDENCE_LOG), "utf8"));
+  });
+
+  test("strikes even a short key behind its scheme", async () => {
+    const root = rootWith();
+    await using server = gateway(({ headers }) =>
+      Response.json({ error: `wrong key ${headers.authorization}` }, { status: 401 }),
+    );
+    const env = { LH_GATEWAY_URL: `${server.url}/v1`, LH_GATEWAY_KEY: "short1" };
+    const { stderr } = await run(["replay", "--task", TASK, "--root", root], { env });
+    expect(stderr).toContain("wrong key [redacted:key]");
+    expect(JSON.stringify(evidenceRows(root)) + stderr).not.toContain("short1");
+  });
+
   test("records which flags were asked for", async () => {
     const root = rootWith();
     await dryRun(root);
@@ -186,11 +204,15 @@ describe("appendLine", () => {
 
 describe("a log that cannot be written", () => {
   const unwritable = [
-    ["a full disk", (log: string) => symlinkSync("/dev/full", log), "ENOSPC"],
-    ["a folder in its place", (log: string) => mkdirSync(log), "EISDIR"],
+    ["a full disk", (log: string) => symlinkSync("/dev/full", log), "(ENOSPC). Make room, or"],
+    [
+      "a folder in its place",
+      (log: string) => mkdirSync(log),
+      "(EISDIR). Check the path and its permissions, or",
+    ],
   ] as const;
 
-  test.each(unwritable)("costs exit code 5 and not the answer: %s", async (_, spoil, code) => {
+  test.each(unwritable)("costs exit code 5 and not the answer: %s", async (_, spoil, told) => {
     const root = rootWith();
     const log = join(root, EVIDENCE_LOG);
     mkdirSync(join(log, ".."), { recursive: true });
@@ -198,9 +220,7 @@ describe("a log that cannot be written", () => {
     const plain = await dryRun(root);
     expect(plain.code).toBe(5);
     expect(plain.stdout).toStartWith("Dry run: no model was asked.");
-    expect(plain.stderr).toContain(
-      `${log}: this run could not be recorded (${code}). Make room or name another --root.`,
-    );
+    expect(plain.stderr).toContain(`${log}: this run could not be recorded ${told} name another --root.`);
     const json = await dryRun(root, "--json");
     expect(json.code).toBe(5);
     expect(JSON.parse(json.stdout)).toMatchObject({ schema: "replay_run.v1", input_task: TASK });

@@ -120,6 +120,10 @@ describe("endpointsFor", () => {
     ]);
   });
 
+  test.each(["sk-a\nb", "sk-ü", "sk a"])("refuses the key %j, which no header can carry", (key) => {
+    expect(() => endpointsFor(target({ key }))).toThrow("LH_GATEWAY_KEY: holds white space or a character");
+  });
+
   test.each(["localhost:3100", "ftp://h", "", "http://"])(
     "refuses %j, which is no http(s) URL",
     (baseUrl) => {

@@ -80,7 +80,10 @@ describe("usage errors", () => {
     [["replay", "--task", "x", "--top-k", "0"], '--top-k: expected a whole number from 1 to 100 (got "0").'],
     [["replay", "--task", "x", "--top-k", "2.5"], "--top-k: expected a whole number"],
     [["replay", "--task", "x", "--min-coverage", "2"], "--min-coverage: expected a number from 0 to 1"],
-    [["replay", "--task", "x", "--temperature", ""], "--temperature: expected a number from 0 to 2"],
+    [["replay", "--task", "x", "--temperature", "warm"], "--temperature: expected a number from 0 to 2"],
+    [["replay", "--task", "x", "--root", ""], "--root: the value is empty."],
+    [["completion", "bash", "zsh"], 'completion: expected bash or zsh or fish (got "zsh")'],
+    [["replay", "--task", "x", "--min-coverage", "-0.1"], "--min-coverage: expected a number from 0 to 1"],
     [["replay", "--task", "x", "--timeout-ms", "1e999"], "--timeout-ms: expected a whole number"],
     [
       ["replay", "--task", "x", "--root", "/nonexistent-root"],
@@ -458,6 +461,16 @@ describe("replay", () => {
     expect(JSON.parse(json.stdout)).toEqual(evidenceRows(root)[1] as never);
   });
 
+  test("records an interrupt before the call, a dry run's too", async () => {
+    const root = rootWith();
+    const signal = AbortSignal.abort();
+    for (const flags of [[], ["--dry-run"]]) {
+      const { code, stdout } = await run(["replay", "--task", TASK, "--root", root, ...flags], { signal });
+      expect({ code, stdout }).toEqual({ code: 130, stdout: "" });
+    }
+    expect(evidenceRows(root)).toMatchObject([{ verdict: "error" }, { verdict: "error", dry_run: true }]);
+  });
+
   test("records an interrupt in the escalation as an error", async () => {
     const root = rootWith();
     const interrupt = new AbortController();
@@ -588,6 +601,16 @@ describe("gate", () => {
     expect(stderr).toContain(`rows.jsonl:1: ${expected}`);
   });
 
+  test("takes an empty answer for bad input, not for a pass", async () => {
+    const evidence = writeFile(join(temporaryFolder(), "runbook.md"), DISK.content);
+    const result = await spawn([DISTILL, "gate", "--task", TASK, "--evidence", evidence]);
+    expect(result).toEqual({
+      code: 3,
+      stdout: "",
+      stderr: "distill: standard input: the answer is empty.\n",
+    });
+  });
+
   test.each([
     [GOOD_ANSWER, 0, "pass (grounded: "],
     [INVENTED_ANSWER, 1, "fail (ungrounded: "],
@@ -602,6 +625,18 @@ describe("gate", () => {
 });
 
 describe("scripts/distill", () => {
+  test("reads no settings and runs no code from the folder it is called in", async () => {
+    const folder = temporaryFolder();
+    writeFile(join(folder, ".env"), "LH_DISTILL_ROOT=/nope\n");
+    writeFile(join(folder, "bunfig.toml"), 'preload = ["./preload.ts"]\n');
+    writeFile(join(folder, "preload.ts"), 'console.log("stranger");\n');
+    const { code, stdout } = await spawn([DISTILL, "retrieve", "--task", "disk full", "--top-k", "1"], {
+      cwd: folder,
+    });
+    expect(code).toBe(0);
+    expect(stdout).toStartWith("disk full");
+  });
+
   test("runs from another folder through a symbolic link", async () => {
     const folder = temporaryFolder();
     symlinkSync(DISTILL, join(folder, "first"));
@@ -619,11 +654,24 @@ describe("scripts/distill", () => {
     expect(stderr).toMatch(/^distill: needs Bun [\d.]+: .*\n$/);
   });
 
-  test("fetches the pinned Bun through npx where there is none", async () => {
+  const npx = async (script: string): Promise<string> => {
     const path = pathWithout("bun", "npx");
-    writeFile(join(path, "npx"), '#!/bin/sh\necho "$@"\n');
+    writeFile(join(path, "npx"), `#!/bin/sh\n${script}\n`);
     await spawn(["chmod", "+x", join(path, "npx")]);
-    const { stdout } = await spawn([DISTILL, "--version"], { env: { PATH: path } });
+    return path;
+  };
+
+  test("runs the pinned Bun that npx fetches where there is none", async () => {
+    const path = await npx(
+      `test "$1 $2" = "--yes bun@1.4.5" || exit 1; shift 2; exec "${process.execPath}" "$@"`,
+    );
+    const { code, stdout } = await spawn([DISTILL, "--version"], { env: { PATH: path } });
+    expect(code).toBe(0);
+    expect(stdout).toStartWith("distill ");
+  });
+
+  test("leaves it to npx where it does not say where Bun is", async () => {
+    const { stdout } = await spawn([DISTILL, "--version"], { env: { PATH: await npx('echo "$@"') } });
     expect(stdout).toMatch(/^--yes bun@\d+\.\d+\.\d+ .*scripts\/distillation\/distill\.ts --version\n$/);
   });
 

@@ -70,6 +70,11 @@ describe("loadCorpus", () => {
     expect(corpus.problems[0]).toStartWith(`FILE:2: ${problem}`);
   });
 
+  test("counts several bad lines in the end", async () => {
+    const { problems } = await load(`x\n${A}\ny\n`);
+    expect(problems.at(-1)).toBe("FILE: 2 bad lines skipped, 1 playbooks left.");
+  });
+
   test("lets the later of two lines with one id win", async () => {
     const again = JSON.stringify(playbook({ id: "a", title: "later" }));
     const corpus = await load(`${A}\n${B}\n${again}\n`);
@@ -92,6 +97,7 @@ describe("loadCorpus", () => {
 
   test.each([
     ["an empty file", "", "the corpus is empty"],
+    ["only blank lines", "\n\n", "the corpus is empty"],
     ["only bad lines", "x\ny\n", "none of its 2 lines is a playbook"],
   ])("refuses %s", async (_, text, what) => {
     expect(load(text)).rejects.toThrow(
@@ -100,6 +106,7 @@ describe("loadCorpus", () => {
   });
 
   test.each([
+    ["/dev/null", () => "/dev/null", "the corpus is empty"],
     ["a missing file", () => join(temporaryFolder(), "none.jsonl"), "no such file"],
     ["a folder", temporaryFolder, "a folder, not a file"],
   ])("refuses %s", async (_, path, what) => {
