@@ -66,7 +66,7 @@ export const DEFAULT_TIMEOUT_MS = 300_000;
 export const DEFAULT_MAX_RETRIES = 2;
 const MAX_REPLY_BYTES = 8 * 1024 * 1024;
 const FIRST_RETRY_MS = 500;
-/** A server that asks for a longer pause than this is as good as down for somebody at a terminal. */
+/** However long a server asks to be left alone: somebody at a terminal would have given up. */
 const MAX_RETRY_WAIT_MS = 60_000;
 /** A server's own words, as far as they are kept. */
 const MAX_ERROR_CHARS = 2048;
