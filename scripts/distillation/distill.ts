@@ -169,7 +169,7 @@ const CORPUS: Record<string, Option> = {
 const RETRIEVAL: Record<string, Option> = {
   ...CORPUS,
   ranker: { value: "NAME", choices: RANKERS, help: "weighted (default) or jaccard" },
-  "top-k": { value: "N", help: `how many playbooks to retrieve, 1 to 100 (default: ${DEFAULT_TOP_K})` },
+  "top-k": { value: "N", help: `how many playbooks to retrieve, 1 to 1000 (default: ${DEFAULT_TOP_K})` },
   "min-coverage": {
     value: "X",
     help: "retrieve nothing where the best hit covers less of the task, 0 to 1 (default: 0)",
@@ -568,7 +568,7 @@ const rankerOf = (flags: Flags): Ranker => flags.choice("ranker", RANKERS, "weig
 
 function retrieveOptions(flags: Flags): RetrieveOptions {
   return {
-    topK: flags.number("top-k", DEFAULT_TOP_K, { min: 1, max: 100 }),
+    topK: flags.number("top-k", DEFAULT_TOP_K, { min: 1, max: 1000 }),
     minCoverage: flags.number("min-coverage", 0, { min: 0, max: 1, fraction: true }),
   };
 }
@@ -961,7 +961,7 @@ function retrievalTable(task: RetrievalTask, index: CorpusIndex, options: Retrie
 // ---------------------------------------------------------------------------------------------------------------------
 
 interface AnswerRow {
-  id: string;
+  id: string | number;
   task: string;
   evidence: string[];
   response: string;
@@ -983,7 +983,7 @@ async function runGate(flags: Flags, io: Io): Promise<number> {
 
 function toAnswerRow(value: Record<string, unknown>): AnswerRow | string {
   const { id, task, evidence, response } = value;
-  if (typeof id !== "string") return `"id" must be a string (got ${shown(id)}).`;
+  if (typeof id !== "string" && typeof id !== "number") return `"id" must be a string (got ${shown(id)}).`;
   if (typeof task !== "string") return `"task" must be a string (got ${shown(task)}).`;
   if (typeof response !== "string") return `"response" must be a string (got ${shown(response)}).`;
   const texts = typeof evidence === "string" ? [evidence] : evidence;

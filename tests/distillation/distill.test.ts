@@ -77,7 +77,7 @@ describe("usage errors", () => {
       ["replay", "--task", "x", "--ranker", "jacard"],
       '--ranker: expected weighted or jaccard (got "jacard"). Did you mean jaccard?',
     ],
-    [["replay", "--task", "x", "--top-k", "0"], '--top-k: expected a whole number from 1 to 100 (got "0").'],
+    [["replay", "--task", "x", "--top-k", "0"], '--top-k: expected a whole number from 1 to 1000 (got "0").'],
     [["replay", "--task", "x", "--top-k", "2.5"], "--top-k: expected a whole number"],
     [["replay", "--task", "x", "--min-coverage", "2"], "--min-coverage: expected a number from 0 to 1"],
     [["replay", "--task", "x", "--temperature", "warm"], "--temperature: expected a number from 0 to 2"],
