@@ -588,7 +588,7 @@ const code: Recogniser = {
 /** `--previous`, `-n`, `-xe`; a value after "=" is a fact of its own. */
 const flag: Recogniser = {
   kind: "flag",
-  pattern: /(?<=^|[\s"'`([{|,/=*])--?[A-Za-z]\w*(?:-\w+)*(?![\w-])/g,
+  pattern: /(?<=^|[\s"'`([{|,/=*])--?[A-Za-z]\w*(?:[.-]\w+)*(?![\w-])/g,
   read(match, scene) {
     const text = match[0];
     if (text.startsWith("--")) return { key: fold(text), weight: 1 };

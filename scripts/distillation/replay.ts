@@ -1783,7 +1783,7 @@ function structuralChecks({ answer, finishReason, reasoningChars, validationStep
       "too_short",
       length > 0 && length < MIN_ANSWER_CHARS ? `${length} characters, under ${MIN_ANSWER_CHARS}` : null,
     ),
-    check("scaffold", /[⟦⟧]/.test(answer) ? "it repeats the frame of the prompt" : null),
+    check("scaffold", SCAFFOLD.test(answer) ? "it repeats the frame or the form of the prompt" : null),
     check("hedge", hedge === undefined ? null : `it says ${JSON.stringify(hedge)}`),
     check(
       "checklist",
@@ -1791,6 +1791,9 @@ function structuralChecks({ answer, finishReason, reasoningChars, validationStep
     ),
   ];
 }
+
+/** A mark of our frame, or the form of the answer given back unfilled: what the smallest models copy. */
+const SCAFFOLD = /[⟦⟧]|likely cause, one sentence/i;
 
 const CUT_OFF: Record<string, string> = {
   length: "it ran into the token limit",

@@ -83,6 +83,7 @@ describe("extractFacts", () => {
     ["the etcd_disk_wal_seconds metric", ["identifier etcd_disk_wal_seconds"]],
     ["pod web-7c9 is not `kube-state-metrics`", ["identifier web-7c9", "identifier kube-state-metrics"]],
     ["Add --previous and -n to it.", ["flag --previous", "flag -n?"]],
+    ["Start it with --storage.tsdb.path.", ["flag --storage.tsdb.path"]],
     ["Use /path/to/walfile and api.example.com", ["path /path/to/walfile", "url api.example.com"]],
     ["Fixed in version 4.16, v3 and 1.2.3-rc1", ["version 4.16", "version v3", "version 1.2.3-rc1"]],
     ["12.4% against 75 percent", ["percent 12.4%", "percent 75 percent"]],

@@ -48,6 +48,11 @@ describe("gate", () => {
     ],
     ["given no checks", { answer: PROSE, validationSteps: [] }, []],
     ["cut by a tool call", { finishReason: "tool_calls" }, ["truncated"]],
+    [
+      "the form, unfilled",
+      { answer: `Finding: the likely cause, one sentence. ${GOOD_ANSWER}` },
+      ["scaffold"],
+    ],
     ["repeating the prompt's frame", { answer: `⟦reference 1⟧ ${GOOD_ANSWER}` }, ["scaffold"]],
     ["of no finish reason", { finishReason: null }, []],
     ["of an unknown finish reason", { finishReason: "eos" }, []],
