@@ -459,6 +459,8 @@ describe("replay", () => {
       expect(stdout + stderr.replaceAll("\r\x1b[K", "")).not.toMatch(/[\x1b\x9b\u202e]/);
     }
     expect(JSON.parse(json.stdout)).toEqual(evidenceRows(root)[1] as never);
+    // Not on a terminal either: a newline in an id must not pose as a line of ours.
+    expect((await run(["retrieve", ...argv])).stdout).toContain("evil\\x1b[2J\\nid");
   });
 
   test("records an interrupt before the call, a dry run's too", async () => {
@@ -469,6 +471,14 @@ describe("replay", () => {
       expect({ code, stdout }).toEqual({ code: 130, stdout: "" });
     }
     expect(evidenceRows(root)).toMatchObject([{ verdict: "error" }, { verdict: "error", dry_run: true }]);
+  });
+
+  test("notices an interrupt that came while it was busy", async () => {
+    const root = rootWith();
+    const interrupt = new AbortController();
+    setTimeout(() => interrupt.abort(), 0);
+    const argv = ["replay", "--dry-run", "--no-retrieval", "--task", TASK, "--root", root];
+    expect((await run(argv, { signal: interrupt.signal })).code).toBe(130);
   });
 
   test("records an interrupt in the escalation as an error", async () => {

@@ -237,6 +237,7 @@ describe("extractFacts", () => {
 
   test.each([
     ["a redirection", "Run `sort <input.csv --force-all /opt/evil >x`.", ["--force-all", "/opt/evil"]],
+    ["a bracket without a path", "Run `<rm --purge-now all>`.", ["--purge-now"]],
     ["a template", "Run `{{ rm --purge-now /opt/cache }}`.", ["--purge-now", "/opt/cache"]],
     ["a default", "Run `cat ${X:-/opt/evil}`.", ["/opt/evil"]],
     ["a bracket", "Run `<rm -rf --purge-now /opt/cache>`.", ["--purge-now", "/opt/cache"]],
