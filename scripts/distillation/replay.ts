@@ -386,7 +386,7 @@ export async function replay(
   const sources = evidenceSources(task, retrieval);
   const ask = async (target: ModelTarget): Promise<Attempt> => {
     // An interrupt is noticed between two turns of the event loop, and retrieval takes none.
-    await Bun.sleep(0);
+    await sleep(1);
     const reply =
       options.dryRun && !deps.signal.aborted
         ? dryRunReply(bundle, target)
