@@ -329,12 +329,13 @@ function inCode(scene: Scene, offset: number): boolean {
 /** What a placeholder never holds: a flag. `sort <input.csv --force >out` is a redirection. */
 const NO_COMMAND = "(?! --?[A-Za-z])";
 
-/** `<pod>`, `$NAME`, `{{ .Values.x }}`, `node=$(…)`, HTML tags: the reader or the shell fills them in. */
+/** `<pod>`, `$NAME`, `{{ .Values.x }}`, `node=$(…)`, HTML tags, a secret's `[redacted:kind]`: the reader or the shell fills them in. */
 const placeholder: Recogniser = {
   kind: "identifier",
   pattern: oneOf([
     String.raw`<(?![A-Za-z][A-Za-z+.-]*:)\/?[A-Za-z](?:${NO_COMMAND}[^<>/\n]){0,60}(?<!\s)\/?>`,
     String.raw`\{\{(?:${NO_COMMAND}[^{}"/\n]){0,80}\}\}`,
+    String.raw`\[redacted:\w{1,32}\]`,
     String.raw`\$\{(?!HOME\})\w+(?::?[-=?+]|\})?`,
     String.raw`\$(?!HOME\b)[A-Za-z_]\w*`,
     String.raw`(?<![\w.-])[A-Za-z_]\w*(?==\$\()`,

@@ -379,7 +379,7 @@ export async function replay(
   const run = startRun(task, deps);
   const corpus = options.noRetrieval ? null : await loadCorpus(options.corpusPath, run.warn);
   const retrieval = corpus && retrieve(task, indexCorpus(corpus.records, options.ranker), options);
-  const bundle = retrieval && buildBundle(retrieval);
+  const bundle = retrieval && mapStrings(buildBundle(retrieval), (text) => secrets.strike(text));
   const prompt = buildPrompt(task, bundle);
   deps.onEvent({ kind: "asking", retrieval, bundle, prompt, records: corpus?.records.length ?? 0 });
 
@@ -1336,9 +1336,8 @@ async function postOnce(endpoint: Endpoint, call: Call): Promise<CallResult> {
   if ("kind" in reply) return reply;
   const { status, text, retryAfter } = reply;
   if (text === null) return failure(call, endpoint, { status, what: "the reply is larger than 8 MiB" });
-  const secrets = secretsOf(call.target).filter((secret) => secret.length >= MIN_SECRET_CHARS);
-  const strike = (part: string): string =>
-    secrets.reduce((left, secret) => left.replaceAll(secret, "[redacted:key]"), part);
+  const secrets = new Secrets([call.target]);
+  const strike = (part: string): string => secrets.strikeKnown(part);
   // After parsing: an escaped key in the JSON would not be recognised.
   const parsed = mapStrings(parseReply(status, text), strike);
   if (parsed.kind === "reply") return parsed;
@@ -1677,11 +1676,11 @@ function dryRunReply(bundle: ContextBundle | null, target: ModelTarget): ModelRe
     ...quoted.map((playbook) => `${playbook.title}\n\n${playbook.content_preview}`),
     (bundle?.validation_steps ?? []).map((step) => `- ${step}`).join("\n"),
   ];
-  // A playbook may quote an error message that reads like a hedge; the dry run is about the bundle, not about its wording.
+  // A playbook may quote what reads like a hedge or like our frame; a dry run is about the bundle, not about its wording.
   const answer = parts
     .filter((part) => part !== "")
     .join("\n\n")
-    .replaceAll(new RegExp(HEDGES, "gi"), "[…]");
+    .replaceAll(new RegExp(`${HEDGES.source}|${SCAFFOLD.source}`, "gi"), "[…]");
   return { answer, record: dryRunRecord(target) };
 }
 
@@ -2082,10 +2081,15 @@ class Secrets {
       if (target) for (const secret of secretsOf(target)) this.learn("key", secret);
   }
 
-  strike(text: string): string {
+  /** The text without what is known already, whatever stands around it. */
+  strikeKnown(text: string): string {
     let left = text;
     for (const [secret, kind] of this.known) left = left.replaceAll(secret, () => this.marked(kind));
-    return redactSecrets(left, (kind, secret) => {
+    return left;
+  }
+
+  strike(text: string): string {
+    return redactSecrets(this.strikeKnown(text), (kind, secret) => {
       this.marked(kind);
       this.learn(kind, secret);
     });

@@ -77,6 +77,17 @@ describe("the evidence row", () => {
     expect(stderr).toContain("secrets replaced before anything was sent or stored: ");
   });
 
+  test("sends and stores no secret of a playbook", async () => {
+    const root = rootWith([{ ...DISK, content: `${DISK.content}\nLog in with password: hunter2_prod9` }]);
+    await using server = gateway(() => completion(GOOD_ANSWER));
+    const { code } = await run(["replay", "--task", TASK, "--root", root], {
+      env: { LH_GATEWAY_URL: server.url },
+    });
+    expect(code).toBe(0);
+    expect(JSON.stringify(server.received)).toContain("password: [redacted:password]");
+    expect(JSON.stringify([server.received, evidenceRows(root)])).not.toContain("hunter2");
+  });
+
   test("stores no key of either model", async () => {
     const root = rootWith();
     const reply = () => completion(`${INVENTED_ANSWER} The keys are own-local-key and own-larger-key.`);

@@ -295,7 +295,7 @@ describe("replay", () => {
   test.each(flagSets.map((flags) => ({ flags })))(
     "passes a dry run without network under $flags",
     async ({ flags }) => {
-      const hedging = playbook({ id: "h", title: `${DISK.title}: I cannot`, content: `I'm sorry, but disk full on /var.\n${DISK.content}`, success_score: "partially_accepted" }); // prettier-ignore
+      const hedging = playbook({ id: "h", title: `${DISK.title}: I cannot`, content: `I'm sorry, but disk full on /var.\n⟦likely cause, one sentence⟧ password: hunter2x\n${DISK.content}`, success_score: "partially_accepted" }); // prettier-ignore
       const root = rootWith([DISK, CLOCK, hedging]);
       const deps = { fetch: () => Promise.reject(new Error("network")) };
       const first = await run(

@@ -94,6 +94,7 @@ describe("extractFacts", () => {
   });
 
   test.each([
+    ["a redacted secret", "Log in with `[redacted:url_password]`."],
     ["a list marker", "1. Drain the node.\n2. Wait."],
     ["a step number", "As in step 3, wait for it."],
     ["a citation", "It is so [2]."],
