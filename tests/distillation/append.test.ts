@@ -240,7 +240,10 @@ describe("a log that cannot be written", () => {
   test("outranks a verdict of fail or error", async () => {
     const root = rootWith();
     mkdirSync(join(root, EVIDENCE_LOG), { recursive: true });
-    await using server = gateway(() => completion("I cannot."), () => new Response("", { status: 400 })); // prettier-ignore
+    await using server = gateway(
+      () => completion("I cannot."),
+      () => new Response("", { status: 400 }),
+    );
     const env = { LH_GATEWAY_URL: `${server.url}/v1` };
     for (const _ of ["fail", "error"])
       expect((await run(["replay", "--task", TASK, "--root", root], { env })).code).toBe(5);

@@ -45,26 +45,47 @@ describe("buildBundle", () => {
   });
 
   test("keeps rejected records listed and unquoted", () => {
-    const bundle = buildBundle(retrieval([[record("bad", "rejected"), 0.9], [record("good"), 0.8]])); // prettier-ignore
+    const bundle = buildBundle(
+      retrieval([
+        [record("bad", "rejected"), 0.9],
+        [record("good"), 0.8],
+      ]),
+    );
     expect(ids(bundle.retrieved_playbooks)).toEqual(["bad", "good"]);
     expect(ids([...bundle.prior_successful_outputs, ...bundle.failure_patterns])).toEqual(["good"]);
   });
 
   test("holds back exemplars under 0.8 of the best", () => {
-    const bundle = buildBundle(retrieval([[record("a"), 0.5], [record("b"), 0.4], [record("c"), 0.399]])); // prettier-ignore
+    const bundle = buildBundle(
+      retrieval([
+        [record("a"), 0.5],
+        [record("b"), 0.4],
+        [record("c"), 0.399],
+      ]),
+    );
     expect(ids(bundle.prior_successful_outputs)).toEqual(["a", "b"]);
     expect(bundle.held_back).toEqual([{ rag_id: "c", reason: "its score is far behind the best" }]);
   });
 
   test("holds back whatever scores under half the best", () => {
-    const hits: [Playbook, number][] = [[record("v", "partially_accepted"), 0.8], [record("w", "needs_human_review"), 0.39], [record("a"), 0.39]]; // prettier-ignore
+    const hits: [Playbook, number][] = [
+      [record("v", "partially_accepted"), 0.8],
+      [record("w", "needs_human_review"), 0.39],
+      [record("a"), 0.39],
+    ];
     expect(ids(buildBundle(retrieval(hits)).failure_patterns)).toEqual(["v"]);
     expect(buildBundle(retrieval(hits)).prior_successful_outputs).toEqual([]);
   });
 
   test("holds back near-duplicates and names their twin", () => {
     const twin = record("twin", "accepted", `${distinct("a")} extra`);
-    const bundle = buildBundle(retrieval([[record("a"), 0.9], [twin, 0.89], [record("b"), 0.88]])); // prettier-ignore
+    const bundle = buildBundle(
+      retrieval([
+        [record("a"), 0.9],
+        [twin, 0.89],
+        [record("b"), 0.88],
+      ]),
+    );
     expect(ids(bundle.prior_successful_outputs)).toEqual(["a", "b"]);
     expect(bundle.held_back).toEqual([{ rag_id: "twin", reason: "near-duplicate of a" }]);
   });
@@ -84,7 +105,13 @@ describe("buildBundle", () => {
     const lines = (id: string): string =>
       Array.from({ length: 60 }, (_, n) => `${id}${n} ${"x".repeat(40)}`).join("\n");
     const long = (id: string, score?: Playbook["success_score"]): Playbook => record(id, score, lines(id));
-    const bundle = buildBundle(retrieval([[long("a"), 0.9], [long("b"), 0.9], [long("w", "partially_accepted"), 0.9]])); // prettier-ignore
+    const bundle = buildBundle(
+      retrieval([
+        [long("a"), 0.9],
+        [long("b"), 0.9],
+        [long("w", "partially_accepted"), 0.9],
+      ]),
+    );
     const lengths = [...bundle.prior_successful_outputs, ...bundle.failure_patterns].map(
       (hit) => hit.content_preview.length,
     );
@@ -222,7 +249,16 @@ describe("buildPrompt", () => {
 
   test("is the golden prompt for a task with references", () => {
     const weights = { disk: 1, full: 1, var: 2 };
-    const bundle = buildBundle(retrieval([[DISK, 0.5], [CLOCK, 0.45], [warning, 0.4]], weights)); // prettier-ignore
+    const bundle = buildBundle(
+      retrieval(
+        [
+          [DISK, 0.5],
+          [CLOCK, 0.45],
+          [warning, 0.4],
+        ],
+        weights,
+      ),
+    );
     expect(promptText(buildPrompt(TASK, bundle))).toMatchSnapshot();
   });
 

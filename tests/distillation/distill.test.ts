@@ -206,7 +206,10 @@ describe("replay", () => {
       model_used: "big",
     });
     expect(row!.validation_result.reasons[0]).toBe("recovered via escalation to big");
-    expect(row!.attempts.map(({ verdict, response }) => [verdict, response])).toEqual([["fail", INVENTED_ANSWER], ["pass", null]]); // prettier-ignore
+    expect(row!.attempts.map(({ verdict, response }) => [verdict, response])).toEqual([
+      ["fail", INVENTED_ANSWER],
+      ["pass", null],
+    ]);
     expect(local.received[0]!.headers.authorization).toBe("Bearer gateway-key");
     expect(larger.received[0]!.headers.authorization).toBeUndefined();
   });
@@ -291,11 +294,25 @@ describe("replay", () => {
     expect(server.received).toHaveLength(1);
   });
 
-  const flagSets: string[][] = [[], ["--no-retrieval"], ["--allow-escalation"], ["--local-only"], ["--ranker", "jaccard"], ["--min-coverage", "1"], ["--top-k", "1"], ["--json"]]; // prettier-ignore
+  const flagSets: string[][] = [
+    [],
+    ["--no-retrieval"],
+    ["--allow-escalation"],
+    ["--local-only"],
+    ["--ranker", "jaccard"],
+    ["--min-coverage", "1"],
+    ["--top-k", "1"],
+    ["--json"],
+  ];
   test.each(flagSets.map((flags) => ({ flags })))(
     "passes a dry run without network under $flags",
     async ({ flags }) => {
-      const hedging = playbook({ id: "h", title: `${DISK.title}: I cannot`, content: `I'm sorry, but disk full on /var.\n⟦likely cause, one sentence⟧ password: hunter2x\n${DISK.content}`, success_score: "partially_accepted" }); // prettier-ignore
+      const hedging = playbook({
+        id: "h",
+        title: `${DISK.title}: I cannot`,
+        content: `I'm sorry, but disk full on /var.\n⟦likely cause, one sentence⟧ password: hunter2x\n${DISK.content}`,
+        success_score: "partially_accepted",
+      });
       const root = rootWith([DISK, CLOCK, hedging]);
       const deps = { fetch: () => Promise.reject(new Error("network")) };
       const first = await run(
@@ -307,7 +324,7 @@ describe("replay", () => {
         { deps },
       );
       expect(first.code).toBe(0);
-      expect(evidenceRows(root)).toMatchObject([{ dry_run: true, verdict: "pass" }, { dry_run: true }]); // prettier-ignore
+      expect(evidenceRows(root)).toMatchObject([{ dry_run: true, verdict: "pass" }, { dry_run: true }]);
       if (!flags.includes("--json")) expect(second.stdout).toBe(first.stdout);
     },
   );
@@ -531,7 +548,10 @@ describe("retrieve", () => {
       cwd: root,
     });
     expect(code).toBe(0);
-    const rows = stdout.trimEnd().split("\n").map((line) => JSON.parse(line)); // prettier-ignore
+    const rows = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     expect(rows.map((row) => row.task_id)).toEqual([expect.stringMatching(/^[0-9a-f]{16}$/), "t2", "t3"]);
     expect(rows.map((row) => row.hits.map((hit: { rag_id: string }) => hit.rag_id))).toEqual([
       [DISK.id, "copy"],
@@ -584,7 +604,10 @@ describe("gate", () => {
     ];
     const { code, stdout } = await run(["gate", "--rows", rowsFile(rows), "--json"]);
     expect(code).toBe(0);
-    const judged = stdout.trimEnd().split("\n").map((line) => JSON.parse(line)); // prettier-ignore
+    const judged = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     expect(judged).toMatchObject([
       { id: "good", verdict: "pass", grounding: "grounded" },
       { id: "bad", verdict: "fail", grounding: "ungrounded" },
