@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
-import { appendLine, EVIDENCE_LOG, redactSecrets, sha256 } from "../../scripts/distillation/replay.ts";
+import { appendLines, EVIDENCE_LOG, redactSecrets, sha256 } from "../../scripts/distillation/replay.ts";
 import {
   CLOCK,
   DISK,
@@ -181,28 +181,28 @@ describe("the evidence row", () => {
   });
 });
 
-describe("appendLine", () => {
+describe("appendLines", () => {
   const file = (): string => join(temporaryFolder(), "log/rows.jsonl");
 
   test("creates the folder and ends every line", () => {
     const path = file();
-    appendLine(path, "one");
-    appendLine(path, "two");
+    appendLines(path, ["one"]);
+    appendLines(path, ["two"]);
     expect(readFileSync(path, "utf8")).toBe("one\ntwo\n");
   });
 
   test("gives a torn last line its newline first", () => {
     const path = file();
-    appendLine(path, "one");
+    appendLines(path, ["one"]);
     appendFileSync(path, '{"half":');
-    appendLine(path, "two");
+    appendLines(path, ["two"]);
     expect(readFileSync(path, "utf8")).toBe('one\n{"half":\ntwo\n');
   });
 
   test("keeps the lines of several writers at once whole", async () => {
     const path = file();
-    const script = `import { appendLine } from ${JSON.stringify(join(import.meta.dir, "../../scripts/distillation/replay.ts"))};
-      for (let n = 0; n < 100; n++) appendLine(${JSON.stringify(path)}, process.argv[1].repeat(8000));`;
+    const script = `import { appendLines } from ${JSON.stringify(join(import.meta.dir, "../../scripts/distillation/replay.ts"))};
+      for (let n = 0; n < 100; n++) appendLines(${JSON.stringify(path)}, [process.argv[1].repeat(8000)]);`;
     const writers = ["a", "b", "c"].map((name) =>
       Bun.spawn([process.execPath, "-e", script, name], { stderr: "inherit" }),
     );
