@@ -2036,28 +2036,33 @@ function mapStrings<T>(value: T, replace: (text: string) => string): T {
 
 /**
  * The shapes of secrets that are worth keeping out of a log, each with the part in front that is kept. A value that is a
- * variable, a placeholder or a plain word is none. Repetitions are bounded, so that no input is slow.
+ * variable, a placeholder, a plain word or the path of a file is none. Repetitions are bounded, so that no input is slow.
  */
 const SECRETS: [kind: string, shape: RegExp][] = [
   [
     "private_key",
-    /()-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,32}PRIVATE KEY-----|$)/g,
+    /()-----BEGIN [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----|$)/g,
   ],
   ["aws_key", /()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g],
   ["github_token", /()\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255})/g],
-  ["gitlab_token", /()\bglpat-[\w-]{20,255}/g],
+  ["gitlab_token", /()\bgl(?:pat|rt|dt|ptt|cbt|ft|soat)-[\w-]{20,255}/g],
   ["slack_token", /()\bxox[abeprs]-[\w-]{10,255}/g],
+  ["slack_token", /(\bhooks\.slack\.com\/services\/)\w{8,16}\/\w{8,16}\/\w{16,64}/g],
+  ["azure_key", /(\bAccountKey=)[A-Za-z0-9+/]{60,100}={0,2}/g],
   [
     "api_key",
-    /()\b(?:sk-[\w-]{20,255}|[sr]k_live_\w{10,255}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,64})/g,
+    /()\b(?:sk-[\w-]{20,255}|[sr]k_live_\w{10,255}|AIza[\w-]{35}|ya29\.[\w-]{20,255}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,64}|pypi-[\w-]{50,255}|dckr_pat_[\w-]{20,255}|dop_v1_[a-f0-9]{64}|hvs\.[\w-]{20,255}|SG\.[\w-]{16,64}\.[\w-]{16,64})/g,
   ],
   ["jwt", /()\beyJ[\w-]{8,4096}\.eyJ[\w-]{8,4096}\.[\w-]{8,4096}/g],
   ["bearer", /(\bauthorization["']?\s{0,4}[:=]\s{0,4}["']?(?:bearer|basic)\s{1,4})[\w.~+/=-]{12,4096}/gi],
-  ["url_password", /(\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@]{0,255}:)(?![$<{*[])[^\s/]{1,255}(?=@)/gi],
-  ["password", /((?:^|\s)(?:-u|--user)[ =][^\s:$]{1,64}:)(?![$<{*])[^\s"']{4,255}/g],
+  [
+    "url_password",
+    /(\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@]{0,255}:)(?![$<{*[]|pass(?:word|wd)?@)[^\s/]{1,255}(?=@)/gi,
+  ],
+  ["password", /((?:^|\s)(?:-u|--user)[ =][\w.@\\-]{1,64}:)(?![$<{*]|\/\/)[^\s"']{4,255}/g],
   [
     "password",
-    /((?:password|passwd|secret|token|api[_-]?key|access[_-]?key)(?:["']?\s{0,4}[:=]\s{0,4}["']?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))(?![$<{*%[(])(?=[^\s"',;]{0,255}[\d!#%&+/=@^~])[^\s"',;]{6,4096}/gi,
+    /((?:password|passwd|passphrase|secret|token|(?:api|access|account|encryption)[_-]?key)(?:["']?\s{0,4}[:=]\s{0,4}["']?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))(?![$<{*%[(]|@?(?:[.~]{1,2}|\/[\w.-]{1,64})\/[\w./-]{1,255}(?=["',;\s]|$))(?=[^\s"',;]{0,255}[\d!#%&+/=@^~])[^\s"',;]{6,4096}/gi,
   ],
 ];
 
