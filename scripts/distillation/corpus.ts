@@ -125,21 +125,25 @@ const hasChecks = ({ content }: Playbook): boolean => validationSteps([content])
 // Check
 // ---------------------------------------------------------------------------------------------------------------------
 
-export type FindingKind =
-  | "bad_line"
-  | "duplicate_id"
-  | "secret"
-  | "near_duplicate"
-  | "no_check"
-  | "too_short"
-  | "too_long"
-  | "empty_title"
-  | "control_characters"
-  | "template_tokens";
+/** What can be found, and how bad it is. */
+export const FINDINGS = {
+  bad_line: "error",
+  duplicate_id: "error",
+  secret: "error",
+  near_duplicate: "warning",
+  no_check: "warning",
+  too_short: "warning",
+  too_long: "warning",
+  empty_title: "warning",
+  control_characters: "warning",
+  template_tokens: "warning",
+} as const;
+
+export type FindingKind = keyof typeof FINDINGS;
 
 export interface Finding {
   line: number;
-  severity: "error" | "warning";
+  severity: (typeof FINDINGS)[FindingKind];
   kind: FindingKind;
   /** Null for a line that is no playbook. */
   id: string | null;
@@ -150,18 +154,24 @@ export interface Finding {
 /** Everything that is wrong with a corpus, by line. */
 export function checkCorpus(corpus: CorpusLines): Finding[] {
   const bad = corpus.bad.map(({ line, problem }): Finding => {
-    return { line, severity: "error", kind: "bad_line", id: null, message: problem };
+    return finding("bad_line", { line, id: null, message: problem });
   });
   const duplicates = corpus.superseded
     .filter(({ byImport }) => !byImport)
     .map(({ line, id, by }): Finding => {
       const message = `its id is taken again in line ${by}, which wins. Give one of the two another id, or drop this line.`;
-      return { line, severity: "error", kind: "duplicate_id", id, message };
+      return finding("duplicate_id", { line, id, message });
     });
   const ownFaults = corpus.records.flatMap(faultsOf);
   const findings = [...bad, ...duplicates, ...ownFaults, ...nearDuplicateFindings(corpus.records)];
   return findings.sort((a, b) => a.line - b.line);
 }
+
+const finding = (kind: FindingKind, rest: Pick<Finding, "line" | "id" | "message">): Finding => ({
+  kind,
+  severity: FINDINGS[kind],
+  ...rest,
+});
 
 /** What is wrong with one record by itself. */
 function faultsOf({ line, playbook }: CorpusRecord): Finding[] {
@@ -171,52 +181,29 @@ function faultsOf({ line, playbook }: CorpusRecord): Finding[] {
   const secrets = findSecrets(Object.values(playbook).flatMap(stringsIn).join("\n"));
   const hidden = firstMatch(text.replaceAll("\r\n", "\n"), INVISIBLE);
   const token = firstMatch(text, TEMPLATE_TOKENS);
-  const faults: [wrong: boolean, severity: Finding["severity"], kind: FindingKind, message: string][] = [
-    [
-      secrets.length > 0,
-      "error",
-      "secret",
+  const faults = {
+    secret:
+      secrets.length > 0 &&
       `it holds what looks like a secret (${secrets.map((secret) => secret.kind).join(", ")}). Take it out and revoke it.`,
-    ],
-    [
-      title.trim() === "",
-      "warning",
-      "empty_title",
-      "its title is empty: half of the ranking is lost. Give it one.",
-    ],
-    [
-      length < SHORTEST_CONTENT,
-      "warning",
-      "too_short",
+    empty_title: title.trim() === "" && "its title is empty: half of the ranking is lost. Give it one.",
+    too_short:
+      length < SHORTEST_CONTENT &&
       `its content has ${length} characters, under ${SHORTEST_CONTENT}. Say what to run and what to see.`,
-    ],
-    [
-      length > LONGEST_CONTENT,
-      "warning",
-      "too_long",
-      `its content has ${length} characters, over ${LONGEST_CONTENT}: one passage of it is shown. Split it, for example with import --split h2.`,
-    ],
-    [
-      !hasChecks(playbook),
-      "warning",
-      "no_check",
+    too_long:
+      length > LONGEST_CONTENT &&
+      `its content has ${length} characters, over ${LONGEST_CONTENT}, and one passage of it is shown. Split it, for example with import --split h2.`,
+    no_check:
+      !hasChecks(playbook) &&
       "no line of it begins with verify, check, assert, confirm or ensure. Say how to see that it worked.",
-    ],
-    [
-      hidden !== null,
-      "warning",
-      "control_characters",
-      `it holds control or invisible characters, such as ${escaped(hidden)}. Paste it as plain text.`,
-    ],
-    [
-      token !== null,
-      "warning",
-      "template_tokens",
+    control_characters:
+      hidden !== null &&
+      `it holds control or invisible characters, such as ${codePoint(hidden)}. Paste it as plain text.`,
+    template_tokens:
+      token !== null &&
       `it holds ${shown(token)}, which chat templates give a meaning. It is broken up before a model sees it; write it otherwise.`,
-    ],
-  ];
-  return faults.flatMap(([wrong, severity, kind, message]) =>
-    wrong ? [{ line, severity, kind, id, message }] : [],
+  } satisfies Partial<Record<FindingKind, string | false>>;
+  return Object.entries(faults).flatMap(([kind, message]) =>
+    message === false ? [] : [finding(kind as keyof typeof faults, { line, id, message })],
   );
 }
 
@@ -228,8 +215,8 @@ function stringsIn(value: unknown): string[] {
 
 const firstMatch = (text: string, shape: RegExp): string | null => text.match(shape)?.[0] ?? null;
 
-const escaped = (char: string | null): string =>
-  `U+${(char?.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+const codePoint = (char: string): string =>
+  `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`;
 
 function nearDuplicateFindings(records: CorpusRecord[]): Finding[] {
   // One by one: the tokens of a large corpus take ten times its room.
@@ -238,7 +225,7 @@ function nearDuplicateFindings(records: CorpusRecord[]): Finding[] {
     const { line, playbook } = records[at]!;
     const twin = records[of]!;
     const message = `it says nearly the same as ${shown(twin.playbook.id)} in line ${twin.line} (token Jaccard ${similarity.toFixed(2)}). Merge the two.`;
-    return { line, severity: "warning", kind: "near_duplicate", id: playbook.id, message };
+    return finding("near_duplicate", { line, id: playbook.id, message });
   });
 }
 
