@@ -22,18 +22,16 @@ import {
   DistillError,
   endpointsFor,
   ground,
-  indexCorpus,
   isObject,
   isStringArray,
-  loadCorpus,
   nameOf,
+  openCorpus,
   promptText,
   RANKERS,
   readJsonLines,
   readText,
   realDeps,
   replay,
-  retrieve,
   recordSource,
   sha256,
   shown,
@@ -48,10 +46,10 @@ import type {
   Attempt,
   AttemptRecord,
   Claim,
-  CorpusIndex,
   Deps,
   GroundingResult,
   ModelTarget,
+  OpenCorpus,
   Ranker,
   ReplayEvent,
   ReplayOptions,
@@ -910,14 +908,13 @@ async function runRetrieve(flags: Flags, io: Io): Promise<number> {
     throw usage("--tasks goes without --task and --task-file. Give one of them.");
   }
   const task = file === undefined ? await taskOf(flags, io) : "";
-  const corpus = await loadCorpus(placeOf(flags, io).corpusPath, warner(io));
-  const index = indexCorpus(corpus.records, ranker);
+  const corpus = await openCorpus({ ...placeOf(flags, io), ranker }, { warn: warner(io) });
   const print = async (named: NamedTask, retrieval: Retrieval): Promise<boolean> => {
     const text = flags.on("json") ? retrievalJson(named, retrieval) : retrievalTable(named, retrieval);
     return io.stdout(forStdout(text, io));
   };
-  if (file !== undefined) return retrieveMany(fileOf(file, io), index, options, { print, io });
-  await print({ task, task_id: sha256(task).slice(0, 16) }, retrieve(task, index, options));
+  if (file !== undefined) return retrieveMany(fileOf(file, io), corpus, options, { print, io });
+  await print({ task, task_id: sha256(task).slice(0, 16) }, await corpus.retrieve(task, options));
   return EXIT.accepted;
 }
 
@@ -926,7 +923,7 @@ type NamedTask = Pick<Task, "task" | "task_id">;
 /** Every task of a file, each printed as it is done, and scored in the end where they name what answers them. */
 async function retrieveMany(
   path: string,
-  index: CorpusIndex,
+  corpus: OpenCorpus,
   options: RetrieveOptions,
   { print, io }: { print: (task: NamedTask, retrieval: Retrieval) => Promise<boolean>; io: Io },
 ): Promise<number> {
@@ -936,7 +933,7 @@ async function retrieveMany(
   const ranked: RankedTask[] = [];
   for await (const task of readRows(path, toTask, warn)) {
     const { exclude_ids: excludeIds, exclude_source_run_ids: excludeSourceRunIds } = task;
-    const retrieval = retrieve(task.task, index, { ...options, excludeIds, excludeSourceRunIds });
+    const retrieval = await corpus.retrieve(task.task, { ...options, excludeIds, excludeSourceRunIds });
     if (!(await print(task, retrieval))) return EXIT.accepted;
     if (task.relevant_ids !== null) ranked.push(rankedTask(task, retrieval));
   }

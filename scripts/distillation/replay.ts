@@ -106,8 +106,30 @@ export interface Corpus {
   skipped: number;
   /** Lines that a later line with the same id replaced. */
   superseded: number;
+  bytes: number;
   /** Of the file's bytes, hex. */
   sha256: string;
+}
+
+/** A corpus that tasks can be put to: read whole, or answered from its index with the same results. */
+export interface OpenCorpus {
+  path: string;
+  answeredBy: "scan" | "index";
+  /** How many playbooks it has, lines that were skipped or superseded left out. */
+  size: number;
+  skipped: number;
+  superseded: number;
+  /** SHA-256 of the file's bytes, in as many stretches as they were read in: two where lines were added to an indexed corpus. */
+  parts: { bytes: number; sha256: string }[];
+  retrieve: (task: string, options: RetrieveOptions) => Promise<Retrieval>;
+}
+
+/** What opening a corpus says, and what can stop it. */
+export interface IndexHooks {
+  warn: (message: string) => void;
+  /** Called now and then while an index is built: bytes done, of how many. */
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
 }
 
 /** A playbook as one task's evidence shows it; `score` is unrounded, `content_preview` the passage that matches best. */
@@ -254,6 +276,17 @@ export interface AttemptRecord extends CallRecord {
   gate: GateResult | null;
 }
 
+/** The corpus as it stands in the evidence. `sha256` is null where the file was read in parts; they are its hash then. */
+export interface CorpusRecord {
+  path: string;
+  answered_by: OpenCorpus["answeredBy"];
+  records: number;
+  skipped: number;
+  superseded: number;
+  sha256: string | null;
+  parts: OpenCorpus["parts"] | null;
+}
+
 /** One line of `data/_kb/replay_runs.jsonl`. The README describes it field by field. */
 export interface EvidenceRow {
   schema: typeof EVIDENCE_SCHEMA;
@@ -267,7 +300,7 @@ export interface EvidenceRow {
   allow_escalation: boolean;
   no_retrieval: boolean;
   ranker: Ranker | null;
-  corpus: { path: string; records: number; skipped: number; superseded: number; sha256: string } | null;
+  corpus: CorpusRecord | null;
   retrieved_artifacts: { rag_ids: string[]; coverage: number | null; abstained: boolean };
   context_bundle: ContextBundle | null;
   prompt_sha256: string;
@@ -315,6 +348,8 @@ export interface ReplayOutcome {
 export type ReplayEvent =
   | { kind: "started"; runId: string }
   | { kind: "warning"; message: string }
+  /** An index of the corpus is being built; in bytes. */
+  | { kind: "indexing"; done: number; total: number }
   | {
       kind: "asking";
       retrieval: Retrieval | null;
@@ -378,11 +413,11 @@ export async function replay(
   const secrets = new Secrets([options.local, options.escalation]);
   const task = secrets.strike(givenTask);
   const run = startRun(task, deps);
-  const corpus = options.noRetrieval ? null : await loadCorpus(options.corpusPath, run.warn);
-  const retrieval = corpus && retrieve(task, indexCorpus(corpus.records, options.ranker), options);
+  const corpus = options.noRetrieval ? null : await openCorpus(options, indexHooks(run, deps));
+  const retrieval = corpus && (await corpus.retrieve(task, options));
   const bundle = retrieval && mapStrings(buildBundle(retrieval), (text) => secrets.strike(text));
   const prompt = buildPrompt(task, bundle);
-  deps.onEvent({ kind: "asking", retrieval, bundle, prompt, records: corpus?.records.length ?? 0 });
+  deps.onEvent({ kind: "asking", retrieval, bundle, prompt, records: corpus?.size ?? 0 });
 
   const sources = evidenceSources(task, retrieval);
   const ask = async (target: ModelTarget): Promise<Attempt> => {
@@ -427,12 +462,58 @@ function startRun(task: string, deps: Deps): Run {
   };
 }
 
+const indexHooks = (run: Run, deps: Deps): IndexHooks => ({
+  warn: run.warn,
+  onProgress: (done, total) => deps.onEvent({ kind: "indexing", done, total }),
+  signal: deps.signal,
+});
+
 // ---------------------------------------------------------------------------------------------------------------------
 // 1. load
 // In: a JSONL file. Out: the records that can be used, in file order, and a count of what could not.
 // A bad line costs that line and is named as `file:line: what`; of two lines with one id the later stands, where it
 // stands. Read as a stream of bytes, so that a file larger than a string can be is no special case.
+// A large corpus is not read at all but answered from its index (corpus_index.ts), with the same results to the bit; the
+// scan stays the path for small ones, for whatever cannot be indexed, and what the index is held against in the tests.
 // ---------------------------------------------------------------------------------------------------------------------
+
+/** Bytes from which an index pays: below, reading the corpus takes no longer than opening its index. */
+export const INDEX_FROM_BYTES = 64 * 1024;
+
+/**
+ * The corpus at `corpusPath`, ready for any number of tasks.
+ * @throws DistillError `input` where the file is missing, unreadable or holds no playbook.
+ */
+export async function openCorpus(
+  { corpusPath, root, ranker }: Pick<ReplayOptions, "corpusPath" | "root" | "ranker">,
+  hooks: IndexHooks,
+): Promise<OpenCorpus> {
+  if (Bun.file(corpusPath).size >= INDEX_FROM_BYTES) {
+    const { openIndexed } = await import("./corpus_index.ts");
+    const indexed = await openIndexed({ corpusPath, root }, ranker, hooks);
+    if (indexed) return indexed;
+  }
+  return scanCorpus(corpusPath, ranker, hooks.warn);
+}
+
+/** The corpus at `path`, read whole. @throws DistillError `input` as loadCorpus does */
+export async function scanCorpus(
+  path: string,
+  ranker: Ranker,
+  warn: (message: string) => void,
+): Promise<OpenCorpus> {
+  const { records, skipped, superseded, bytes, sha256 } = await loadCorpus(path, warn);
+  const index = indexCorpus(records, ranker);
+  return {
+    path,
+    answeredBy: "scan",
+    size: records.length,
+    skipped,
+    superseded,
+    parts: [{ bytes, sha256 }],
+    retrieve: async (task, options) => retrieve(task, index, options),
+  };
+}
 
 /**
  * The corpus at `path`.
@@ -442,8 +523,12 @@ function startRun(task: string, deps: Deps): Run {
 export async function loadCorpus(path: string, onBadLine: (message: string) => void): Promise<Corpus> {
   const records = new Map<string, Playbook>();
   const hasher = new Bun.CryptoHasher("sha256");
-  const counts = { skipped: 0, superseded: 0 };
-  for await (const line of readPlaybooks(path, hasher)) {
+  const counts = { skipped: 0, superseded: 0, bytes: 0 };
+  const onChunk = (chunk: Uint8Array): void => {
+    counts.bytes += chunk.length;
+    hasher.update(chunk);
+  };
+  for await (const line of readPlaybooks(path, onChunk)) {
     if ("problem" in line) {
       counts.skipped++;
       onBadLine(`${path}:${line.number}: ${line.problem}`);
@@ -463,20 +548,25 @@ export async function loadCorpus(path: string, onBadLine: (message: string) => v
     );
   }
   const { skipped } = counts;
-  if (skipped > 1) onBadLine(`${path}: ${skipped} bad lines skipped, ${records.size} playbooks left.`);
+  if (skipped > 1) onBadLine(skippedLine(path, skipped, records.size));
   return { path, records: [...records.values()], ...counts, sha256: hasher.digest("hex") };
 }
+
+export const skippedLine = (path: string, skipped: number, left: number): string =>
+  `${path}: ${skipped} bad lines skipped, ${left} playbooks left.`;
 
 export type PlaybookLine = { number: number; playbook: Playbook } | { number: number; problem: string };
 
 /** The lines of a corpus, 1-based, blank ones left out; of one that is no playbook, what is wrong with it. */
-export async function* readPlaybooks(path: string, hasher?: Bun.CryptoHasher): AsyncGenerator<PlaybookLine> {
-  for await (const line of readJsonLines(path, hasher)) {
+export async function* readPlaybooks(path: string, onChunk?: OnChunk): AsyncGenerator<PlaybookLine> {
+  for await (const line of readJsonLines(path, onChunk)) {
     const { number } = line;
     const playbook = "problem" in line ? line.problem : toPlaybook(line.value);
     yield typeof playbook === "string" ? { number, problem: playbook } : { number, playbook };
   }
 }
+
+type OnChunk = (chunk: Uint8Array) => void;
 
 export type JsonLine = { number: number; value: unknown } | { number: number; problem: string };
 
@@ -484,9 +574,9 @@ export type JsonLine = { number: number; value: unknown } | { number: number; pr
  * The lines of a JSONL file, 1-based, blank ones left out. CRLF, a BOM and a torn last line are survived.
  * @throws DistillError `input` where the file cannot be read.
  */
-export async function* readJsonLines(path: string, hasher?: Bun.CryptoHasher): AsyncGenerator<JsonLine> {
+export async function* readJsonLines(path: string, onChunk?: OnChunk): AsyncGenerator<JsonLine> {
   let number = 0;
-  for await (const bytes of readLines(path, hasher)) {
+  for await (const bytes of readLines(path, onChunk)) {
     number++;
     const line = parseJsonLine(bytes);
     if (line) yield { number, ...line };
@@ -495,10 +585,10 @@ export async function* readJsonLines(path: string, hasher?: Bun.CryptoHasher): A
 
 const NEWLINE = 0x0a;
 
-async function* readLines(path: string, hasher?: Bun.CryptoHasher): AsyncGenerator<Uint8Array> {
+async function* readLines(path: string, onChunk?: OnChunk): AsyncGenerator<Uint8Array> {
   let pending: Uint8Array[] = [];
   for await (const chunk of readChunks(path)) {
-    hasher?.update(chunk);
+    onChunk?.(chunk);
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       yield joinBytes(pending, chunk.subarray(start, end));
@@ -572,6 +662,23 @@ function parseJsonLine(bytes: Uint8Array): { value: unknown } | { problem: strin
   } catch {
     return { problem: "not valid JSON (cut off, or not one object a line). Fix the line or drop it." };
   }
+}
+
+/** The playbook in one line, what is wrong with it, or null where it is blank. */
+export function parsePlaybook(line: Uint8Array): Playbook | string | null {
+  const parsed = parseJsonLine(line);
+  if (parsed === null) return null;
+  return "problem" in parsed ? parsed.problem : toPlaybook(parsed.value);
+}
+
+/** Where the lines of a text are, without their newlines; one that has none at the end is the last. */
+export function* splitLines(bytes: Uint8Array): Generator<{ start: number; end: number }> {
+  let start = 0;
+  for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+    yield { start, end };
+    start = end + 1;
+  }
+  if (start < bytes.length) yield { start, end: bytes.length };
 }
 
 /** The playbook in one parsed line, or what is wrong with it: field, what was expected, what was found. */
@@ -656,7 +763,7 @@ function singular(token: string): string {
 }
 
 /** A record made ready for scoring. */
-interface IndexedRecord {
+export interface IndexedRecord {
   playbook: Playbook;
   /** Tokens of title and tags. */
   head: Set<string>;
@@ -687,7 +794,7 @@ export function indexCorpus(records: Playbook[], ranker: Ranker): CorpusIndex {
   return index;
 }
 
-function indexRecord(playbook: Playbook, ranker: Ranker): IndexedRecord {
+export function indexRecord(playbook: Playbook, ranker: Ranker): IndexedRecord {
   const head = weightedTokens(headText(playbook));
   const all = [...head, ...weightedTokens(playbook.content)];
   return {
@@ -735,11 +842,22 @@ export function retrieve(task: string, index: CorpusIndex, options: RetrieveOpti
   return { ranker: index.ranker, hits, coverage, abstained, weights: query.weights };
 }
 
-/** The records that one task may find, and their statistics. */
-interface Scope {
-  records: IndexedRecord[];
-  df: (token: string) => number;
+/** What the records that one task may find have in common. A token is a string, or its number where an index has one. */
+export interface Statistics<Token> {
+  size: number;
+  df: (token: Token) => number;
   averageLength: number;
+}
+
+/** What a record is scored by. */
+export interface Scorable<Token> {
+  head: Iterable<Token>;
+  counts: { get: (token: Token) => number | undefined };
+  length: number;
+}
+
+interface Scope extends Statistics<string> {
+  records: IndexedRecord[];
 }
 
 function scopeOf(index: CorpusIndex, { excludeIds = [], excludeSourceRunIds = [] }: RetrieveOptions): Scope {
@@ -752,6 +870,7 @@ function scopeOf(index: CorpusIndex, { excludeIds = [], excludeSourceRunIds = []
   const lengthOut = excluded.reduce((sum, record) => sum + record.length, 0);
   return {
     records,
+    size: records.length,
     df: (token) => (index.df.get(token) ?? 0) - excluded.filter((record) => record.counts.has(token)).length,
     averageLength: (index.totalLength - lengthOut) / records.length,
   };
@@ -783,17 +902,17 @@ const LENGTH_SHARE = 0.75;
 /** Without a limit the words of one pasted log outweigh the alert above it (nDCG@10 falls from 0.97 to 0.40). */
 const MAX_MENTIONS = 2;
 
-interface Query {
+export interface Query<Token> {
   /** W of every token of the task; one that no record has weighs as if one had it. */
-  weights: Map<string, number>;
+  weights: Map<Token, number>;
   /** W(A). */
   known: number;
   /** The sum of all weights. */
   whole: number;
 }
 
-function weighTask(task: string, scope: Scope): Query {
-  const query: Query = { weights: new Map(), known: 0, whole: 0 };
+export function weighTask(task: string, scope: Statistics<string>): Query<string> {
+  const query: Query<string> = { weights: new Map(), known: 0, whole: 0 };
   for (const [token, mentions] of countTokens(weightedTokens(task))) {
     const weight = rarity(token, scope) * Math.min(mentions, MAX_MENTIONS);
     query.weights.set(token, weight);
@@ -804,16 +923,24 @@ function weighTask(task: string, scope: Scope): Query {
 }
 
 /** V: ln(1 + N / df), the weight of a token. */
-const rarity = (token: string, { records, df }: Scope): number =>
-  Math.log(1 + records.length / Math.max(1, df(token)));
+const rarity = <Token>(token: Token, { size, df }: Statistics<Token>): number =>
+  Math.log(1 + size / Math.max(1, df(token)));
 
-function weightedScore(query: Query, record: IndexedRecord, scope: Scope): number {
+export function weightedScore<Token>(
+  query: Query<Token>,
+  record: Scorable<Token>,
+  scope: Statistics<Token>,
+): number {
   if (query.known === 0) return 0;
   return (headScore(query, record, scope) + recordScore(query, record, scope)) / 2;
 }
 
 /** c·p */
-function headScore({ weights, known }: Query, { head }: IndexedRecord, scope: Scope): number {
+function headScore<Token>(
+  { weights, known }: Query<Token>,
+  { head }: Scorable<Token>,
+  scope: Statistics<Token>,
+): number {
   let covered = 0;
   let matched = 0;
   for (const token of head) {
@@ -829,12 +956,12 @@ function headScore({ weights, known }: Query, { head }: IndexedRecord, scope: Sc
 }
 
 /** s */
-function recordScore(
-  { weights, known }: Query,
-  { counts, length }: IndexedRecord,
-  { averageLength }: Scope,
+function recordScore<Token>(
+  { weights, known }: Query<Token>,
+  { counts, length }: Scorable<Token>,
+  { averageLength }: Statistics<Token>,
 ): number {
-  const k = SATURATION * (1 - LENGTH_SHARE + (LENGTH_SHARE * length) / averageLength);
+  const k = saturationOf(length, averageLength);
   let covered = 0;
   for (const [token, weight] of weights) {
     const count = counts.get(token) ?? 0;
@@ -843,10 +970,17 @@ function recordScore(
   return covered / known;
 }
 
+/** K: how often a token has to stand in a record of this length to earn half of its weight. */
+export const saturationOf = (length: number, averageLength: number): number =>
+  SATURATION * (1 - LENGTH_SHARE + (LENGTH_SHARE * length) / averageLength);
+
 /** The share of the whole task's weight that a record's tokens match: it can tell a stranger, which the score cannot. */
-function coverageOf({ weights, whole }: Query, { counts }: IndexedRecord): number {
+export function coverageOf<Token>(
+  { weights, whole }: Query<Token>,
+  { counts }: Pick<Scorable<Token>, "counts">,
+): number {
   let matched = 0;
-  for (const [token, weight] of weights) if (counts.has(token)) matched += weight;
+  for (const [token, weight] of weights) if ((counts.get(token) ?? 0) > 0) matched += weight;
   return whole === 0 ? 0 : matched / whole;
 }
 
@@ -1953,7 +2087,7 @@ function settle(attempts: Attempt[], interrupted: boolean): Attempt {
 interface Trace {
   run: Run;
   task: string;
-  corpus: Corpus | null;
+  corpus: OpenCorpus | null;
   retrieval: Retrieval | null;
   bundle: ContextBundle | null;
   prompt: Prompt;
@@ -2002,12 +2136,21 @@ function describeAttempt({ reply, verdict, reasons, gate }: Attempt, counts: boo
 }
 
 function describeCorpus(
-  { path, records, skipped, superseded, sha256 }: Corpus,
+  { path, answeredBy, size, skipped, superseded, parts }: OpenCorpus,
   root: string,
-): EvidenceRow["corpus"] {
+): CorpusRecord {
   const fromRoot = relative(root, resolve(path));
   const outside = fromRoot.startsWith("..") || isAbsolute(fromRoot);
-  return { path: outside ? basename(path) : fromRoot, records: records.length, skipped, superseded, sha256 };
+  const [first, ...more] = parts;
+  return {
+    path: outside ? basename(path) : fromRoot,
+    answered_by: answeredBy,
+    records: size,
+    skipped,
+    superseded,
+    sha256: more.length === 0 ? first!.sha256 : null,
+    parts: more.length === 0 ? null : parts,
+  };
 }
 
 function describeRetrieval(retrieval: Retrieval | null): EvidenceRow["retrieved_artifacts"] {

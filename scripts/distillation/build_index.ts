@@ -1,0 +1,992 @@
+/**
+ * Writes the corpus index that corpus_index.ts describes and reads.
+ *
+ *   read lines -> tokens by number -> segments, each with its postings in token order -> runs in a file -> merged
+ *
+ * Memory is what one segment takes, the tokens' texts, and some 60 bytes a playbook; the postings, which are most of an
+ * index, go through a file. A fold is the same with a base: the segments of an older index are taken over, postings and all,
+ * and only what was appended is tokenised, with the last segments that are small beside it, so that there are never many.
+ *
+ * Loops over typed arrays, since a gigabyte of text goes through them. A run of letters, digits and underscores is put to
+ * the tokenisers of replay.ts once, when it is first met, so that the index cannot read a text otherwise than the scan does.
+ */
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+import {
+  COUNT_MASK,
+  FNV_BASIS,
+  FNV_PRIME,
+  IN_HEAD,
+  keyOf,
+  lowerBound,
+  MAGIC,
+  MAX_FILE_BYTES,
+  MAX_SLOTS,
+  PLAIN,
+  PREAMBLE_BYTES,
+  realPath,
+  REJECTED,
+  sampleCorpus,
+  SECTIONS,
+  SEGMENT_SLOTS,
+  SLOT_SHIFT,
+  SUPERSEDED,
+  tokenNumber,
+  TRAILER_BYTES,
+  VERSION,
+} from "./corpus_index.ts";
+import type { CorpusStat, Header, IndexFile, IndexRequest, SectionName, Segment } from "./corpus_index.ts";
+import { DistillError, errorCode, parsePlaybook, splitLines, tokenise, weightedTokens } from "./replay.ts";
+import type { IndexHooks, Playbook } from "./replay.ts";
+
+export interface BuildRequest extends IndexRequest {
+  /** Where the index goes. */
+  path: string;
+  /** An older index of a corpus that has only grown since. */
+  base: IndexFile | null;
+  hooks: IndexHooks;
+}
+
+/** Postings of one segment: long records make it shorter. */
+const MAX_SEGMENT_POSTINGS = 16 * 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
+/** Postings that are merged at a time. */
+const BATCH_POSTINGS = 2 * 1024 * 1024;
+
+/** The base has turned out to be of another text. */
+class Rewritten extends Error {}
+
+/**
+ * Builds the index of a corpus, beside its place, and puts it there.
+ * @throws DistillError `evidence` where it cannot be written, is too large, or is interrupted; nothing is left behind then.
+ */
+export async function buildIndex(request: BuildRequest): Promise<void> {
+  const files: string[] = [];
+  try {
+    mkdirSync(dirname(request.path), { recursive: true });
+    sweep(request.path);
+    const beside = `${request.path}.${process.pid}-${Bun.randomUUIDv7()}`;
+    files.push(`${beside}.tmp`, `${beside}.runs`);
+    const builder = new Builder(request, files[1]!);
+    try {
+      await builder.read();
+      await builder.write(files[0]!);
+    } finally {
+      builder.close();
+    }
+    renameSync(files[0]!, request.path);
+  } catch (error) {
+    if (error instanceof Rewritten) return buildIndex({ ...request, base: null });
+    throw error instanceof DistillError ? error : unwritable(request.path, error);
+  } finally {
+    for (const file of files) rmSync(file, { force: true });
+  }
+}
+
+function unwritable(path: string, error: unknown): DistillError {
+  if (!(error instanceof Error) || !("syscall" in error)) throw error;
+  return new DistillError(
+    "evidence",
+    `${path}: the index cannot be written (${errorCode(error)}), so the whole corpus is read. Make the folder writable, or make room.`,
+    { cause: error },
+  );
+}
+
+/** Removes what builders that were killed have left; their process' number is in the name. */
+function sweep(path: string): void {
+  const folder = dirname(path);
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(`${basename(path)}.`)) continue;
+    const pid = Number(/^\d+/.exec(name.slice(basename(path).length + 1))?.[0]);
+    if (!Number.isNaN(pid) && !isAlive(pid)) rmSync(join(folder, name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return errorCode(error) !== "ESRCH";
+  }
+}
+
+type Growable = Uint8Array | Uint32Array | Float64Array;
+
+/** The array itself where it has room for `length`, else a copy at least twice as long. */
+function roomFor<T extends Growable>(array: T, length: number): T {
+  if (length <= array.length) return array;
+  const grown = new (array.constructor as new (length: number) => T)(Math.max(length, array.length * 2));
+  grown.set(array as never);
+  return grown;
+}
+
+/** A typed array that grows as it is filled. */
+class Column<T extends Growable> {
+  length = 0;
+
+  /** `values` is longer than what has been filled. */
+  constructor(public values: T) {}
+
+  push(value: number): void {
+    if (this.length === this.values.length) this.values = roomFor(this.values, this.length + 1);
+    this.values[this.length++] = value;
+  }
+
+  append(values: T): void {
+    this.values = roomFor(this.values, this.length + values.length);
+    this.values.set(values as never, this.length);
+    this.length += values.length;
+  }
+
+  get view(): T {
+    return this.values.subarray(0, this.length) as T;
+  }
+}
+
+const u8 = (): Column<Uint8Array> => new Column(new Uint8Array(1024));
+const u32 = (): Column<Uint32Array> => new Column(new Uint32Array(1024));
+const f64 = (): Column<Float64Array> => new Column(new Float64Array(1024));
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Tokens by number
+// ---------------------------------------------------------------------------------------------------------------------
+
+const WORD = new Uint8Array(128);
+for (let code = 0; code < 128; code++) if (/\w/.test(String.fromCharCode(code))) WORD[code] = 1;
+
+/** Numbers for tokens, and for every run of word characters the numbers of the tokens it stands for. */
+class Vocabulary {
+  /** By run: its plain token's number + 1, or 0; where its weighted tokens begin in `weighted`. */
+  plain = new Uint32Array(4096);
+  from = new Uint32Array(4096);
+  readonly weighted = u32();
+  readonly texts: string[] = [];
+  private readonly numbers = new Map<string, number>();
+  private runs = 0;
+  private table = new Uint32Array(16_384);
+  private hashes = new Uint32Array(4096);
+  private starts = new Uint32Array(4096);
+  private bytes: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
+
+  constructor(private readonly base: IndexFile | null) {}
+
+  get size(): number {
+    return this.baseSize + this.texts.length;
+  }
+
+  get baseSize(): number {
+    return this.base?.weightedDf.length ?? 0;
+  }
+
+  /** The number of the run in text[start, end), whose hash32 is given. */
+  run(text: string, start: number, end: number, hash: number): number {
+    const { table, hashes, starts, bytes } = this;
+    const mask = table.length - 1;
+    let at = hash & mask;
+    for (; table[at] !== 0; at = (at + 1) & mask) {
+      const run = table[at]! - 1;
+      const from = starts[run]!;
+      if (hashes[run] !== hash || starts[run + 1]! - from !== end - start) continue;
+      let same = start;
+      while (same < end && bytes[from + same - start] === text.charCodeAt(same)) same++;
+      if (same === end) return run;
+    }
+    return this.add(text.slice(start, end), hash, at);
+  }
+
+  private add(text: string, hash: number, at: number): number {
+    const run = this.runs++;
+    const start = this.starts[run]!;
+    this.bytes = roomFor(this.bytes, start + text.length);
+    for (let n = 0; n < text.length; n++) this.bytes[start + n] = text.charCodeAt(n);
+    for (const name of ["plain", "from", "hashes", "starts"] as const)
+      this[name] = roomFor(this[name], run + 2);
+    this.starts[run + 1] = start + text.length;
+    this.hashes[run] = hash;
+    this.table[at] = run + 1;
+    // A slice of a text would keep the whole text in memory.
+    const own = ascii.decode(this.bytes.subarray(start, start + text.length));
+    const [plain] = tokenise(own);
+    this.plain[run] = plain === undefined ? 0 : this.number(plain) + 1;
+    for (const token of weightedTokens(own)) this.weighted.push(this.number(token));
+    this.from[run + 1] = this.weighted.length;
+    if (this.runs * 2 > this.table.length) this.enlarge();
+    return run;
+  }
+
+  private enlarge(): void {
+    this.table = new Uint32Array(this.table.length * 4);
+    const mask = this.table.length - 1;
+    for (let run = 0; run < this.runs; run++) {
+      let at = this.hashes[run]! & mask;
+      while (this.table[at] !== 0) at = (at + 1) & mask;
+      this.table[at] = run + 1;
+    }
+  }
+
+  private number(token: string): number {
+    const known = this.numbers.get(token) ?? (this.base ? tokenNumber(this.base, token) : -1);
+    if (known >= 0) return known;
+    const number = this.size;
+    this.texts.push(token);
+    this.numbers.set(token, number);
+    return number;
+  }
+}
+
+const ascii = new TextDecoder();
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Segments
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What is known of a token within one record: how often it stands there, and two marks. */
+const COUNT_BITS = 0xffffff;
+const HEAD_MARK = 1 << 24;
+const PLAIN_MARK = 1 << 25;
+
+/** Characters whose lower case is a word character: only there do the two tokenisers see different runs. */
+const FOLDS_TO_ASCII = /[\u0130\u212a]/;
+
+/** The records of one segment, in corpus order until it is flushed. */
+class SegmentWriter {
+  private readonly tokens = u32();
+  private readonly marks = u8();
+  private readonly ends = u32();
+  private readonly heads = u32();
+  private readonly headEnds = u32();
+  private readonly offset = f64();
+  private readonly bytes = u32();
+  private readonly crc = u32();
+  private readonly size = u32();
+  private readonly length = u32();
+  private readonly state = u8();
+  private readonly ids = f64();
+  private readonly runs = f64();
+  private readonly many: { token: number; record: number; count: number }[] = [];
+  private marked = new Uint32Array(4096);
+  private readonly touched = u32();
+  private weightedLength = 0;
+  private plainSize = 0;
+
+  constructor(private readonly vocabulary: Vocabulary) {}
+
+  get records(): number {
+    return this.ends.length;
+  }
+
+  get isFull(): boolean {
+    return this.records >= SEGMENT_SLOTS || this.tokens.length >= MAX_SEGMENT_POSTINGS;
+  }
+
+  add(playbook: Playbook, line: Uint8Array, offset: number): void {
+    const { title, tags, content, id, source_run_id, success_score } = playbook;
+    this.weightedLength = 0;
+    this.plainSize = 0;
+    this.read(title, true);
+    for (const tag of tags) this.read(tag, true);
+    this.read(content, false);
+    this.keepTokens();
+    this.headEnds.push(this.heads.length);
+    this.ends.push(this.tokens.length);
+    this.offset.push(offset);
+    this.bytes.push(line.length);
+    this.crc.push(Bun.hash.crc32(line));
+    this.size.push(this.plainSize);
+    this.length.push(this.weightedLength);
+    this.state.push(success_score === "rejected" ? REJECTED : 0);
+    this.ids.push(keyOf(id, 0));
+    this.runs.push(source_run_id === "" ? -1 : keyOf(source_run_id, 0));
+  }
+
+  private read(text: string, isHead: boolean): void {
+    if (!FOLDS_TO_ASCII.test(text)) return this.scan(text, { isHead, weighted: true, plain: true });
+    this.scan(text, { isHead, weighted: true, plain: false });
+    this.scan(text.toLowerCase(), { isHead, weighted: false, plain: true });
+  }
+
+  private scan(text: string, reading: { isHead: boolean; weighted: boolean; plain: boolean }): void {
+    let start = -1;
+    let hash = FNV_BASIS;
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      if (code < 128 && WORD[code] === 1) {
+        if (start < 0) start = at;
+        hash = Math.imul(hash ^ code, FNV_PRIME);
+      } else if (start >= 0) {
+        this.mark(this.vocabulary.run(text, start, at, hash >>> 0), reading);
+        start = -1;
+        hash = FNV_BASIS;
+      }
+    }
+    if (start >= 0) this.mark(this.vocabulary.run(text, start, text.length, hash >>> 0), reading);
+  }
+
+  private mark(run: number, { isHead, weighted, plain }: Parameters<SegmentWriter["scan"]>[1]): void {
+    const { vocabulary } = this;
+    if (this.marked.length < vocabulary.size) this.marked = roomFor(this.marked, vocabulary.size);
+    const { marked } = this;
+    const token = plain ? vocabulary.plain[run]! : 0;
+    if (token > 0 && (marked[token - 1]! & PLAIN_MARK) === 0) {
+      if (marked[token - 1] === 0) this.touched.push(token - 1);
+      marked[token - 1]! |= PLAIN_MARK;
+      this.plainSize++;
+    }
+    if (!weighted) return;
+    const tokens = vocabulary.weighted.values;
+    const end = vocabulary.from[run + 1]!;
+    for (let at = vocabulary.from[run]!; at < end; at++) {
+      const number = tokens[at]!;
+      if (marked[number] === 0) this.touched.push(number);
+      if (isHead && (marked[number]! & HEAD_MARK) === 0) {
+        this.heads.push(number);
+        marked[number]! |= HEAD_MARK;
+      }
+      marked[number]!++;
+      this.weightedLength++;
+    }
+  }
+
+  private keepTokens(): void {
+    const { marked } = this;
+    for (let n = 0; n < this.touched.length; n++) {
+      const token = this.touched.values[n]!;
+      const mark = marked[token]!;
+      const count = mark & COUNT_BITS;
+      this.tokens.push(token);
+      this.marks.push(
+        ((mark & PLAIN_MARK) === 0 ? 0 : PLAIN) |
+          ((mark & HEAD_MARK) === 0 ? 0 : IN_HEAD) |
+          Math.min(count, COUNT_MASK),
+      );
+      if (count >= COUNT_MASK) this.many.push({ token, record: this.records, count });
+      marked[token] = 0;
+    }
+    this.touched.length = 0;
+  }
+
+  /** Orders the records, numbers them from `firstSlot`, adds them to the index' columns and returns their postings. */
+  flush(firstSlot: number, slots: SlotColumns, many: Map<number, number>): Run {
+    const order = this.inOrder();
+    const slotOf = new Uint32Array(this.records);
+    for (const [rank, record] of order.entries()) {
+      slotOf[record] = firstSlot + rank;
+      this.addSlot(record, firstSlot + rank, slots);
+    }
+    for (const { token, record, count } of this.many) many.set(manyKey(token, slotOf[record]!), count);
+    return this.postingsBy(order, firstSlot);
+  }
+
+  private inOrder(): Uint32Array {
+    // Size and place in one number, for typed arrays sort numbers far faster than by a function.
+    const packed = Float64Array.from(this.size.view, (size, record) => size * MAX_SLOTS + record).sort();
+    return Uint32Array.from(packed, (key) => key % MAX_SLOTS);
+  }
+
+  private addSlot(record: number, slot: number, slots: SlotColumns): void {
+    for (const name of ["offset", "bytes", "crc", "size", "length", "state"] as const)
+      slots[name].push(this[name].values[record]!);
+    const headEnds = this.headEnds.values;
+    for (let at = record === 0 ? 0 : headEnds[record - 1]!; at < headEnds[record]!; at++)
+      slots.heads.push(this.heads.values[at]!);
+    slots.headStart.push(slots.heads.length);
+    slots.ids.push(this.ids.values[record]! + slot);
+    if (this.runs.values[record]! >= 0) slots.runs.push(this.runs.values[record]! + slot);
+  }
+
+  private postingsBy(order: Uint32Array, firstSlot: number): Run {
+    const tokens = this.tokens.view;
+    const marks = this.marks.view;
+    const ends = this.ends.view;
+    const counts = new Uint32Array(this.vocabulary.size);
+    for (let at = 0; at < tokens.length; at++) counts[tokens[at]!]!++;
+    const next = new Uint32Array(counts.length);
+    for (let token = 1; token < counts.length; token++) next[token] = next[token - 1]! + counts[token - 1]!;
+    const postings = new Uint32Array(tokens.length);
+    for (let rank = 0; rank < order.length; rank++) {
+      const record = order[rank]!;
+      const slot = (firstSlot + rank) * 256;
+      for (let at = record === 0 ? 0 : ends[record - 1]!; at < ends[record]!; at++)
+        postings[next[tokens[at]!]!++] = slot + marks[at]!;
+    }
+    return { counts, postings };
+  }
+}
+
+/** Postings in the order of their tokens, and how many each token has. */
+interface Run {
+  counts: Uint32Array;
+  postings: Uint32Array<ArrayBuffer>;
+}
+
+const manyKey = (token: number, slot: number): number => token * MAX_SLOTS + slot;
+
+interface SlotColumns {
+  offset: Column<Float64Array>;
+  bytes: Column<Uint32Array>;
+  crc: Column<Uint32Array>;
+  size: Column<Uint32Array>;
+  length: Column<Uint32Array>;
+  headStart: Column<Uint32Array>;
+  state: Column<Uint8Array>;
+  heads: Column<Uint32Array>;
+  ids: Column<Float64Array>;
+  runs: Column<Float64Array>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The whole
+// ---------------------------------------------------------------------------------------------------------------------
+
+class Builder {
+  private readonly vocabulary: Vocabulary;
+  private segment: SegmentWriter;
+  private readonly segments: Segment[];
+  private readonly slots: SlotColumns;
+  /** Where the first segment begins that is not taken over. */
+  private readonly resume: Segment;
+  private readonly bad: [number, string][];
+  private readonly many = new Map<number, number>();
+  /** Flushed segments: their token counts, and where their postings stand in the runs file. */
+  private readonly runs: { counts: Uint32Array; at: number }[] = [];
+  private runsBytes = 0;
+  private readonly corpus: number;
+  private readonly runsFile: number;
+  private readonly stat: CorpusStat;
+  private readonly hasher = new Bun.CryptoHasher("sha256");
+  private covered = 0;
+  private lines = 0;
+  private totalLength = 0;
+  private live = 0;
+
+  constructor(
+    private readonly request: BuildRequest,
+    runsPath: string,
+  ) {
+    const { base } = request;
+    this.corpus = openSync(request.corpusPath, "r");
+    const { size: bytes, mtimeMs, ctimeMs, ino, dev } = fstatSync(this.corpus);
+    this.stat = { bytes, mtimeMs, ctimeMs, ino, dev };
+    this.runsFile = openSync(runsPath, "wx+");
+    this.vocabulary = new Vocabulary(base);
+    this.segment = new SegmentWriter(this.vocabulary);
+    this.segments = base ? keptSegments(base, bytes) : [];
+    this.resume = resumePoint(base, this.segments.length);
+    this.slots = slotsOf(base, this.resume.slot);
+    this.bad = base ? base.header.bad.filter(([line]) => line <= this.resume.lines) : [];
+  }
+
+  close(): void {
+    closeSync(this.corpus);
+    closeSync(this.runsFile);
+  }
+
+  /** Reads the corpus up to its last newline. @throws Rewritten where the base is of another text */
+  async read(): Promise<void> {
+    const { offset, lines } = this.resume;
+    this.lines = lines;
+    let buffer = Buffer.allocUnsafe(CHUNK_BYTES * 2);
+    let filled = 0;
+    for (let at = 0; at < this.stat.bytes; ) {
+      if (buffer.length - filled < CHUNK_BYTES)
+        buffer = Buffer.concat([buffer.subarray(0, filled)], buffer.length * 2);
+      const wanted = Math.min(CHUNK_BYTES, this.stat.bytes - at);
+      const read = readSync(this.corpus, buffer, filled, wanted, at);
+      if (read === 0) break;
+      at += read;
+      filled += read;
+      const whole = buffer.lastIndexOf(0x0a, filled - 1) + 1;
+      this.take(buffer.subarray(0, whole), offset);
+      buffer.copyWithin(0, whole, filled);
+      filled -= whole;
+      await this.pause(at);
+    }
+    if (this.segment.records > 0) this.flush();
+  }
+
+  /** Lets timers and signals have their turn. */
+  private async pause(done: number): Promise<void> {
+    this.request.hooks.onProgress?.(done, this.stat.bytes);
+    await new Promise(setImmediate);
+    if (this.request.hooks.signal?.aborted)
+      throw new DistillError("evidence", `${this.request.corpusPath}: interrupted while it was being indexed.`);
+  }
+
+  private take(bytes: Buffer, resumeAt: number): void {
+    const start = this.covered;
+    this.hash(bytes);
+    this.covered += bytes.length;
+    if (this.covered <= resumeAt) return;
+    const skip = Math.max(0, resumeAt - start);
+    for (const line of splitLines(bytes.subarray(skip)))
+      this.takeLine(bytes.subarray(skip + line.start, skip + line.end), start + skip + line.start);
+  }
+
+  /** Everything is hashed, what the base covers too: that is when a change within it comes out. */
+  private hash(bytes: Buffer): void {
+    const base = this.request.base?.header.corpus;
+    const end = base ? base.covered - this.covered : -1;
+    if (end <= 0 || end > bytes.length) {
+      this.hasher.update(bytes);
+      return;
+    }
+    this.hasher.update(bytes.subarray(0, end));
+    if (this.hasher.copy().digest("hex") !== base!.sha256) throw new Rewritten();
+    this.hasher.update(bytes.subarray(end));
+  }
+
+  private takeLine(line: Uint8Array, offset: number): void {
+    this.lines++;
+    const playbook = parsePlaybook(line);
+    if (playbook === null) return;
+    if (typeof playbook === "string") {
+      this.bad.push([this.lines, playbook]);
+      return;
+    }
+    if (this.segment.records === 0)
+      this.segments.push({ slot: this.slots.offset.length, offset, lines: this.lines - 1 });
+    this.segment.add(playbook, line, offset);
+    if (this.segment.isFull) this.flush();
+  }
+
+  private flush(): void {
+    const first = this.slots.offset.length;
+    if (first + this.segment.records > MAX_SLOTS) throw this.tooLarge();
+    const { counts, postings } = this.segment.flush(first, this.slots, this.many);
+    this.runs.push({ counts, at: this.runsBytes });
+    writeAll(this.runsFile, new Uint8Array(postings.buffer));
+    this.runsBytes += postings.byteLength;
+    this.segment = new SegmentWriter(this.vocabulary);
+  }
+
+  private tooLarge(): DistillError {
+    return new DistillError(
+      "evidence",
+      `${this.request.corpusPath}: too large for an index (the limits are ${MAX_SLOTS} playbooks and 4 GiB of index), so the whole corpus is read. Split it.`,
+    );
+  }
+
+  /** Writes the index file; it is flushed to the disk, and whole, when this returns. */
+  async write(path: string): Promise<void> {
+    this.supersede();
+    const file = new SectionWriter(path);
+    try {
+      file.raw(preamble());
+      const merged = await this.mergePostings(file);
+      const { slots } = this;
+      const columns = {
+        ...mapColumns(slots),
+        ...merged,
+        ...this.tokenTexts(),
+        ids: this.liveKeys(slots.ids),
+        runs: this.liveKeys(slots.runs),
+      };
+      for (const [name, column] of Object.entries(columns)) file.section(name as SectionName, column);
+      if (file.bytes > MAX_FILE_BYTES) throw this.tooLarge();
+      const header = await this.header(file);
+      file.raw(header);
+      file.raw(trailer(header));
+      file.flush();
+    } finally {
+      file.close();
+    }
+  }
+
+  private async header(file: SectionWriter): Promise<Uint8Array> {
+    const { corpusPath } = this.request;
+    const header: Header = {
+      corpus: {
+        ...this.stat,
+        path: realPath(corpusPath),
+        covered: this.covered,
+        sha256: this.hasher.digest("hex"),
+        lines: this.lines,
+        samples: await sampleCorpus(corpusPath, this.covered),
+      },
+      slots: this.slots.offset.length,
+      live: this.live,
+      totalLength: this.totalLength,
+      bad: this.bad,
+      segments: this.segments,
+      sections: file.sections,
+      crc: file.crc,
+    };
+    return new TextEncoder().encode(JSON.stringify(header));
+  }
+
+  /** Marks the slots whose id a later line has. Equal hashes are rare but for that; the lines themselves decide. */
+  private supersede(): void {
+    const { ids, state, offset, length } = this.slots;
+    const keys = ids.view.sort();
+    const hashOf = (key: number): number => Math.floor(key / MAX_SLOTS);
+    for (let start = 0, end = 0; start < keys.length; start = end) {
+      while (end < keys.length && hashOf(keys[end]!) === hashOf(keys[start]!)) end++;
+      if (end - start < 2) continue;
+      const latest = new Map<string, number>();
+      for (const key of keys.subarray(start, end)) {
+        const slot = key % MAX_SLOTS;
+        const id = this.idAt(slot);
+        const other = latest.get(id);
+        const [older, newer] =
+          other === undefined || offset.values[other]! < offset.values[slot]! ? [other, slot] : [slot, other];
+        latest.set(id, newer);
+        if (older !== undefined) state.values[older]! |= SUPERSEDED;
+      }
+    }
+    for (let slot = 0; slot < offset.length; slot++) {
+      if (this.isDead(slot)) continue;
+      this.live++;
+      this.totalLength += length.values[slot]!;
+    }
+  }
+
+  private isDead(slot: number): boolean {
+    return (this.slots.state.values[slot]! & SUPERSEDED) !== 0;
+  }
+
+  private idAt(slot: number): string {
+    const line = new Uint8Array(this.slots.bytes.values[slot]!);
+    readSync(this.corpus, line, 0, line.length, this.slots.offset.values[slot]!);
+    const playbook = parsePlaybook(line);
+    // Whoever rewrites a corpus under our hands gets a new index at the next run.
+    if (playbook === null || typeof playbook === "string") throw new Rewritten();
+    return playbook.id;
+  }
+
+  private liveKeys(column: Column<Float64Array>): Float64Array {
+    return column.view.filter((key) => !this.isDead(key % MAX_SLOTS)).sort();
+  }
+
+  /** Token by token, what each run has for it, in the order of the runs: that is the order of the slots. */
+  private async mergePostings(file: SectionWriter): Promise<MergedColumns> {
+    const merge = new Merge(this.vocabulary.size, this.sources(), {
+      isDead: this.live < this.slots.offset.length ? (slot) => this.isDead(slot) : null,
+      countOf: (token, slot) => this.many.get(manyKey(token, slot)) ?? 0,
+    });
+    file.begin("postings");
+    while (!merge.done) {
+      file.raw(merge.next());
+      if (file.bytes > MAX_FILE_BYTES) throw this.tooLarge();
+      await this.pause(this.stat.bytes);
+    }
+    file.end("postings");
+    return merge.columns;
+  }
+
+  private sources(): Source[] {
+    const { base } = this.request;
+    const spilled = this.runs.map(({ counts, at }): Source => {
+      let next = at;
+      const read = (postings: number): Uint32Array => {
+        const bytes = new Uint8Array(postings * 4);
+        readSync(this.runsFile, bytes, 0, bytes.length, next);
+        next += bytes.length;
+        return new Uint32Array(bytes.buffer);
+      };
+      return { counts, read };
+    });
+    return base && this.resume.slot > 0 ? [this.baseSource(base), ...spilled] : spilled;
+  }
+
+  /** The base's postings, as far as its slots are kept. */
+  private baseSource(base: IndexFile): Source {
+    const { postings, postingStart, manyAt, many } = base;
+    const limit = this.resume.slot * 256;
+    const isWhole = this.resume.slot === base.header.slots;
+    const size = base.weightedDf.length;
+    const endOf = (token: number): number => {
+      const end = postingStart[token + 1]!;
+      return isWhole ? end : lowerBound(postings, limit, postingStart[token]!, end);
+    };
+    const counts = Uint32Array.from({ length: size }, (_, token) => endOf(token) - postingStart[token]!);
+    let token = 0;
+    const read = (wanted: number): Uint32Array => {
+      const taken = new Uint32Array(wanted);
+      for (let filled = 0; filled < wanted; token++) {
+        const start = postingStart[token]!;
+        taken.set(postings.subarray(start, start + counts[token]!), filled);
+        filled += counts[token]!;
+      }
+      return taken;
+    };
+    for (const [n, at] of manyAt.entries()) {
+      const slot = postings[at]! >>> SLOT_SHIFT;
+      const token = lowerBound(postingStart, at + 1, 0, size + 1) - 1;
+      if (slot < this.resume.slot) this.many.set(manyKey(token, slot), many[n]!);
+    }
+    return { counts, read };
+  }
+
+  private tokenTexts(): Pick<Columns, "textStart" | "text" | "table"> {
+    const { base } = this.request;
+    const { vocabulary } = this;
+    const textStart = new Uint32Array(vocabulary.size + 1);
+    if (base) textStart.set(base.textStart);
+    let end = textStart[vocabulary.baseSize]!;
+    for (const [n, text] of vocabulary.texts.entries()) {
+      end += text.length;
+      textStart[vocabulary.baseSize + n + 1] = end;
+    }
+    const text = new Uint8Array(end);
+    if (base) text.set(base.text);
+    for (const [n, token] of vocabulary.texts.entries())
+      for (let at = 0; at < token.length; at++)
+        text[textStart[vocabulary.baseSize + n]! + at] = token.charCodeAt(at);
+    return { textStart, text, table: hashTable(textStart, text) };
+  }
+}
+
+type Columns = { [name in SectionName]: Growable };
+type MergedColumns = Pick<Columns, "postingStart" | "weightedDf" | "plainDf" | "manyAt" | "many">;
+
+/** The segments of the base that stay: a last one that is short beside what comes is done again together with it. */
+function keptSegments({ header }: IndexFile, bytes: number): Segment[] {
+  const kept = [...header.segments];
+  let [slots, end] = [header.slots, header.corpus.covered];
+  for (let last = kept.at(-1); last; last = kept.at(-1)) {
+    if (slots - last.slot >= SEGMENT_SLOTS || end - last.offset > 2 * (bytes - end)) break;
+    [slots, end] = [last.slot, last.offset];
+    kept.pop();
+  }
+  return kept;
+}
+
+function resumePoint(base: IndexFile | null, kept: number): Segment {
+  if (!base) return { slot: 0, offset: 0, lines: 0 };
+  const { segments, slots, corpus } = base.header;
+  return segments[kept] ?? { slot: slots, offset: corpus.covered, lines: corpus.lines };
+}
+
+function slotsOf(base: IndexFile | null, kept: number): SlotColumns {
+  const slots: SlotColumns = {
+    offset: f64(),
+    bytes: u32(),
+    crc: u32(),
+    size: u32(),
+    length: u32(),
+    headStart: u32(),
+    state: u8(),
+    heads: u32(),
+    ids: f64(),
+    runs: f64(),
+  };
+  if (!base) {
+    slots.headStart.push(0);
+    return slots;
+  }
+  slots.offset.append(base.offset.subarray(0, kept));
+  slots.bytes.append(base.bytes.subarray(0, kept));
+  slots.crc.append(base.crc.subarray(0, kept));
+  slots.size.append(base.size.subarray(0, kept));
+  slots.length.append(base.length.subarray(0, kept));
+  slots.state.append(base.state.subarray(0, kept));
+  slots.headStart.append(base.headStart.subarray(0, kept + 1));
+  slots.heads.append(base.heads.subarray(0, base.headStart[kept]!));
+  slots.ids.append(base.ids.filter((key) => key % MAX_SLOTS < kept));
+  slots.runs.append(base.runs.filter((key) => key % MAX_SLOTS < kept));
+  return slots;
+}
+
+const mapColumns = (slots: SlotColumns) => ({
+  offset: slots.offset.view,
+  bytes: slots.bytes.view,
+  crc: slots.crc.view,
+  size: slots.size.view,
+  length: slots.length.view,
+  headStart: slots.headStart.view,
+  state: slots.state.view,
+  heads: slots.heads.view,
+});
+
+function hashTable(textStart: Uint32Array, text: Uint8Array): Uint32Array {
+  const tokens = textStart.length - 1;
+  const table = new Uint32Array(2 ** Math.ceil(Math.log2(Math.max(2, tokens * 2))));
+  const mask = table.length - 1;
+  for (let token = 0; token < tokens; token++) {
+    let hash = FNV_BASIS;
+    for (let at = textStart[token]!; at < textStart[token + 1]!; at++)
+      hash = Math.imul(hash ^ text[at]!, FNV_PRIME);
+    let at = (hash >>> 0) & mask;
+    while (table[at] !== 0) at = (at + 1) & mask;
+    table[at] = token + 1;
+  }
+  return table;
+}
+
+interface Source {
+  /** Postings by token; shorter than the vocabulary where later tokens are not in it. */
+  counts: Uint32Array;
+  /** The next so many postings, in the order of their tokens. */
+  read: (postings: number) => Uint32Array;
+}
+
+/** The merged postings, a batch of whole tokens at a time, and the columns that follow from them. */
+class Merge {
+  private token = 0;
+  private written = 0;
+  private readonly postingStart: Uint32Array;
+  private readonly weightedDf: Uint32Array;
+  private readonly plainDf: Uint32Array;
+  private readonly manyAt = u32();
+  private readonly many = u32();
+
+  constructor(
+    private readonly size: number,
+    private readonly sources: Source[],
+    private readonly look: {
+      isDead: ((slot: number) => boolean) | null;
+      countOf: (token: number, slot: number) => number;
+    },
+  ) {
+    this.postingStart = new Uint32Array(size + 1);
+    this.weightedDf = new Uint32Array(size);
+    this.plainDf = new Uint32Array(size);
+  }
+
+  get done(): boolean {
+    return this.token === this.size;
+  }
+
+  get columns(): MergedColumns {
+    const { postingStart, weightedDf, plainDf, manyAt, many } = this;
+    return { postingStart, weightedDf, plainDf, manyAt: manyAt.view, many: many.view };
+  }
+
+  next(): Uint8Array {
+    const first = this.token;
+    const [last, total] = this.batchFrom(first);
+    const parts = this.sources.map(({ counts, read }) => {
+      let postings = 0;
+      for (let token = first; token < Math.min(last, counts.length); token++) postings += counts[token]!;
+      return { counts, postings: read(postings), at: 0 };
+    });
+    const out = new Uint32Array(total);
+    let filled = 0;
+    for (let token = first; token < last; token++) {
+      for (const part of parts) {
+        const end = part.at + (part.counts[token] ?? 0);
+        filled = this.copy(token, part.postings, [part.at, end], out, filled);
+        part.at = end;
+      }
+      this.postingStart[token + 1] = this.written + filled;
+    }
+    this.token = last;
+    this.written += filled;
+    return new Uint8Array(out.buffer, 0, filled * 4);
+  }
+
+  /** As many tokens as have at most BATCH_POSTINGS postings together, but one at least. */
+  private batchFrom(first: number): [last: number, postings: number] {
+    let last = first;
+    let total = 0;
+    for (; last < this.size; last++) {
+      let postings = 0;
+      for (const { counts } of this.sources) postings += counts[last] ?? 0;
+      if (last > first && total + postings > BATCH_POSTINGS) break;
+      total += postings;
+    }
+    return [last, total];
+  }
+
+  private copy(
+    token: number,
+    from: Uint32Array,
+    [start, end]: [number, number],
+    out: Uint32Array,
+    filled: number,
+  ): number {
+    const { isDead, countOf } = this.look;
+    let weighted = 0;
+    let plain = 0;
+    for (let at = start; at < end; at++) {
+      const posting = from[at]!;
+      if (isDead !== null && isDead(posting >>> SLOT_SHIFT)) continue;
+      const count = posting & COUNT_MASK;
+      if (count > 0) weighted++;
+      if ((posting & PLAIN) !== 0) plain++;
+      if (count === COUNT_MASK) {
+        this.manyAt.push(this.written + filled);
+        this.many.push(countOf(token, posting >>> SLOT_SHIFT));
+      }
+      out[filled++] = posting;
+    }
+    this.weightedDf[token]! += weighted;
+    this.plainDf[token]! += plain;
+    return filled;
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
+}
+
+function preamble(): Uint8Array {
+  const bytes = new Uint8Array(PREAMBLE_BYTES);
+  bytes.set(MAGIC);
+  new DataView(bytes.buffer).setUint32(8, VERSION, true);
+  return bytes;
+}
+
+function trailer(header: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(TRAILER_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, header.length, true);
+  view.setUint32(4, Bun.hash.crc32(header), true);
+  view.setUint32(8, VERSION, true);
+  bytes.set(MAGIC, TRAILER_BYTES - MAGIC.length);
+  return bytes;
+}
+
+/** A file of aligned sections. */
+class SectionWriter {
+  bytes = 0;
+  crc = 0;
+  readonly sections = {} as Header["sections"];
+  private readonly fd: number;
+
+  constructor(path: string) {
+    this.fd = openSync(path, "wx");
+  }
+
+  begin(name: SectionName): void {
+    this.raw(new Uint8Array(-this.bytes & 7));
+    this.sections[name] = [this.bytes, 0];
+  }
+
+  end(name: SectionName): void {
+    this.sections[name][1] = this.bytes - this.sections[name][0];
+  }
+
+  section(name: SectionName, column: Growable): void {
+    if (!(column instanceof SECTIONS[name])) throw new TypeError(`${name}: ${column.constructor.name}`);
+    this.begin(name);
+    this.raw(new Uint8Array(column.buffer, column.byteOffset, column.byteLength));
+    this.end(name);
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.crc = Bun.hash.crc32(bytes, this.crc);
+    writeAll(this.fd, bytes);
+    this.bytes += bytes.length;
+  }
+
+  flush(): void {
+    fsyncSync(this.fd);
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+}
