@@ -122,7 +122,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-type Growable = Uint8Array | Uint32Array | Float64Array;
+type Growable = Uint8Array | Int32Array | Uint32Array | Float64Array;
 
 /** The array itself where it has room for `length`, else a copy at least twice as long. */
 function roomFor<T extends Growable>(array: T, length: number): T {
@@ -144,10 +144,15 @@ class Column<T extends Growable> {
     this.values[this.length++] = value;
   }
 
+  /** Room for `more` values, to be filled by the caller. */
+  extend(more: number): T {
+    this.values = roomFor(this.values, this.length + more);
+    this.length += more;
+    return this.values.subarray(this.length - more, this.length) as T;
+  }
+
   append(values: T): void {
-    this.values = roomFor(this.values, this.length + values.length);
-    this.values.set(values as never, this.length);
-    this.length += values.length;
+    this.extend(values.length).set(values as never);
   }
 
   get view(): T {
@@ -163,22 +168,41 @@ const f64 = (): Column<Float64Array> => new Column(new Float64Array(1024));
 // Tokens by number
 // ---------------------------------------------------------------------------------------------------------------------
 
-const WORD = new Uint8Array(128);
+/** By byte of UTF-8: 1 for a word character. */
+const WORD = new Uint8Array(256);
 for (let code = 0; code < 128; code++) if (/\w/.test(String.fromCharCode(code))) WORD[code] = 1;
+
+/** What is kept of a run, side by side, for one look into memory: that is what reading a word costs. */
+const RUN_FIELDS = 8;
+const RUN_LENGTH = 0;
+/** Its first twelve bytes in three fields; longer ones go on in `bytes`, from RUN_START. */
+const RUN_TEXT = 1;
+const RUN_START = 4;
+/** The number + 1 of the token that it is to both tokenisers; 0 where they differ, or see more than one. */
+const RUN_BOTH = 5;
+/** Its plain token's number + 1, or 0. */
+const RUN_PLAIN = 6;
+/** Where its weighted tokens begin in `weighted`; they end where the next run's begin. */
+const RUN_WEIGHTED = 7;
+
+/** At most four bytes of text[at, end) in one number. */
+function packed(text: Uint8Array, at: number, end: number): number {
+  let four = 0;
+  for (let shift = 0; at < end && shift < 32; at++, shift += 8) four |= text[at]! << shift;
+  return four;
+}
 
 /** Numbers for tokens, and for every run of word characters the numbers of the tokens it stands for. */
 class Vocabulary {
-  /** By run: its plain token's number + 1, or 0; where its weighted tokens begin in `weighted`. */
-  plain = new Uint32Array(4096);
-  from = new Uint32Array(4096);
+  // Signed: whole numbers up to 2^31 stay whole numbers to the compiler, those up to 2^32 become doubles.
+  fields = new Int32Array(RUN_FIELDS * 4096);
   readonly weighted = u32();
   readonly texts: string[] = [];
   private readonly numbers = new Map<string, number>();
   private runs = 0;
-  private table = new Uint32Array(16_384);
-  private hashes = new Uint32Array(4096);
-  private starts = new Uint32Array(4096);
+  private table = new Int32Array(16_384);
   private bytes: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
+  private bytesUsed = 0;
 
   constructor(private readonly base: IndexFile | null) {}
 
@@ -190,47 +214,62 @@ class Vocabulary {
     return this.base?.weightedDf.length ?? 0;
   }
 
-  /** The number of the run in text[start, end), whose hash32 is given. */
-  run(text: string, start: number, end: number, hash: number): number {
-    const { table, hashes, starts, bytes } = this;
+  /** Where the fields begin of the run text[start, end), whose FNV-1a hash is given; called for every word of the corpus. */
+  run(text: Uint8Array, start: number, end: number, hash: number): number {
+    const { table, fields } = this;
     const mask = table.length - 1;
-    let at = hash & mask;
+    const first = packed(text, start, end);
+    let at = spread(hash) & mask;
     for (; table[at] !== 0; at = (at + 1) & mask) {
-      const run = table[at]! - 1;
-      const from = starts[run]!;
-      if (hashes[run] !== hash || starts[run + 1]! - from !== end - start) continue;
-      let same = start;
-      while (same < end && bytes[from + same - start] === text.charCodeAt(same)) same++;
-      if (same === end) return run;
+      const run = (table[at]! - 1) * RUN_FIELDS;
+      const isIt =
+        fields[run + RUN_LENGTH] === end - start &&
+        fields[run + RUN_TEXT] === first &&
+        (end - start <= 4 || this.goesOn(run, text, start, end));
+      if (isIt) return run;
     }
-    return this.add(text.slice(start, end), hash, at);
+    this.add(text.subarray(start, end));
+    table[at] = this.runs;
+    if (this.runs * 2 > table.length) this.enlarge();
+    return (this.runs - 1) * RUN_FIELDS;
   }
 
-  private add(text: string, hash: number, at: number): number {
-    const run = this.runs++;
-    const start = this.starts[run]!;
-    this.bytes = roomFor(this.bytes, start + text.length);
-    for (let n = 0; n < text.length; n++) this.bytes[start + n] = text.charCodeAt(n);
-    for (const name of ["plain", "from", "hashes", "starts"] as const)
-      this[name] = roomFor(this[name], run + 2);
-    this.starts[run + 1] = start + text.length;
-    this.hashes[run] = hash;
-    this.table[at] = run + 1;
-    // A slice of a text would keep the whole text in memory.
-    const own = ascii.decode(this.bytes.subarray(start, start + text.length));
-    const [plain] = tokenise(own);
-    this.plain[run] = plain === undefined ? 0 : this.number(plain) + 1;
-    for (const token of weightedTokens(own)) this.weighted.push(this.number(token));
-    this.from[run + 1] = this.weighted.length;
-    if (this.runs * 2 > this.table.length) this.enlarge();
-    return run;
+  private goesOn(run: number, text: Uint8Array, start: number, end: number): boolean {
+    const { fields, bytes } = this;
+    if (fields[run + RUN_TEXT + 1] !== packed(text, start + 4, end)) return false;
+    if (fields[run + RUN_TEXT + 2] !== packed(text, start + 8, end)) return false;
+    const shift = fields[run + RUN_START]! - start;
+    let same = start + 12;
+    while (same < end && bytes[shift + same] === text[same]) same++;
+    return same >= end;
+  }
+
+  private add(text: Uint8Array): void {
+    const run = this.runs++ * RUN_FIELDS;
+    this.bytes = roomFor(this.bytes, this.bytesUsed + text.length);
+    this.bytes.set(text, this.bytesUsed);
+    const own = ascii.decode(text);
+    const [plain = 0] = tokenise(own).map((token) => this.number(token) + 1);
+    const weighted = weightedTokens(own).map((token) => this.number(token));
+    const both = weighted.length === 1 && weighted[0]! + 1 === plain ? plain : 0;
+    // The next run's, too, for where this one's weighted tokens end.
+    this.fields = roomFor(this.fields, run + 2 * RUN_FIELDS);
+    const text12 = [0, 4, 8].map((at) => packed(text, at, text.length));
+    this.fields.set([text.length, ...text12, this.bytesUsed, both, plain, this.weighted.length], run);
+    for (const number of weighted) this.weighted.push(number);
+    this.fields[run + RUN_FIELDS + RUN_WEIGHTED] = this.weighted.length;
+    this.bytesUsed += text.length;
   }
 
   private enlarge(): void {
-    this.table = new Uint32Array(this.table.length * 4);
+    this.table = new Int32Array(this.table.length * 4);
     const mask = this.table.length - 1;
     for (let run = 0; run < this.runs; run++) {
-      let at = this.hashes[run]! & mask;
+      const start = this.fields[run * RUN_FIELDS + RUN_START]!;
+      const end = start + this.fields[run * RUN_FIELDS + RUN_LENGTH]!;
+      let hash = FNV_BASIS;
+      for (let at = start; at < end; at++) hash = Math.imul(hash ^ this.bytes[at]!, FNV_PRIME);
+      let at = spread(hash) & mask;
       while (this.table[at] !== 0) at = (at + 1) & mask;
       this.table[at] = run + 1;
     }
@@ -246,7 +285,11 @@ class Vocabulary {
   }
 }
 
+/** The low bits of FNV-1a alone are too much alike for short words. */
+const spread = (hash: number): number => hash ^ (hash >>> 15);
+
 const ascii = new TextDecoder();
+const utf8 = new TextEncoder();
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Segments
@@ -260,32 +303,40 @@ const PLAIN_MARK = 1 << 25;
 /** Characters whose lower case is a word character: only there do the two tokenisers see different runs. */
 const FOLDS_TO_ASCII = /[\u0130\u212a]/;
 
+/** Which tokens of a text count, and where. */
+interface Reading {
+  isHead: boolean;
+  weighted: boolean;
+  plain: boolean;
+}
+
 /** The records of one segment, in corpus order until it is flushed. */
 class SegmentWriter {
+  records = 0;
   private readonly tokens = u32();
   private readonly marks = u8();
-  private readonly ends = u32();
   private readonly heads = u32();
-  private readonly headEnds = u32();
-  private readonly offset = f64();
-  private readonly bytes = u32();
-  private readonly crc = u32();
-  private readonly size = u32();
-  private readonly length = u32();
-  private readonly state = u8();
-  private readonly ids = f64();
-  private readonly runs = f64();
+  /** By record: where its entries end in `tokens` and `marks`, and in `heads`. */
+  private readonly ends = new Uint32Array(SEGMENT_SLOTS);
+  private readonly headEnds = new Uint32Array(SEGMENT_SLOTS);
+  private readonly offset = new Float64Array(SEGMENT_SLOTS);
+  private readonly bytes = new Uint32Array(SEGMENT_SLOTS);
+  private readonly crc = new Uint32Array(SEGMENT_SLOTS);
+  private readonly size = new Uint32Array(SEGMENT_SLOTS);
+  private readonly length = new Uint32Array(SEGMENT_SLOTS);
+  private readonly state = new Uint8Array(SEGMENT_SLOTS);
+  /** Keys without their slots; -1 for none. */
+  private readonly ids = new Float64Array(SEGMENT_SLOTS);
+  private readonly runs = new Float64Array(SEGMENT_SLOTS);
   private readonly many: { token: number; record: number; count: number }[] = [];
-  private marked = new Uint32Array(4096);
-  private readonly touched = u32();
+  private marked = new Int32Array(4096);
+  private touched = new Int32Array(4096);
+  private touchedCount = 0;
+  private buffer: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
   private weightedLength = 0;
   private plainSize = 0;
 
   constructor(private readonly vocabulary: Vocabulary) {}
-
-  get records(): number {
-    return this.ends.length;
-  }
 
   get isFull(): boolean {
     return this.records >= SEGMENT_SLOTS || this.tokens.length >= MAX_SEGMENT_POSTINGS;
@@ -299,16 +350,17 @@ class SegmentWriter {
     for (const tag of tags) this.read(tag, true);
     this.read(content, false);
     this.keepTokens();
-    this.headEnds.push(this.heads.length);
-    this.ends.push(this.tokens.length);
-    this.offset.push(offset);
-    this.bytes.push(line.length);
-    this.crc.push(Bun.hash.crc32(line));
-    this.size.push(this.plainSize);
-    this.length.push(this.weightedLength);
-    this.state.push(success_score === "rejected" ? REJECTED : 0);
-    this.ids.push(keyOf(id, 0));
-    this.runs.push(source_run_id === "" ? -1 : keyOf(source_run_id, 0));
+    const record = this.records++;
+    this.headEnds[record] = this.heads.length;
+    this.ends[record] = this.tokens.length;
+    this.offset[record] = offset;
+    this.bytes[record] = line.length;
+    this.crc[record] = Bun.hash.crc32(line);
+    this.size[record] = this.plainSize;
+    this.length[record] = this.weightedLength;
+    this.state[record] = success_score === "rejected" ? REJECTED : 0;
+    this.ids[record] = keyOf(id, 0);
+    this.runs[record] = source_run_id === "" ? -1 : keyOf(source_run_id, 0);
   }
 
   private read(text: string, isHead: boolean): void {
@@ -317,73 +369,101 @@ class SegmentWriter {
     this.scan(text.toLowerCase(), { isHead, weighted: false, plain: true });
   }
 
-  private scan(text: string, reading: { isHead: boolean; weighted: boolean; plain: boolean }): void {
+  private scan(text: string, reading: Reading): void {
+    this.buffer = roomFor(this.buffer, text.length * 3 + 1);
+    const { buffer, vocabulary } = this;
+    const { written } = utf8.encodeInto(text, buffer);
+    // So that the last run ends, too.
+    buffer[written] = 0;
     let start = -1;
     let hash = FNV_BASIS;
-    for (let at = 0; at < text.length; at++) {
-      const code = text.charCodeAt(at);
-      if (code < 128 && WORD[code] === 1) {
+    for (let at = 0; at <= written; at++) {
+      const code = buffer[at]!;
+      if (WORD[code] === 1) {
         if (start < 0) start = at;
         hash = Math.imul(hash ^ code, FNV_PRIME);
       } else if (start >= 0) {
-        this.mark(this.vocabulary.run(text, start, at, hash >>> 0), reading);
+        this.mark(vocabulary.run(buffer, start, at, hash), reading);
         start = -1;
         hash = FNV_BASIS;
       }
     }
-    if (start >= 0) this.mark(this.vocabulary.run(text, start, text.length, hash >>> 0), reading);
   }
 
-  private mark(run: number, { isHead, weighted, plain }: Parameters<SegmentWriter["scan"]>[1]): void {
+  private mark(run: number, { isHead, weighted, plain }: Reading): void {
     const { vocabulary } = this;
-    if (this.marked.length < vocabulary.size) this.marked = roomFor(this.marked, vocabulary.size);
-    const { marked } = this;
-    const token = plain ? vocabulary.plain[run]! : 0;
-    if (token > 0 && (marked[token - 1]! & PLAIN_MARK) === 0) {
-      if (marked[token - 1] === 0) this.touched.push(token - 1);
-      marked[token - 1]! |= PLAIN_MARK;
-      this.plainSize++;
+    const { fields } = vocabulary;
+    const both = fields[run + RUN_BOTH]!;
+    if (both > 0 && weighted && plain) {
+      this.markPlain(both - 1);
+      this.markWeighted(both - 1, isHead);
+      return;
     }
+    if (plain && fields[run + RUN_PLAIN]! > 0) this.markPlain(fields[run + RUN_PLAIN]! - 1);
     if (!weighted) return;
-    const tokens = vocabulary.weighted.values;
-    const end = vocabulary.from[run + 1]!;
-    for (let at = vocabulary.from[run]!; at < end; at++) {
-      const number = tokens[at]!;
-      if (marked[number] === 0) this.touched.push(number);
-      if (isHead && (marked[number]! & HEAD_MARK) === 0) {
-        this.heads.push(number);
-        marked[number]! |= HEAD_MARK;
-      }
-      marked[number]!++;
-      this.weightedLength++;
+    const end = fields[run + RUN_FIELDS + RUN_WEIGHTED]!;
+    for (let at = fields[run + RUN_WEIGHTED]!; at < end; at++)
+      this.markWeighted(vocabulary.weighted.values[at]!, isHead);
+  }
+
+  private enlarge(tokens: number): void {
+    this.marked = roomFor(this.marked, tokens);
+    this.touched = roomFor(this.touched, tokens);
+  }
+
+  private markPlain(token: number): void {
+    if (token >= this.marked.length) this.enlarge(token + 1);
+    const mark = this.marked[token]!;
+    if ((mark & PLAIN_MARK) !== 0) return;
+    if (mark === 0) this.touched[this.touchedCount++] = token;
+    this.marked[token] = mark | PLAIN_MARK;
+    this.plainSize++;
+  }
+
+  private markWeighted(token: number, isHead: boolean): void {
+    if (token >= this.marked.length) this.enlarge(token + 1);
+    let mark = this.marked[token]!;
+    if (mark === 0) this.touched[this.touchedCount++] = token;
+    if (isHead && (mark & HEAD_MARK) === 0) {
+      this.heads.push(token);
+      mark |= HEAD_MARK;
     }
+    this.marked[token] = mark + 1;
+    this.weightedLength++;
   }
 
   private keepTokens(): void {
-    const { marked } = this;
-    for (let n = 0; n < this.touched.length; n++) {
-      const token = this.touched.values[n]!;
+    const { marked, touched, touchedCount } = this;
+    const tokens = this.tokens.extend(touchedCount);
+    const marks = this.marks.extend(touchedCount);
+    for (let n = 0; n < touchedCount; n++) {
+      const token = touched[n]!;
       const mark = marked[token]!;
       const count = mark & COUNT_BITS;
-      this.tokens.push(token);
-      this.marks.push(
+      tokens[n] = token;
+      marks[n] =
         ((mark & PLAIN_MARK) === 0 ? 0 : PLAIN) |
-          ((mark & HEAD_MARK) === 0 ? 0 : IN_HEAD) |
-          Math.min(count, COUNT_MASK),
-      );
+        ((mark & HEAD_MARK) === 0 ? 0 : IN_HEAD) |
+        Math.min(count, COUNT_MASK);
       if (count >= COUNT_MASK) this.many.push({ token, record: this.records, count });
       marked[token] = 0;
     }
-    this.touched.length = 0;
+    this.touchedCount = 0;
   }
 
   /** Orders the records, numbers them from `firstSlot`, adds them to the index' columns and returns their postings. */
   flush(firstSlot: number, slots: SlotColumns, many: Map<number, number>): Run {
     const order = this.inOrder();
     const slotOf = new Uint32Array(this.records);
-    for (const [rank, record] of order.entries()) {
-      slotOf[record] = firstSlot + rank;
-      this.addSlot(record, firstSlot + rank, slots);
+    for (const [rank, record] of order.entries()) slotOf[record] = firstSlot + rank;
+    for (const name of ["offset", "bytes", "crc", "size", "length", "state"] as const)
+      gather(this[name], order, slots[name].extend(order.length));
+    gather(this.ids, order, slots.ids.extend(order.length), firstSlot);
+    for (const record of order) {
+      const start = record === 0 ? 0 : this.headEnds[record - 1]!;
+      slots.heads.append(this.heads.values.subarray(start, this.headEnds[record]));
+      slots.headStart.push(slots.heads.length);
+      if (this.runs[record]! >= 0) slots.runs.push(this.runs[record]! + slotOf[record]!);
     }
     for (const { token, record, count } of this.many) many.set(manyKey(token, slotOf[record]!), count);
     return this.postingsBy(order, firstSlot);
@@ -391,25 +471,17 @@ class SegmentWriter {
 
   private inOrder(): Uint32Array {
     // Size and place in one number, for typed arrays sort numbers far faster than by a function.
-    const packed = Float64Array.from(this.size.view, (size, record) => size * MAX_SLOTS + record).sort();
-    return Uint32Array.from(packed, (key) => key % MAX_SLOTS);
-  }
-
-  private addSlot(record: number, slot: number, slots: SlotColumns): void {
-    for (const name of ["offset", "bytes", "crc", "size", "length", "state"] as const)
-      slots[name].push(this[name].values[record]!);
-    const headEnds = this.headEnds.values;
-    for (let at = record === 0 ? 0 : headEnds[record - 1]!; at < headEnds[record]!; at++)
-      slots.heads.push(this.heads.values[at]!);
-    slots.headStart.push(slots.heads.length);
-    slots.ids.push(this.ids.values[record]! + slot);
-    if (this.runs.values[record]! >= 0) slots.runs.push(this.runs.values[record]! + slot);
+    const packed = Float64Array.from(
+      this.size.subarray(0, this.records),
+      (size, record) => size * SEGMENT_SLOTS + record,
+    );
+    return Uint32Array.from(packed.sort(), (key) => key % SEGMENT_SLOTS);
   }
 
   private postingsBy(order: Uint32Array, firstSlot: number): Run {
     const tokens = this.tokens.view;
     const marks = this.marks.view;
-    const ends = this.ends.view;
+    const { ends } = this;
     const counts = new Uint32Array(this.vocabulary.size);
     for (let at = 0; at < tokens.length; at++) counts[tokens[at]!]!++;
     const next = new Uint32Array(counts.length);
@@ -423,6 +495,12 @@ class SegmentWriter {
     }
     return { counts, postings };
   }
+}
+
+/** from[order[n]] into to[n]; with `firstSlot`, keys get their slots. */
+function gather(from: Growable, order: Uint32Array, to: Growable, firstSlot?: number): void {
+  for (let n = 0; n < order.length; n++) to[n] = from[order[n]!]!;
+  if (firstSlot !== undefined) for (let n = 0; n < order.length; n++) to[n]! += firstSlot + n;
 }
 
 /** Postings in the order of their tokens, and how many each token has. */

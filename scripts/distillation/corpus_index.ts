@@ -173,7 +173,8 @@ export function hash32(text: string): number {
   return hash >>> 0;
 }
 
-export const FNV_BASIS = 0x811c9dc5;
+/** Signed, so that a loop over it stays one over 32-bit whole numbers. */
+export const FNV_BASIS = 0x811c9dc5 | 0;
 export const FNV_PRIME = 0x01000193;
 
 /** The key of a slot in `ids` or `runs`: exact, since 28 + 24 bits are fewer than a double's 53. */
