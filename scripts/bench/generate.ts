@@ -15,7 +15,9 @@ export interface GeneratedRecord {
   source_category: string;
 }
 
-const SYLLABLES = "ka to re mi su no la vi der po tan ge lo ri fa chu net ban sol que dro pix wal zen".split(" ");
+const SYLLABLES = "ka to re mi su no la vi der po tan ge lo ri fa chu net ban sol que dro pix wal zen".split(
+  " ",
+);
 const VOCABULARY = 60_000;
 const TABLE_BITS = 20;
 const CONTENT_WORDS = 166;
@@ -102,7 +104,7 @@ export function writeCorpus(path: string, size: number, { seed = 1, from = 0, fl
   let bytes = 0;
   const flush = (): void => {
     const text = Buffer.from(lines.join(""));
-    for (let done = 0; done < text.length; ) done += writeSync(file, text, done);
+    for (let done = 0; done < text.length;) done += writeSync(file, text, done);
     [lines, bytes] = [[], 0];
   };
   for (let n = from; n < from + size; n++) {

@@ -172,37 +172,24 @@ const f64 = (): Column<Float64Array> => new Column(new Float64Array(1024));
 const WORD = new Uint8Array(256);
 for (let code = 0; code < 128; code++) if (/\w/.test(String.fromCharCode(code))) WORD[code] = 1;
 
-/** What is kept of a run, side by side, for one look into memory: that is what reading a word costs. */
-const RUN_FIELDS = 8;
-const RUN_LENGTH = 0;
-/** Its first twelve bytes in three fields; longer ones go on in `bytes`, from RUN_START. */
-const RUN_TEXT = 1;
-const RUN_START = 4;
-/** The number + 1 of the token that it is to both tokenisers; 0 where they differ, or see more than one. */
-const RUN_BOTH = 5;
-/** Its plain token's number + 1, or 0. */
-const RUN_PLAIN = 6;
-/** Where its weighted tokens begin in `weighted`; they end where the next run's begin. */
-const RUN_WEIGHTED = 7;
-
-/** At most four bytes of text[at, end) in one number. */
-function packed(text: Uint8Array, at: number, end: number): number {
-  let four = 0;
-  for (let shift = 0; at < end && shift < 32; at++, shift += 8) four |= text[at]! << shift;
-  return four;
-}
-
-/** Numbers for tokens, and for every run of word characters the numbers of the tokens it stands for. */
+/**
+ * Numbers for tokens, and for every run of word characters the numbers of the tokens it stands for. One array a field: runs
+ * are numbered as they are met, so that those of the common words lie side by side, and in the processor's cache.
+ */
 class Vocabulary {
   // Signed: whole numbers up to 2^31 stay whole numbers to the compiler, those up to 2^32 become doubles.
-  fields = new Int32Array(RUN_FIELDS * 4096);
-  readonly weighted = u32();
+  /** By run: the number + 1 of the token that it is to both tokenisers; 0 where they differ, or see more than one. */
+  both = new Int32Array(4096);
+  /** By run: its plain token's number + 1, or 0; where its weighted tokens begin in `weighted`. */
+  plain = new Int32Array(4096);
+  from = new Int32Array(4096);
+  weighted = new Int32Array(4096);
   readonly texts: string[] = [];
   private readonly numbers = new Map<string, number>();
   private runs = 0;
   private table = new Int32Array(16_384);
+  private starts = new Int32Array(4096);
   private bytes: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
-  private bytesUsed = 0;
 
   constructor(private readonly base: IndexFile | null) {}
 
@@ -214,62 +201,52 @@ class Vocabulary {
     return this.base?.weightedDf.length ?? 0;
   }
 
-  /** Where the fields begin of the run text[start, end), whose FNV-1a hash is given; called for every word of the corpus. */
+  /** The number of the run text[start, end), whose FNV-1a hash is given; called for every word of the corpus. */
   run(text: Uint8Array, start: number, end: number, hash: number): number {
-    const { table, fields } = this;
+    const { table, starts, bytes } = this;
     const mask = table.length - 1;
-    const first = packed(text, start, end);
-    let at = spread(hash) & mask;
-    for (; table[at] !== 0; at = (at + 1) & mask) {
-      const run = (table[at]! - 1) * RUN_FIELDS;
-      const isIt =
-        fields[run + RUN_LENGTH] === end - start &&
-        fields[run + RUN_TEXT] === first &&
-        (end - start <= 4 || this.goesOn(run, text, start, end));
-      if (isIt) return run;
+    let at = (hash ^ (hash >>> 15)) & mask;
+    for (let entry = table[at]!; entry !== 0; entry = table[at]!) {
+      const shift = starts[entry - 1]! - start;
+      if (starts[entry]! - shift === end) {
+        let same = start;
+        while (same < end && bytes[shift + same] === text[same]) same++;
+        if (same === end) return entry - 1;
+      }
+      at = (at + 1) & mask;
     }
     this.add(text.subarray(start, end));
     table[at] = this.runs;
     if (this.runs * 2 > table.length) this.enlarge();
-    return (this.runs - 1) * RUN_FIELDS;
-  }
-
-  private goesOn(run: number, text: Uint8Array, start: number, end: number): boolean {
-    const { fields, bytes } = this;
-    if (fields[run + RUN_TEXT + 1] !== packed(text, start + 4, end)) return false;
-    if (fields[run + RUN_TEXT + 2] !== packed(text, start + 8, end)) return false;
-    const shift = fields[run + RUN_START]! - start;
-    let same = start + 12;
-    while (same < end && bytes[shift + same] === text[same]) same++;
-    return same >= end;
+    return this.runs - 1;
   }
 
   private add(text: Uint8Array): void {
-    const run = this.runs++ * RUN_FIELDS;
-    this.bytes = roomFor(this.bytes, this.bytesUsed + text.length);
-    this.bytes.set(text, this.bytesUsed);
+    const run = this.runs++;
+    const start = this.starts[run]!;
+    this.bytes = roomFor(this.bytes, start + text.length);
+    this.bytes.set(text, start);
+    for (const name of ["both", "plain", "from", "starts"] as const)
+      this[name] = roomFor(this[name], run + 2);
+    this.starts[run + 1] = start + text.length;
     const own = ascii.decode(text);
     const [plain = 0] = tokenise(own).map((token) => this.number(token) + 1);
     const weighted = weightedTokens(own).map((token) => this.number(token));
-    const both = weighted.length === 1 && weighted[0]! + 1 === plain ? plain : 0;
-    // The next run's, too, for where this one's weighted tokens end.
-    this.fields = roomFor(this.fields, run + 2 * RUN_FIELDS);
-    const text12 = [0, 4, 8].map((at) => packed(text, at, text.length));
-    this.fields.set([text.length, ...text12, this.bytesUsed, both, plain, this.weighted.length], run);
-    for (const number of weighted) this.weighted.push(number);
-    this.fields[run + RUN_FIELDS + RUN_WEIGHTED] = this.weighted.length;
-    this.bytesUsed += text.length;
+    this.plain[run] = plain;
+    this.both[run] = weighted.length === 1 && weighted[0]! + 1 === plain ? plain : 0;
+    this.from[run + 1] = this.from[run]! + weighted.length;
+    this.weighted = roomFor(this.weighted, this.from[run + 1]!);
+    this.weighted.set(weighted, this.from[run]);
   }
 
   private enlarge(): void {
-    this.table = new Int32Array(this.table.length * 4);
+    this.table = new Int32Array(this.table.length * 2);
     const mask = this.table.length - 1;
     for (let run = 0; run < this.runs; run++) {
-      const start = this.fields[run * RUN_FIELDS + RUN_START]!;
-      const end = start + this.fields[run * RUN_FIELDS + RUN_LENGTH]!;
       let hash = FNV_BASIS;
-      for (let at = start; at < end; at++) hash = Math.imul(hash ^ this.bytes[at]!, FNV_PRIME);
-      let at = spread(hash) & mask;
+      for (let at = this.starts[run]!; at < this.starts[run + 1]!; at++)
+        hash = Math.imul(hash ^ this.bytes[at]!, FNV_PRIME);
+      let at = (hash ^ (hash >>> 15)) & mask;
       while (this.table[at] !== 0) at = (at + 1) & mask;
       this.table[at] = run + 1;
     }
@@ -284,9 +261,6 @@ class Vocabulary {
     return number;
   }
 }
-
-/** The low bits of FNV-1a alone are too much alike for short words. */
-const spread = (hash: number): number => hash ^ (hash >>> 15);
 
 const ascii = new TextDecoder();
 const utf8 = new TextEncoder();
@@ -332,6 +306,9 @@ class SegmentWriter {
   private marked = new Int32Array(4096);
   private touched = new Int32Array(4096);
   private touchedCount = 0;
+  /** The tokens of title and tags of the record at hand. */
+  private head = new Int32Array(4096);
+  private headCount = 0;
   private buffer: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
   private weightedLength = 0;
   private plainSize = 0;
@@ -392,23 +369,22 @@ class SegmentWriter {
 
   private mark(run: number, { isHead, weighted, plain }: Reading): void {
     const { vocabulary } = this;
-    const { fields } = vocabulary;
-    const both = fields[run + RUN_BOTH]!;
+    const both = vocabulary.both[run]!;
     if (both > 0 && weighted && plain) {
       this.markPlain(both - 1);
       this.markWeighted(both - 1, isHead);
       return;
     }
-    if (plain && fields[run + RUN_PLAIN]! > 0) this.markPlain(fields[run + RUN_PLAIN]! - 1);
+    if (plain && vocabulary.plain[run]! > 0) this.markPlain(vocabulary.plain[run]! - 1);
     if (!weighted) return;
-    const end = fields[run + RUN_FIELDS + RUN_WEIGHTED]!;
-    for (let at = fields[run + RUN_WEIGHTED]!; at < end; at++)
-      this.markWeighted(vocabulary.weighted.values[at]!, isHead);
+    const end = vocabulary.from[run + 1]!;
+    for (let at = vocabulary.from[run]!; at < end; at++) this.markWeighted(vocabulary.weighted[at]!, isHead);
   }
 
   private enlarge(tokens: number): void {
     this.marked = roomFor(this.marked, tokens);
     this.touched = roomFor(this.touched, tokens);
+    this.head = roomFor(this.head, tokens);
   }
 
   private markPlain(token: number): void {
@@ -425,7 +401,7 @@ class SegmentWriter {
     let mark = this.marked[token]!;
     if (mark === 0) this.touched[this.touchedCount++] = token;
     if (isHead && (mark & HEAD_MARK) === 0) {
-      this.heads.push(token);
+      this.head[this.headCount++] = token;
       mark |= HEAD_MARK;
     }
     this.marked[token] = mark + 1;
@@ -448,7 +424,9 @@ class SegmentWriter {
       if (count >= COUNT_MASK) this.many.push({ token, record: this.records, count });
       marked[token] = 0;
     }
+    this.heads.extend(this.headCount).set(this.head.subarray(0, this.headCount));
     this.touchedCount = 0;
+    this.headCount = 0;
   }
 
   /** Orders the records, numbers them from `firstSlot`, adds them to the index' columns and returns their postings. */
@@ -577,7 +555,7 @@ class Builder {
     this.lines = lines;
     let buffer = Buffer.allocUnsafe(CHUNK_BYTES * 2);
     let filled = 0;
-    for (let at = 0; at < this.stat.bytes; ) {
+    for (let at = 0; at < this.stat.bytes;) {
       if (buffer.length - filled < CHUNK_BYTES)
         buffer = Buffer.concat([buffer.subarray(0, filled)], buffer.length * 2);
       const wanted = Math.min(CHUNK_BYTES, this.stat.bytes - at);
@@ -599,7 +577,10 @@ class Builder {
     this.request.hooks.onProgress?.(done, this.stat.bytes);
     await new Promise(setImmediate);
     if (this.request.hooks.signal?.aborted)
-      throw new DistillError("evidence", `${this.request.corpusPath}: interrupted while it was being indexed.`);
+      throw new DistillError(
+        "evidence",
+        `${this.request.corpusPath}: interrupted while it was being indexed.`,
+      );
   }
 
   private take(bytes: Buffer, resumeAt: number): void {
@@ -1007,7 +988,7 @@ class Merge {
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
+  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done);
 }
 
 function preamble(): Uint8Array {

@@ -314,9 +314,7 @@ async function freshnessOf(
   const windows = Array.from({ length: SAMPLES }, (_, n) => n);
   const looked = isUntouched ? [0, SAMPLES - 1] : windows;
   const matches = await Promise.all(
-    looked.map(
-      async (n) => Bun.hash.crc32(await readSample(path, corpus.covered, n)) === corpus.samples[n],
-    ),
+    looked.map(async (n) => Bun.hash.crc32(await readSample(path, corpus.covered, n)) === corpus.samples[n]),
   );
   if (!matches.every(Boolean)) return "stale";
   return isUntouched ? "same" : "grown";
@@ -330,7 +328,9 @@ export const sampleCorpus = (path: string, covered: number): Promise<number[]> =
 
 function readSample(path: string, covered: number, n: number): Promise<Uint8Array> {
   const start = Math.floor((Math.max(0, covered - SAMPLE_BYTES) * n) / (SAMPLES - 1));
-  return Bun.file(path).slice(start, Math.min(covered, start + SAMPLE_BYTES)).bytes();
+  return Bun.file(path)
+    .slice(start, Math.min(covered, start + SAMPLE_BYTES))
+    .bytes();
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -757,11 +757,7 @@ class IndexedCorpus implements OpenCorpus {
 
   private async retrievalOf(
     kept: Candidate[],
-    {
-      query,
-      numbers,
-      minCoverage,
-    }: { query: Query<string>; numbers: Query<number>; minCoverage: number },
+    { query, numbers, minCoverage }: { query: Query<string>; numbers: Query<number>; minCoverage: number },
   ): Promise<Retrieval> {
     const { index, path, ranker } = this;
     const [first] = kept;
@@ -792,8 +788,7 @@ class IndexedCorpus implements OpenCorpus {
       ...(await findByIds(path, index, excludeIds)),
       ...(await findByKey(path, index, index.runs, runs, (playbook) => playbook.source_run_id)),
     ];
-    for (const [slot, playbook] of excluded)
-      if (!out.has(slot)) out.set(slot, indexRecord(playbook, ranker));
+    for (const [slot, playbook] of excluded) if (!out.has(slot)) out.set(slot, indexRecord(playbook, ranker));
     const appended = tail.appended.filter(
       ({ record: { playbook } }) =>
         !excludeIds.includes(playbook.id) && !runs.includes(playbook.source_run_id),
