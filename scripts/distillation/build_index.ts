@@ -808,7 +808,10 @@ class Builder {
 }
 
 type Columns = { [name in SectionName]: Growable };
-type MergedColumns = Pick<Columns, "postingStart" | "weightedDf" | "plainDf" | "manyAt" | "many">;
+type MergedColumns = Pick<
+  Columns,
+  "postingStart" | "weightedDf" | "plainDf" | "manyAt" | "many" | "titleStart" | "titles" | "peak"
+>;
 
 /** The segments of the base that stay: a last one that is short beside what comes is done again together with it. */
 function keptSegments({ header }: IndexFile, bytes: number): Segment[] {
@@ -898,6 +901,9 @@ class Merge {
   private readonly postingStart: Uint32Array;
   private readonly weightedDf: Uint32Array;
   private readonly plainDf: Uint32Array;
+  private readonly titleStart: Uint32Array;
+  private readonly titles = u32();
+  private readonly peak: Uint8Array;
   private readonly manyAt = u32();
   private readonly many = u32();
 
@@ -912,6 +918,8 @@ class Merge {
     this.postingStart = new Uint32Array(size + 1);
     this.weightedDf = new Uint32Array(size);
     this.plainDf = new Uint32Array(size);
+    this.titleStart = new Uint32Array(size + 1);
+    this.peak = new Uint8Array(size);
   }
 
   get done(): boolean {
@@ -919,8 +927,9 @@ class Merge {
   }
 
   get columns(): MergedColumns {
-    const { postingStart, weightedDf, plainDf, manyAt, many } = this;
-    return { postingStart, weightedDf, plainDf, manyAt: manyAt.view, many: many.view };
+    const { postingStart, weightedDf, plainDf, titleStart, peak } = this;
+    const [manyAt, many, titles] = [this.manyAt.view, this.many.view, this.titles.view];
+    return { postingStart, weightedDf, plainDf, manyAt, many, titleStart, titles, peak };
   }
 
   next(): Uint8Array {
@@ -940,6 +949,7 @@ class Merge {
         part.at = end;
       }
       this.postingStart[token + 1] = this.written + filled;
+      this.titleStart[token + 1] = this.titles.length;
     }
     this.token = last;
     this.written += filled;
@@ -969,12 +979,15 @@ class Merge {
     const { isDead, countOf } = this.look;
     let weighted = 0;
     let plain = 0;
+    let peak = this.peak[token]!;
     for (let at = start; at < end; at++) {
       const posting = from[at]!;
       if (isDead !== null && isDead(posting >>> SLOT_SHIFT)) continue;
       const count = posting & COUNT_MASK;
       if (count > 0) weighted++;
       if ((posting & PLAIN) !== 0) plain++;
+      if ((posting & IN_HEAD) !== 0) this.titles.push(posting >>> SLOT_SHIFT);
+      if (count > peak) peak = count;
       if (count === COUNT_MASK) {
         this.manyAt.push(this.written + filled);
         this.many.push(countOf(token, posting >>> SLOT_SHIFT));
@@ -983,6 +996,7 @@ class Merge {
     }
     this.weightedDf[token]! += weighted;
     this.plainDf[token]! += plain;
+    this.peak[token] = peak;
     return filled;
   }
 }

@@ -30,6 +30,8 @@
  *   ids, runs    f64      hash28(id) · 2^24 + slot of every live slot, ascending; the same of `source_run_id`, "" left out
  *   per token T  textStart u32 [T + 1], postingStart u32 [T + 1], weightedDf u32, plainDf u32 (live slots that have it)
  *   text         bytes    the tokens' ASCII text, token t from textStart[t] to textStart[t + 1]
+ *   titles       u32      the live slots that have a token in their title or tags, ascending; those of token t from
+ *                         titleStart[t] to titleStart[t + 1]; titleStart u32 [T + 1]; peak u8 [T]: the highest count of t
  *   table        u32      a hash table, size a power of two: 1 + token number at hash32(token), linear probing; 0: empty
  *   postings     u32      slot << 8 | plain << 7 | head << 6 | count, ascending; the token stands `count` times in the
  *                         record by weightedTokens (0: not at all; 63: 63 times or more), in its head, in tokenise's list
@@ -116,6 +118,9 @@ export const SECTIONS = {
   postings: Uint32Array,
   manyAt: Uint32Array,
   many: Uint32Array,
+  titleStart: Uint32Array,
+  titles: Uint32Array,
+  peak: Uint8Array,
 } as const;
 export type SectionName = keyof typeof SECTIONS;
 export type Sections = { [name in SectionName]: InstanceType<(typeof SECTIONS)[name]> };
@@ -379,14 +384,20 @@ export function slotsWithKey(keys: Float64Array, text: string): number[] {
   return slots;
 }
 
-/** How often token number `token` stands in a slot, by weightedTokens. */
-function countIn(index: IndexFile, token: number, slot: number): number {
-  const { postings, postingStart, manyAt, many } = index;
+/** The posting of token number `token` for a slot, or 0. */
+function postingIn({ postings, postingStart }: IndexFile, token: number, slot: number): number {
   const end = postingStart[token + 1]!;
   const at = lowerBound(postings, slot * 256, postingStart[token]!, end);
-  if (at === end || postings[at]! >>> SLOT_SHIFT !== slot) return 0;
-  const count = postings[at]! & COUNT_MASK;
-  return count < COUNT_MASK ? count : many[lowerBound(manyAt, at, 0, manyAt.length)]!;
+  return at < end && postings[at]! >>> SLOT_SHIFT === slot ? postings[at]! : 0;
+}
+
+/** How often token number `token` stands in a slot, by weightedTokens. */
+function countIn(index: IndexFile, token: number, slot: number): number {
+  const count = postingIn(index, token, slot) & COUNT_MASK;
+  if (count < COUNT_MASK) return count;
+  const { postings, postingStart, manyAt, many } = index;
+  const at = lowerBound(postings, slot * 256, postingStart[token]!, postingStart[token + 1]!);
+  return many[lowerBound(manyAt, at, 0, manyAt.length)]!;
 }
 
 /** Thrown where a record is no longer what the index says: the index is stale although nothing else tells. */
@@ -440,81 +451,198 @@ class Best {
   }
 }
 
-/** Slots at a time: their counters stay in the cache, and the bound is looked at often enough. */
+/** Slots at a time: their sums stay in the cache, and bounds are looked at often enough. */
 const BLOCK_SLOTS = 2048;
+/** Records of the rarest terms that are scored first, times K: the floor is high from the beginning. */
+const SEEDS = 8;
+/** A bound is computed in another order than a score, so it is widened by more than rounding can differ by. */
+const ROUNDING = 1 + 1e-9;
 
 /**
- * Jaccard over the index. With m of the task's a tokens known, a record of b tokens scores at most m / (a + b - m) where
- * b >= m; b only rises within a segment, so the rest of a segment is left out once that is below the K-th best.
- * Plain loops over typed arrays: this is what a million records cost.
+ * One of the task's tokens and how far its postings have been read. Terms go from the rarest to the most common. In a block
+ * those of the common ones that could not lift a record over the floor together are not essential: their postings are only
+ * looked up for records that an essential one has found.
  */
-function rankPlain(index: IndexFile, task: Set<string>, best: Best, isOut: (slot: number) => boolean): void {
-  const terms = [...task].map((token) => tokenNumber(index, token)).filter((number) => number >= 0);
-  const { postings, postingStart, size, offset, header } = index;
-  const cursors = new Uint32Array(terms.length);
-  const shared = new Uint32Array(BLOCK_SLOTS);
-  const touched = new Uint32Array(BLOCK_SLOTS);
-  const known = terms.length;
-  const bound = (b: number): number => known / (task.size + Math.max(b, known) - known);
-  for (const [n, segment] of header.segments.entries()) {
-    const last = header.segments[n + 1]?.slot ?? header.slots;
-    for (let t = 0; t < known; t++)
-      cursors[t] = lowerBound(
-        postings,
-        segment.slot * 256,
-        postingStart[terms[t]!]!,
-        postingStart[terms[t]! + 1]!,
-      );
-    for (let first = segment.slot; first < last; first += BLOCK_SLOTS) {
-      if (bound(size[first]!) < best.floor) break;
-      const limit = Math.min(first + BLOCK_SLOTS, last) * 256;
-      let count = 0;
-      for (let t = 0; t < known; t++) {
-        const end = postingStart[terms[t]! + 1]!;
-        let at = cursors[t]!;
-        for (; at < end && postings[at]! < limit; at++) {
-          if ((postings[at]! & PLAIN) === 0) continue;
-          const place = (postings[at]! >>> SLOT_SHIFT) - first;
-          if (shared[place]!++ === 0) touched[count++] = place;
-        }
-        cursors[t] = at;
-      }
-      for (let n = 0; n < count; n++) {
-        const place = touched[n]!;
-        const slot = first + place;
-        const score = shared[place]! / (task.size + size[slot]! - shared[place]!);
-        shared[place] = 0;
-        if (score >= best.floor && !isOut(slot)) best.offer({ score, offset: offset[slot]!, found: slot });
-      }
+class Term {
+  private at: number;
+  private readonly end: number;
+  /** The postings of the block at hand, once somebody has asked. */
+  private blockEnd = -1;
+
+  constructor(
+    readonly number: number,
+    readonly weight: number,
+    private readonly values: Uint32Array,
+    starts: Uint32Array,
+    /** What a slot is shifted by in a value. */
+    private readonly shift: 0 | typeof SLOT_SHIFT,
+  ) {
+    this.at = starts[number]!;
+    this.end = starts[number + 1]!;
+  }
+
+  get postings(): number {
+    return this.end - this.at;
+  }
+
+  /** Where the values for slots [first, last) are; slots are asked for in ascending order. */
+  enter(first: number, last: number): [start: number, end: number] {
+    if (this.blockEnd < 0) {
+      this.at = this.seek(first);
+      this.blockEnd = this.seek(last);
     }
+    return [this.at, this.blockEnd];
+  }
+
+  /** Before another block. */
+  leave(): void {
+    if (this.blockEnd >= 0) this.at = this.blockEnd;
+    this.blockEnd = -1;
+  }
+
+  /** The value for a slot in the block [first, last), or 0. */
+  valueAt(slot: number, first: number, last: number): number {
+    const [start, end] = this.enter(first, last);
+    const at = lowerBound(this.values, slot * 2 ** this.shift, start, end);
+    return at < end && this.values[at]! >>> this.shift === slot ? this.values[at]! : 0;
+  }
+
+  /** Steps that double, then a binary search: most blocks are near. */
+  private seek(slot: number): number {
+    const wanted = slot * 2 ** this.shift;
+    let step = 1;
+    let from = this.at;
+    while (from + step < this.end && this.values[from + step]! < wanted) {
+      from += step;
+      step *= 2;
+    }
+    return lowerBound(this.values, wanted, from, Math.min(this.end, from + step + 1));
   }
 }
 
-interface Term {
-  number: number;
-  weight: number;
-  start: number;
-  end: number;
+/** Every block of every segment: slots [first, last). A block for which `visit` returns false ends its segment. */
+function forEachBlock({ header }: IndexFile, visit: (first: number, last: number) => boolean): void {
+  for (const [n, { slot }] of header.segments.entries()) {
+    const end = header.segments[n + 1]?.slot ?? header.slots;
+    for (let first = slot; first < end; first += BLOCK_SLOTS)
+      if (!visit(first, Math.min(end, first + BLOCK_SLOTS))) break;
+  }
 }
 
-/** A bound is computed in another order than the score, so it is widened by more than rounding can differ by. */
-const ROUNDING = 1 + 1e-9;
-/** Steps of a binary search cost about as much as this many postings read in a row. */
-const SEARCH_COST = 24;
-/** The bound of a slot that has been scored or cannot get in; not 0, so that it is not met anew. */
-const SPENT = -1e300;
+/** Slots of the rarest terms, some for each of K. */
+function seedSlots({ postings, postingStart }: IndexFile, terms: Term[], k: number): Set<number> {
+  const seeds = new Set<number>();
+  for (const { number } of terms) {
+    const start = postingStart[number]!;
+    const end = Math.min(postingStart[number + 1]!, start + SEEDS * k - seeds.size);
+    for (let at = start; at < end; at++) seeds.add(postings[at]! >>> SLOT_SHIFT);
+  }
+  return seeds;
+}
 
 /**
- * `weighted` over the index, by the bound that replay.ts gives with the formula: the record's half of a score is summed up
- * from the postings, the title's is taken for W(A∩T) / W(A). Terms go from the rarest to the most common; once the rest of
- * them together stays below the K-th best score, a record that has only those is left out, and their postings are looked up
- * for the candidates alone. Candidates are scored, exactly, in order of their bound until it falls below the K-th best.
+ * Jaccard over the index. A record of b tokens that shares s of the task's a scores s / (a + b - s), so to reach the floor f
+ * it has to share f·(a + b) / (1 + f) of them; b only rises within a segment.
+ */
+class PlainSearch {
+  private readonly terms: Term[];
+  private readonly shared = new Uint32Array(BLOCK_SLOTS);
+  private readonly touched = new Uint32Array(BLOCK_SLOTS);
+  private seeds = new Set<number>();
+
+  constructor(
+    private readonly index: IndexFile,
+    private readonly task: Set<string>,
+    private readonly best: Best,
+    private readonly isOut: (slot: number) => boolean,
+  ) {
+    this.terms = [...task]
+      .map((token) => tokenNumber(index, token))
+      .filter((number) => number >= 0)
+      .map((number) => new Term(number, 0, index.postings, index.postingStart, SLOT_SHIFT))
+      .sort((a, b) => a.postings - b.postings);
+  }
+
+  run(): void {
+    const { index, terms, best } = this;
+    const seeds = seedSlots(index, terms, best.k);
+    for (const slot of seeds) {
+      const shared = terms.filter(({ number }) => (postingIn(index, number, slot) & PLAIN) !== 0).length;
+      this.offer(slot, shared);
+    }
+    this.seeds = seeds;
+    forEachBlock(index, (first, last) => this.visit(first, last));
+  }
+
+  private offer(slot: number, shared: number): void {
+    const { index, best } = this;
+    if (this.isOut(slot) || this.seeds.has(slot)) return;
+    const score = shared / (this.task.size + index.size[slot]! - shared);
+    best.offer({ score, offset: index.offset[slot]!, found: slot });
+  }
+
+  /** How many tokens a record of `size` has to share; never too many, whatever the rounding. */
+  private needed(size: number): number {
+    const { floor } = this.best;
+    return Math.max(1, Math.ceil((floor * (this.task.size + size)) / (1 + floor) - 1e-9));
+  }
+
+  private visit(first: number, last: number): boolean {
+    const { terms, shared, touched, index } = this;
+    const essential = terms.length - this.needed(index.size[first]!) + 1;
+    if (essential <= 0) return false;
+    let count = 0;
+    for (let n = 0; n < essential; n++) {
+      const [start, end] = terms[n]!.enter(first, last);
+      for (let at = start; at < end; at++) {
+        const posting = index.postings[at]!;
+        if ((posting & PLAIN) === 0) continue;
+        const place = (posting >>> SLOT_SHIFT) - first;
+        if (shared[place]!++ === 0) touched[count++] = place;
+      }
+    }
+    for (let n = 0; n < count; n++) {
+      const place = touched[n]!;
+      this.look(first + place, shared[place]!, essential, first, last);
+      shared[place] = 0;
+    }
+    for (const term of terms) term.leave();
+    return true;
+  }
+
+  /** Counts what the other terms share with a record that essential ones have found, as long as it can get in. */
+  private look(slot: number, found: number, essential: number, first: number, last: number): void {
+    const { terms } = this;
+    const needed = this.needed(this.index.size[slot]!);
+    let shared = found;
+    for (let n = essential; n < terms.length; n++) {
+      if (shared + terms.length - n < needed) return;
+      if ((terms[n]!.valueAt(slot, first, last) & PLAIN) !== 0) shared++;
+    }
+    if (shared >= needed) this.offer(slot, shared);
+  }
+}
+
+/**
+ * `weighted` over the index, by the bound that replay.ts gives with the formula, and sharper ones:
+ *   the record's half is summed up exactly from the postings; what a term can add to it in a block follows from its highest
+ *   count and from the shortest record of the block (which has at least as many tokens as different ones);
+ *   the title's half is at most W(A∩T) / W(A) · W(A∩T) / (W(A∩T) + u · ln 2), u the number of the title's other tokens,
+ *   for no token weighs less than ln 2, and W is at least V.
+ * Whatever has a token in its title is looked at; else as with Term. Who may get in is scored exactly, from the index alone.
  */
 class WeightedSearch {
   private readonly terms: Term[];
-  /** Every slot that has a bound, in the order in which they were met. */
-  private touched = new Uint32Array(4096);
-  private touchedCount = 0;
+  private readonly titles: Term[];
+  /** By place in the block: W(A∩T), how many tokens that are, and the sum of the record's half. */
+  private readonly titleWeight = new Float64Array(BLOCK_SLOTS);
+  private readonly titleCount = new Uint32Array(BLOCK_SLOTS);
+  private readonly sums = new Float64Array(BLOCK_SLOTS);
+  private readonly isTouched = new Uint8Array(BLOCK_SLOTS);
+  private readonly touched = new Uint32Array(BLOCK_SLOTS);
+  /** By term: the most that it and those behind it add to the record's half in the block. */
+  private readonly rest: Float64Array;
+  private seeds = new Set<number>();
 
   constructor(
     private readonly index: IndexFile,
@@ -522,116 +650,124 @@ class WeightedSearch {
     private readonly scope: Statistics<number>,
     private readonly best: Best,
     private readonly isOut: (slot: number) => boolean,
-    /** By slot, all 0 before and after. */
-    private readonly bounds: Float64Array,
   ) {
-    const { postingStart } = index;
-    this.terms = [...query.weights]
-      .map(([number, weight]): Term => {
-        return { number, weight, start: postingStart[number]!, end: postingStart[number + 1]! };
-      })
-      .filter(({ start, end }) => end > start)
-      .sort((a, b) => b.weight - a.weight);
+    const { postings, postingStart, titles, titleStart } = index;
+    const weights = [...query.weights].sort(([, a], [, b]) => b - a);
+    this.terms = weights.map(
+      ([number, weight]) => new Term(number, weight, postings, postingStart, SLOT_SHIFT),
+    );
+    this.titles = weights.map(([number, weight]) => new Term(number, weight, titles, titleStart, 0));
+    this.rest = new Float64Array(this.terms.length + 1);
   }
 
   run(): void {
-    const { best, terms } = this;
-    // rest[n]: what a record scores at most that has only the terms from the n-th on.
-    const rest = new Float64Array(terms.length + 1);
-    for (let n = terms.length - 1; n >= 0; n--)
-      rest[n] = rest[n + 1]! + (terms[n]!.weight / this.query.known) * ROUNDING;
-    let n = 0;
-    for (; n < terms.length && rest[n]! >= best.floor; n++) {
-      this.addAll(terms[n]!);
-      this.scoreFirst(best.k);
-    }
-    let candidates = this.above(best.floor - rest[n]!, this.touched.subarray(0, this.touchedCount)).sort();
-    for (; n < terms.length; n++) {
-      this.addTo(candidates, terms[n]!);
-      candidates = this.above(best.floor - rest[n + 1]!, candidates);
-    }
-    this.scoreAll(candidates);
-    for (let n = 0; n < this.touchedCount; n++) this.bounds[this.touched[n]!] = 0;
+    const seeds = seedSlots(this.index, this.terms, this.best.k);
+    for (const slot of seeds) this.score(slot);
+    this.seeds = seeds;
+    forEachBlock(this.index, (first, last) => this.visit(first, last));
   }
 
-  /** What one posting adds to a bound: `share` for the title, less for the record the longer it is. */
-  private addAll({ start, end, weight }: Term): void {
-    const { postings, length } = this.index;
-    const { bounds } = this;
-    const share = weight / (2 * this.query.known);
+  private visit(first: number, last: number): true {
+    const { terms, titles, touched, isTouched, best } = this;
+    const essential = this.essentialFor(first);
+    let count = this.addTitles(first, last);
+    for (let n = 0; n < essential; n++) count = this.addRecords(terms[n]!, count, first, last);
+    for (let n = 0; n < count; n++) {
+      const place = touched[n]!;
+      const bound = this.titleBound(first + place, place) + this.sums[place]!;
+      if ((bound + this.rest[essential]!) * ROUNDING >= best.floor)
+        this.look(first + place, bound, essential, first, last);
+      isTouched[place] = 0;
+      this.sums[place] = 0;
+      this.titleWeight[place] = 0;
+      this.titleCount[place] = 0;
+    }
+    for (const term of terms) term.leave();
+    for (const term of titles) term.leave();
+    return true;
+  }
+
+  private essentialFor(first: number): number {
+    const { terms, rest, index, best } = this;
+    const k = saturationOf(index.size[first]!, this.scope.averageLength);
+    let essential = terms.length;
+    rest[essential] = 0;
+    for (let n = terms.length - 1; n >= 0; n--) {
+      const f = index.peak[terms[n]!.number]!;
+      rest[n] = rest[n + 1]! + this.shareOf(terms[n]!) * (f === COUNT_MASK ? 1 : f / (f + k));
+      if (rest[n]! * ROUNDING < best.floor) essential = n;
+    }
+    return essential;
+  }
+
+  private shareOf({ weight }: Term): number {
+    return weight / (2 * this.query.known);
+  }
+
+  private addTitles(first: number, last: number): number {
+    const { titleWeight, titleCount, isTouched, touched, index } = this;
+    let count = 0;
+    for (const term of this.titles) {
+      const [start, end] = term.enter(first, last);
+      for (let at = start; at < end; at++) {
+        const place = index.titles[at]! - first;
+        if (isTouched[place] === 0) {
+          isTouched[place] = 1;
+          touched[count++] = place;
+        }
+        titleWeight[place]! += term.weight;
+        titleCount[place]!++;
+      }
+    }
+    return count;
+  }
+
+  private addRecords(term: Term, touchedCount: number, first: number, last: number): number {
+    const { sums, isTouched, touched, index } = this;
+    const { postings, length } = index;
+    const share = this.shareOf(term);
     // K = base + slope · length.
     const base = saturationOf(0, this.scope.averageLength);
     const slope = saturationOf(1, this.scope.averageLength) - base;
-    const touched = this.reserve(end - start);
-    let count = this.touchedCount;
+    const [start, end] = term.enter(first, last);
+    let count = touchedCount;
     for (let at = start; at < end; at++) {
       const posting = postings[at]!;
       const f = posting & COUNT_MASK;
       if (f === 0) continue;
       const slot = posting >>> SLOT_SHIFT;
-      const covered = f === COUNT_MASK ? 1 : f / (f + base + slope * length[slot]!);
-      const bound = bounds[slot]!;
-      if (bound === 0) touched[count++] = slot;
-      bounds[slot] = bound + share * ((posting & IN_HEAD) === 0 ? covered : covered + 1);
+      const place = slot - first;
+      if (isTouched[place] === 0) {
+        isTouched[place] = 1;
+        touched[count++] = place;
+      }
+      sums[place]! += f === COUNT_MASK ? share : (share * f) / (f + base + slope * length[slot]!);
     }
-    this.touchedCount = count;
+    return count;
   }
 
-  private reserve(more: number): Uint32Array {
-    if (this.touchedCount + more > this.touched.length) {
-      const grown = new Uint32Array(Math.max(this.touchedCount + more, this.touched.length * 2));
-      grown.set(this.touched.subarray(0, this.touchedCount));
-      this.touched = grown;
-    }
-    return this.touched;
+  private titleBound(slot: number, place: number): number {
+    const weight = this.titleWeight[place]!;
+    if (weight === 0) return 0;
+    const others = this.index.headStart[slot + 1]! - this.index.headStart[slot]! - this.titleCount[place]!;
+    return ((weight / this.query.known) * (weight / (weight + others * Math.LN2))) / 2;
   }
 
-  /** The same for slots in ascending order only. */
-  private addTo(slots: Uint32Array, { start, end, weight }: Term): void {
-    const { postings, length } = this.index;
-    const share = weight / (2 * this.query.known);
-    const isDense = slots.length * SEARCH_COST > end - start;
-    let at = start;
-    for (let n = 0; n < slots.length && at < end; n++) {
-      const slot = slots[n]!;
-      if (isDense) while (at < end && postings[at]! >>> SLOT_SHIFT < slot) at++;
-      else at = lowerBound(postings, slot * 256, at, end);
-      const posting = at < end ? postings[at]! : 0;
-      const f = posting & COUNT_MASK;
-      if (posting >>> SLOT_SHIFT !== slot || f === 0) continue;
-      const covered = f === COUNT_MASK ? 1 : f / (f + saturationOf(length[slot]!, this.scope.averageLength));
-      this.bounds[slot]! += share * ((posting & IN_HEAD) === 0 ? covered : covered + 1);
+  /** Adds what the other terms have for a record, as long as it can get in; scores it if it still can in the end. */
+  private look(slot: number, found: number, essential: number, first: number, last: number): void {
+    const { terms, rest, best, index } = this;
+    const k = saturationOf(index.length[slot]!, this.scope.averageLength);
+    let bound = found;
+    for (let n = essential; n < terms.length; n++) {
+      if ((bound + rest[n]!) * ROUNDING < best.floor) return;
+      const f = terms[n]!.valueAt(slot, first, last) & COUNT_MASK;
+      if (f > 0) bound += this.shareOf(terms[n]!) * (f === COUNT_MASK ? 1 : f / (f + k));
     }
-  }
-
-  private above(floor: number, slots: Uint32Array): Uint32Array {
-    return slots.filter((slot) => this.bounds[slot]! * ROUNDING >= floor);
-  }
-
-  /** Scores the `wanted` most promising slots early, so that every further term is held against a higher floor. */
-  private scoreFirst(wanted: number): void {
-    const first = new Best(wanted);
-    for (let n = 0; n < this.touchedCount; n++) {
-      const slot = this.touched[n]!;
-      const score = this.bounds[slot]!;
-      if (score > first.floor) first.offer({ score, offset: slot, found: slot });
-    }
-    for (const { offset: slot } of first.kept) this.score(slot);
-  }
-
-  private scoreAll(candidates: Uint32Array): void {
-    const { bounds, best } = this;
-    const open = candidates.filter((slot) => bounds[slot]! * ROUNDING >= best.floor);
-    for (const slot of open.sort((a, b) => bounds[b]! - bounds[a]!)) {
-      if (bounds[slot]! * ROUNDING < best.floor) return;
-      this.score(slot);
-    }
+    if (bound * ROUNDING >= best.floor) this.score(slot);
   }
 
   private score(slot: number): void {
-    if (this.bounds[slot]! < 0) return;
-    this.bounds[slot] = SPENT;
-    if (this.isOut(slot)) return;
+    if (this.isOut(slot) || this.seeds.has(slot)) return;
     const score = weightedScore(this.query, slotRecord(this.index, slot), this.scope);
     this.best.offer({ score, offset: this.index.offset[slot]!, found: slot });
   }
@@ -673,10 +809,10 @@ interface Change {
   appended: Appended[];
 }
 
-class IndexedCorpus implements OpenCorpus {
+/** A corpus that answers from `index`, which is believed, and from what stands behind its covered bytes. */
+export class IndexedCorpus implements OpenCorpus {
   /** Set once the index has turned out to be stale. */
   private scanned: OpenCorpus | null = null;
-  private readonly bounds: Float64Array;
 
   private constructor(
     readonly path: string,
@@ -685,9 +821,7 @@ class IndexedCorpus implements OpenCorpus {
     private readonly tail: Tail,
     /** Slots that a line of the tail supersedes. */
     private readonly superseding: Map<number, IndexedRecord>,
-  ) {
-    this.bounds = new Float64Array(ranker === "weighted" ? index.header.slots : 0);
-  }
+  ) {}
 
   /** @throws StaleIndex */
   static async over(path: string, index: IndexFile, ranker: Ranker): Promise<IndexedCorpus> {
@@ -749,9 +883,8 @@ class IndexedCorpus implements OpenCorpus {
     }
     const isOut = (slot: number): boolean => change.out.has(slot);
     const numberedScope = { ...scope, df: scope.dfOf };
-    if (ranker === "jaccard") rankPlain(index, plain, best, isOut);
-    else if (query.known > 0)
-      new WeightedSearch(index, numbers, numberedScope, best, isOut, this.bounds).run();
+    if (ranker === "jaccard") new PlainSearch(index, plain, best, isOut).run();
+    else if (query.known > 0) new WeightedSearch(index, numbers, numberedScope, best, isOut).run();
     return this.retrievalOf(best.kept, { query, numbers, minCoverage: options.minCoverage });
   }
 

@@ -1,0 +1,409 @@
+import { describe, expect, test } from "bun:test";
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+
+import { IndexedCorpus, indexPath, openIndexed, readIndex } from "../../scripts/distillation/corpus_index.ts";
+import { RANKERS, scanCorpus } from "../../scripts/distillation/replay.ts";
+import type { OpenCorpus, Playbook, Ranker, RetrieveOptions } from "../../scripts/distillation/replay.ts";
+import { jsonl, playbook, run, seeded, temporaryFolder, writeFile } from "./support.ts";
+
+const WORDS =
+  "disk pods pod kube_state maxWalSize lag 503 v2 tls nodes KubeletDown inode dns \u212aelvin \u0130stanbul status the 漢字 ü".split(
+    " ",
+  );
+
+/** Everything that a test needs to put one corpus to the index and to the scan. */
+function place(text: string | Uint8Array) {
+  const root = temporaryFolder();
+  const corpusPath = writeFile(join(root, "corpus.jsonl"), text);
+  return { root, corpusPath, index: indexPath({ root, corpusPath }) };
+}
+
+type Place = ReturnType<typeof place>;
+
+async function indexed({ root, corpusPath }: Place, ranker: Ranker = "weighted") {
+  const warnings: string[] = [];
+  const corpus = await openIndexed({ root, corpusPath }, ranker, { warn: (line) => warnings.push(line) });
+  return { corpus, warnings };
+}
+
+async function scanned({ corpusPath }: Place, ranker: Ranker = "weighted") {
+  const warnings: string[] = [];
+  const corpus = await scanCorpus(corpusPath, ranker, (line) => warnings.push(line));
+  return { corpus, warnings };
+}
+
+const OPTIONS: RetrieveOptions = { topK: 8, minCoverage: 0 };
+
+const kept = ({ index }: Place) => ({ ino: statSync(index).ino, mtimeMs: statSync(index).mtimeMs });
+
+const leftovers = ({ index }: Place): string[] =>
+  readdirSync(dirname(index)).filter((name) => !name.endsWith(".bin"));
+
+/** The scan is the oracle: whatever it says of these tasks, the index says too, to the bit. */
+async function expectSame(at: Place, ranker: Ranker, asked: { task: string; options: RetrieveOptions }[]) {
+  const [index, scan] = [await indexed(at, ranker), await scanned(at, ranker)];
+  expect(index.corpus?.answeredBy).toBe("index");
+  expect(index.warnings).toEqual(scan.warnings);
+  expect(countsOf(index.corpus!)).toEqual(countsOf(scan.corpus));
+  for (const { task, options } of asked) {
+    expect(await index.corpus!.retrieve(task, options)).toEqual(await scan.corpus.retrieve(task, options));
+  }
+  expect(index.corpus!.answeredBy).toBe("index");
+  expect(hashOf(index.corpus!, at)).toEqual(index.corpus!.parts);
+}
+
+const countsOf = ({ size, skipped, superseded }: OpenCorpus) => ({ size, skipped, superseded });
+
+/** The corpus' parts, hashed anew. */
+function hashOf({ parts }: OpenCorpus, { corpusPath }: Place): OpenCorpus["parts"] {
+  const bytes = readFileSync(corpusPath);
+  let end = 0;
+  const hashed = parts.map((part) => {
+    const text = bytes.subarray(end, (end += part.bytes));
+    return {
+      bytes: part.bytes,
+      sha256: new Bun.CryptoHasher("sha256").update(text).digest("hex"),
+    };
+  });
+  expect(end).toBe(bytes.length);
+  return hashed;
+}
+
+/** A corpus with everything that a line can be: ties, repeats, later lines with an id, bad and blank lines, CRLF, a BOM. */
+function oddCorpus(random: () => number, from = 0): string {
+  const words = (most: number): string =>
+    Array.from(
+      { length: 1 + Math.floor(random() * most) },
+      () => WORDS[Math.floor(random() * WORDS.length)],
+    ).join(" ");
+  const line = (n: number): string => {
+    const dice = random();
+    if (dice < 0.08) return ["", "  ", "{nope", "[1]", '{"id":"x","title":"t"}'][Math.floor(random() * 5)]!;
+    const id = dice < 0.2 ? `p${Math.floor(random() * 20)}` : `p${from + n}`;
+    const content = dice > 0.95 ? `${words(3)} ${"pods ".repeat(60 + Math.floor(random() * 10))}` : words(12);
+    const record = playbook({
+      id,
+      title: words(3),
+      content,
+      tags: [words(1)],
+      source_run_id: n % 5 === 0 ? "" : `run:${n % 4}`,
+      success_score: n % 7 === 0 ? "rejected" : "accepted",
+    });
+    return `${dice > 0.9 ? "\ufeff" : ""}${JSON.stringify(record)}`;
+  };
+  const ends = ["\n", "\r\n"];
+  return Array.from(
+    { length: 10 + Math.floor(random() * 20) },
+    (_, n) => line(n) + ends[Math.floor(random() * 2)],
+  ).join("");
+}
+
+function oddTasks(random: () => number): { task: string; options: RetrieveOptions }[] {
+  const task = (): string =>
+    Array.from(
+      { length: 1 + Math.floor(random() * 8) },
+      () => [...WORDS, "stranger"][Math.floor(random() * 20)],
+    ).join(" ");
+  return [
+    { task: task(), options: OPTIONS },
+    { task: task(), options: { topK: 1, minCoverage: 0.5 } },
+    { task: task(), options: { topK: 100, minCoverage: 0 } },
+    { task: task(), options: { ...OPTIONS, excludeIds: ["p1", "p3", "nobody"] } },
+    { task: task(), options: { ...OPTIONS, excludeSourceRunIds: ["run:1", "run:2", ""] } },
+    { task: "xylophone", options: OPTIONS },
+  ];
+}
+
+const SEEDS = Array.from({ length: 25 }, (_, seed) => seed);
+const torn = JSON.stringify(playbook({ id: "p2", title: "disk" })).slice(0, 30);
+
+describe("openIndexed", () => {
+  test.each(RANKERS)("says what the scan says, before and after appends (%s)", async (ranker) => {
+    for (const seed of SEEDS) {
+      const random = seeded(seed);
+      const at = place(oddCorpus(random) + jsonl([playbook({ id: "last" })]));
+      await expectSame(at, ranker, oddTasks(random));
+      const built = kept(at);
+      appendFileSync(at.corpusPath, oddCorpus(random, 30));
+      await expectSame(at, ranker, oddTasks(random));
+      appendFileSync(at.corpusPath, torn);
+      await expectSame(at, ranker, oddTasks(random));
+      expect(kept(at)).toEqual(built);
+    }
+  });
+
+  test.each(RANKERS)("says what the scan says after folds (%s)", async (ranker) => {
+    const random = seeded(7);
+    const at = place(oddCorpus(random));
+    const filler = `${"x y ".repeat(70_000)}\n`;
+    for (let fold = 0; fold < 4; fold++) {
+      await expectSame(at, ranker, oddTasks(random));
+      const built = kept(at);
+      appendFileSync(
+        at.corpusPath,
+        oddCorpus(random, 30 * fold) + jsonl([playbook({ id: `big${fold}`, content: filler })]),
+      );
+      await expectSame(at, ranker, oddTasks(random));
+      expect(kept(at)).not.toEqual(built);
+    }
+    expect((await readIndex(at.index))!.header.segments.length).toBeLessThan(4);
+  });
+
+  test.each(RANKERS)("says what the scan says over many blocks and segments (%s)", async (ranker) => {
+    const random = seeded(3);
+    const words = (count: number): string =>
+      Array.from({ length: count }, () => `w${Math.floor(random() ** 3 * 400)}`).join(" ");
+    const records = (from: number, count: number): string =>
+      jsonl(
+        Array.from({ length: count }, (_, n) =>
+          playbook({ id: `r${from + n}`, title: words(3), content: words(3 + (n % 9)) }),
+        ),
+      );
+    const at = place(records(0, 7000));
+    await indexed(at);
+    appendFileSync(at.corpusPath, records(7000, 1700));
+    const asked = Array.from({ length: 12 }, (_, n) => ({
+      task: words(1 + n),
+      options: { ...OPTIONS, topK: 1 + 3 * n },
+    }));
+    await expectSame(at, ranker, asked);
+    expect((await readIndex(at.index))!.header.segments.length).toBe(2);
+  });
+
+  test("builds the same bytes again", async () => {
+    const text = oddCorpus(seeded(1));
+    const at = place(text);
+    await indexed(at);
+    const first = readFileSync(at.index);
+    writeFileSync(at.index, "");
+    await indexed(at);
+    expect(readFileSync(at.index).equals(first)).toBe(true);
+  });
+
+  test("leaves it to the scan where there is no playbook", async () => {
+    for (const text of ["", "\n", "nope\n", torn]) expect((await indexed(place(text))).corpus).toBeNull();
+  });
+});
+
+const A = playbook({ id: "a", title: "disk full", content: "disk disk full" });
+const B = playbook({ id: "b", title: "clock skew", content: "clock" });
+const CHANGED = { ...A, title: "tape full" };
+
+/** A corpus longer than the windows that are hashed, with A somewhere between two of them. */
+function longCorpus(): { records: Playbook[]; before: number } {
+  const filler = (n: number): Playbook => playbook({ id: `f${n}`, content: "lorem ipsum ".repeat(60) });
+  const records = Array.from({ length: 400 }, (_, n) => filler(n));
+  const window = (jsonl(records).length - 4096) / 15;
+  const before = records.findIndex((_, n) => jsonl(records.slice(0, n)).length > 3 * window + 6000);
+  records.splice(before, 0, A);
+  return { records, before };
+}
+
+describe("a corpus that has changed", () => {
+  const changes: [string, (at: Place) => void][] = [
+    ["rewritten at its size", ({ corpusPath }) => writeFileSync(corpusPath, jsonl([CHANGED, B]))],
+    [
+      "rewritten at its size, with its old time",
+      ({ corpusPath }) => {
+        const { atime, mtime } = statSync(corpusPath);
+        writeFileSync(corpusPath, jsonl([CHANGED, B]));
+        utimesSync(corpusPath, atime, mtime);
+      },
+    ],
+    [
+      "replaced by another file",
+      ({ corpusPath }) => {
+        writeFileSync(`${corpusPath}.new`, jsonl([CHANGED, B]));
+        renameSync(`${corpusPath}.new`, corpusPath);
+      },
+    ],
+    ["cut", ({ corpusPath }) => writeFileSync(corpusPath, jsonl([CHANGED]))],
+    ["rewritten and longer", ({ corpusPath }) => writeFileSync(corpusPath, jsonl([CHANGED, B, A]))],
+  ];
+  test.each(changes)("is indexed anew when %s", async (_, change) => {
+    const at = place(jsonl([A, B]));
+    await indexed(at);
+    change(at);
+    await expectSame(at, "weighted", [{ task: "tape and disk full", options: OPTIONS }]);
+    expect(leftovers(at)).toEqual([]);
+  });
+
+  test("is never quoted from an index that does not know a record's new text", async () => {
+    const { records, before } = longCorpus();
+    const at = place(jsonl(records));
+    await indexed(at);
+    records[before] = CHANGED;
+    writeFileSync(at.corpusPath, jsonl([...records, B]));
+    const { corpus } = await indexed(at);
+    const hits = (await corpus!.retrieve("disk full", OPTIONS)).hits;
+    expect(hits[0]!.playbook).toEqual(CHANGED);
+    expect(corpus!.answeredBy).toBe("scan");
+  });
+
+  test("is found out by a fold wherever it was changed", async () => {
+    const { records, before } = longCorpus();
+    const at = place(jsonl(records));
+    await indexed(at);
+    records[before] = CHANGED;
+    const long = playbook({ id: "long", content: "word ".repeat(60_000) });
+    writeFileSync(at.corpusPath, jsonl([...records, long]));
+    await expectSame(at, "weighted", [{ task: "disk full tape", options: OPTIONS }]);
+  });
+});
+
+describe("an index file", () => {
+  const damages: [string, (bytes: Buffer) => Uint8Array][] = [
+    ["empty", () => Buffer.alloc(0)],
+    ["cut", (bytes) => bytes.subarray(0, bytes.length - 100)],
+    ["only begun", (bytes) => bytes.subarray(0, 40)],
+    ["of another version", (bytes) => (bytes.writeUInt32LE(99, 8), bytes)],
+    ["foreign", (bytes) => Buffer.from("#!/bin/sh\n".repeat(bytes.length / 10))],
+    ["damaged in its header", (bytes) => (bytes.write("9", bytes.length - 60), bytes)],
+    ["all zeros at the end", (bytes) => bytes.fill(0, bytes.length - 200)],
+  ];
+  test.each(damages)("is not believed and replaced when %s", async (_, damage) => {
+    const at = place(jsonl([A, B]));
+    await indexed(at);
+    writeFileSync(at.index, damage(readFileSync(at.index)));
+    await expectSame(at, "weighted", [{ task: "disk full", options: OPTIONS }]);
+  });
+
+  test("is not believed for another corpus", async () => {
+    const at = place(jsonl([A, B]));
+    const other = place(jsonl([CHANGED, B]));
+    await indexed(at);
+    await indexed(other);
+    writeFileSync(at.index, readFileSync(other.index));
+    await expectSame(at, "weighted", [{ task: "disk full", options: OPTIONS }]);
+  });
+
+  test("that cannot be written costs one line of warning", async () => {
+    const root = temporaryFolder();
+    const corpusPath = writeFile(join(root, "corpus.jsonl"), jsonl([A, B]));
+    writeFile(join(root, "data"), "in the way");
+    const warnings: string[] = [];
+    const corpus = await openIndexed({ root, corpusPath }, "weighted", {
+      warn: (line) => warnings.push(line),
+    });
+    expect(corpus).toBeNull();
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /index-[0-9a-f]{16}\.bin: the index cannot be written \(ENOTDIR\), so the whole corpus is read\./,
+      ),
+    ]);
+  });
+
+  test("is built by several at once without harm", async () => {
+    const at = place(oddCorpus(seeded(5)));
+    const asked = oddTasks(seeded(6));
+    await Promise.all(Array.from({ length: 4 }, () => expectSame(at, "weighted", asked)));
+    expect(leftovers(at)).toEqual([]);
+  });
+
+  test("that was interrupted leaves nothing behind", async () => {
+    const at = place(jsonl([A, B]));
+    const warnings: string[] = [];
+    const signal = AbortSignal.abort();
+    const hooks = { warn: (line: string) => warnings.push(line), signal };
+    expect(await openIndexed(at, "weighted", hooks)).toBeNull();
+    expect(warnings).toEqual([`${at.corpusPath}: interrupted while it was being indexed.`]);
+    expect(readdirSync(dirname(at.index))).toEqual([]);
+  });
+
+  test("sweeps up after a builder that was killed, and leaves others alone", async () => {
+    const at = place(jsonl([A, B]));
+    const dead = Bun.spawnSync(["true"]).pid;
+    writeFile(`${at.index}.${dead}-x.tmp`, "torn");
+    writeFile(`${at.index}.${process.pid}-x.tmp`, "still at work");
+    await indexed(at);
+    expect(existsSync(`${at.index}.${dead}-x.tmp`)).toBe(false);
+    expect(existsSync(`${at.index}.${process.pid}-x.tmp`)).toBe(true);
+  });
+});
+
+describe("IndexedCorpus", () => {
+  test.each(RANKERS)("answers from beyond 2^31 bytes (%s)", async (ranker) => {
+    const at = place(jsonl([A, B]));
+    await indexed(at);
+    const index = (await readIndex(at.index))!;
+    const shift = 2 ** 31 + 12_345;
+    const far = join(at.root, "far.jsonl");
+    const file = openSync(far, "w");
+    ftruncateSync(file, shift);
+    writeSync(file, jsonl([A, B, CHANGED]), shift);
+    closeSync(file);
+    const moved = {
+      ...index,
+      offset: index.offset.map((offset) => offset + shift),
+      header: {
+        ...index.header,
+        corpus: { ...index.header.corpus, covered: index.header.corpus.covered + shift },
+      },
+    };
+    const corpus = await IndexedCorpus.over(far, moved, ranker);
+    const scan = await scanned(place(jsonl([A, B, CHANGED])), ranker);
+    for (const task of ["disk full", "clock tape", "full"])
+      expect(await corpus.retrieve(task, OPTIONS)).toEqual(await scan.corpus.retrieve(task, OPTIONS));
+  });
+});
+
+describe("distill retrieve and replay", () => {
+  test("print the same with the index as without", async () => {
+    const records = Array.from({ length: 300 }, (_, n) =>
+      playbook({ id: `p${n}`, title: `disk ${n}`, content: `disk full on host ${n}\n`.repeat(20) }),
+    );
+    const [large, small] = [place(jsonl(records)), place(jsonl(records.slice(0, 20)))];
+    const retrieve = async ({ root, corpusPath }: Place) =>
+      run(["retrieve", "--task", "disk full on 7", "--json", "--root", root, "--corpus", corpusPath]);
+    const hits = JSON.parse((await retrieve(large)).stdout).hits;
+    const scan = await (await scanned(large)).corpus.retrieve("disk full on 7", OPTIONS);
+    expect(hits.map((hit: { rag_id: string; score: number }) => [hit.rag_id, hit.score])).toEqual(
+      scan.hits.map(({ playbook: { id }, score }) => [id, score]),
+    );
+    await retrieve(small);
+    expect(existsSync(large.index)).toBe(true);
+    expect(existsSync(small.index)).toBe(false);
+  });
+
+  test("record by what the corpus was answered and in which parts it was hashed", async () => {
+    const content = "disk full\n".repeat(100);
+    const at = place(jsonl(Array.from({ length: 90 }, (_, n) => playbook({ id: `p${n}`, content }))));
+    const replay = async () => {
+      const args = ["--task", "disk full", "--root", at.root, "--corpus", at.corpusPath];
+      return JSON.parse((await run(["replay", "--dry-run", "--json", ...args])).stdout).corpus;
+    };
+    const sha256 = new Bun.CryptoHasher("sha256").update(readFileSync(at.corpusPath)).digest("hex");
+    const whole = {
+      path: "corpus.jsonl",
+      answered_by: "index",
+      records: 90,
+      skipped: 0,
+      superseded: 0,
+      sha256,
+      parts: null,
+    };
+    expect(await replay()).toEqual(whole);
+    const bytes = statSync(at.corpusPath).size;
+    appendFileSync(at.corpusPath, jsonl([B]));
+    const added = new Bun.CryptoHasher("sha256").update(jsonl([B])).digest("hex");
+    const parts = [
+      { bytes, sha256 },
+      { bytes: jsonl([B]).length, sha256: added },
+    ];
+    expect(await replay()).toEqual({ ...whole, records: 91, sha256: null, parts });
+  });
+});
