@@ -452,9 +452,11 @@ class Best {
 }
 
 /** Slots at a time: their sums stay in the cache, and bounds are looked at often enough. */
-const BLOCK_SLOTS = 2048;
+const BLOCK_SLOTS = 8192;
 /** Records of the rarest terms that are scored first, times K: the floor is high from the beginning. */
 const SEEDS = 8;
+/** A binary search takes about as long as reading so many postings in a row. */
+const SEARCH_COST = 16;
 /** A bound is computed in another order than a score, so it is widened by more than rounding can differ by. */
 const ROUNDING = 1 + 1e-9;
 
@@ -623,25 +625,41 @@ class PlainSearch {
   }
 }
 
+/** States of a place in a block: it has sums; and it can still get in. */
+const TOUCHED = 1;
+const OPEN = 2;
+/** The share of the floor that terms may make up in titles alone without being looked for there; the rest is the records'. */
+const TITLE_SLACK = 0.4;
+
 /**
  * `weighted` over the index, by the bound that replay.ts gives with the formula, and sharper ones:
  *   the record's half is summed up exactly from the postings; what a term can add to it in a block follows from its highest
  *   count and from the shortest record of the block (which has at least as many tokens as different ones);
  *   the title's half is at most W(A∩T) / W(A) · W(A∩T) / (W(A∩T) + u · ln 2), u the number of the title's other tokens,
  *   for no token weighs less than ln 2, and W is at least V.
- * Whatever has a token in its title is looked at; else as with Term. Who may get in is scored exactly, from the index alone.
+ * A record that has nothing but common terms, and none of the rarer ones in its title, stays below the floor: so the
+ * postings of the common ones are only looked up for records that something else has found, and of those in between only
+ * the titles are read. Who may get in is scored exactly, from the index alone.
  */
 class WeightedSearch {
   private readonly terms: Term[];
   private readonly titles: Term[];
   /** By place in the block: W(A∩T), how many tokens that are, and the sum of the record's half. */
   private readonly titleWeight = new Float64Array(BLOCK_SLOTS);
-  private readonly titleCount = new Uint32Array(BLOCK_SLOTS);
+  private readonly titleCount = new Int32Array(BLOCK_SLOTS);
   private readonly sums = new Float64Array(BLOCK_SLOTS);
   private readonly isTouched = new Uint8Array(BLOCK_SLOTS);
-  private readonly touched = new Uint32Array(BLOCK_SLOTS);
-  /** By term: the most that it and those behind it add to the record's half in the block. */
-  private readonly rest: Float64Array;
+  private readonly touched = new Int32Array(BLOCK_SLOTS);
+  private touchedCount = 0;
+  /** Those of the touched that can still get in. */
+  private readonly open = new Int32Array(BLOCK_SLOTS);
+  private openCount = 0;
+  /** By term, of it and those behind it: the most that they add to the record's half in the block; their weight. */
+  private readonly restOfRecord: Float64Array;
+  private readonly restOfTitle: Float64Array;
+  /** Terms whose postings are read in the block, and those whose titles are. */
+  private inRecords = 0;
+  private inTitles = 0;
   private seeds = new Set<number>();
 
   constructor(
@@ -657,7 +675,10 @@ class WeightedSearch {
       ([number, weight]) => new Term(number, weight, postings, postingStart, SLOT_SHIFT),
     );
     this.titles = weights.map(([number, weight]) => new Term(number, weight, titles, titleStart, 0));
-    this.rest = new Float64Array(this.terms.length + 1);
+    this.restOfRecord = new Float64Array(weights.length + 1);
+    this.restOfTitle = new Float64Array(weights.length + 1);
+    for (let n = weights.length - 1; n >= 0; n--)
+      this.restOfTitle[n] = this.restOfTitle[n + 1]! + weights[n]![1];
   }
 
   run(): void {
@@ -668,69 +689,80 @@ class WeightedSearch {
   }
 
   private visit(first: number, last: number): true {
-    const { terms, titles, touched, isTouched, best } = this;
-    const essential = this.essentialFor(first);
-    let count = this.addTitles(first, last);
-    for (let n = 0; n < essential; n++) count = this.addRecords(terms[n]!, count, first, last);
-    for (let n = 0; n < count; n++) {
-      const place = touched[n]!;
-      const bound = this.titleBound(first + place, place) + this.sums[place]!;
-      if ((bound + this.rest[essential]!) * ROUNDING >= best.floor)
-        this.look(first + place, bound, essential, first, last);
-      isTouched[place] = 0;
-      this.sums[place] = 0;
-      this.titleWeight[place] = 0;
-      this.titleCount[place] = 0;
+    const { terms, titles, touched } = this;
+    this.chooseEssential(first);
+    for (let n = 0; n < this.inRecords; n++) this.addRecords(terms[n]!, first, last);
+    for (let n = this.inRecords; n < this.inTitles; n++) this.addTitles(titles[n]!, first, last);
+    this.openCount = this.touchedCount;
+    this.open.set(touched.subarray(0, this.touchedCount));
+    this.narrow(first, this.inRecords);
+    for (let n = this.inRecords; n < terms.length && this.openCount > 0; n++) {
+      this.addToOpen(n, first, last);
+      this.narrow(first, n + 1);
     }
+    for (let n = 0; n < this.openCount; n++) this.score(first + this.open[n]!);
+    for (let n = 0; n < this.touchedCount; n++) this.clear(touched[n]!);
+    this.touchedCount = 0;
     for (const term of terms) term.leave();
     for (const term of titles) term.leave();
     return true;
   }
 
-  private essentialFor(first: number): number {
-    const { terms, rest, index, best } = this;
+  private clear(place: number): void {
+    this.isTouched[place] = 0;
+    this.sums[place] = 0;
+    this.titleWeight[place] = 0;
+    this.titleCount[place] = 0;
+  }
+
+  private chooseEssential(first: number): void {
+    const { terms, restOfRecord, restOfTitle, index, query } = this;
+    const floor = this.best.floor / ROUNDING;
+    this.inTitles = terms.length;
+    const titleOf = (n: number): number => restOfTitle[n]! / (2 * query.known);
+    while (this.inTitles > 0 && titleOf(this.inTitles - 1) < TITLE_SLACK * floor) this.inTitles--;
+    const slack = floor - titleOf(this.inTitles);
     const k = saturationOf(index.size[first]!, this.scope.averageLength);
-    let essential = terms.length;
-    rest[essential] = 0;
+    this.inRecords = terms.length;
     for (let n = terms.length - 1; n >= 0; n--) {
       const f = index.peak[terms[n]!.number]!;
-      rest[n] = rest[n + 1]! + this.shareOf(terms[n]!) * (f === COUNT_MASK ? 1 : f / (f + k));
-      if (rest[n]! * ROUNDING < best.floor) essential = n;
+      restOfRecord[n] = restOfRecord[n + 1]! + this.shareOf(terms[n]!) * (f === COUNT_MASK ? 1 : f / (f + k));
+      if (restOfRecord[n]! < slack) this.inRecords = n;
     }
-    return essential;
   }
 
   private shareOf({ weight }: Term): number {
     return weight / (2 * this.query.known);
   }
 
-  private addTitles(first: number, last: number): number {
-    const { titleWeight, titleCount, isTouched, touched, index } = this;
-    let count = 0;
-    for (const term of this.titles) {
-      const [start, end] = term.enter(first, last);
-      for (let at = start; at < end; at++) {
-        const place = index.titles[at]! - first;
-        if (isTouched[place] === 0) {
-          isTouched[place] = 1;
-          touched[count++] = place;
-        }
-        titleWeight[place]! += term.weight;
-        titleCount[place]!++;
+  private addTitles(term: Term, first: number, last: number): void {
+    const { titleWeight, titleCount, isTouched, touched } = this;
+    const { titles } = this.index;
+    const { weight } = term;
+    const [start, end] = term.enter(first, last);
+    let count = this.touchedCount;
+    for (let at = start; at < end; at++) {
+      const place = titles[at]! - first;
+      if (isTouched[place] === 0) {
+        isTouched[place] = OPEN;
+        touched[count++] = place;
       }
+      titleWeight[place]! += weight;
+      titleCount[place]!++;
     }
-    return count;
+    this.touchedCount = count;
   }
 
-  private addRecords(term: Term, touchedCount: number, first: number, last: number): number {
-    const { sums, isTouched, touched, index } = this;
-    const { postings, length } = index;
+  private addRecords(term: Term, first: number, last: number): void {
+    const { sums, titleWeight, titleCount, isTouched, touched } = this;
+    const { postings, length } = this.index;
+    const { weight } = term;
     const share = this.shareOf(term);
     // K = base + slope · length.
     const base = saturationOf(0, this.scope.averageLength);
     const slope = saturationOf(1, this.scope.averageLength) - base;
     const [start, end] = term.enter(first, last);
-    let count = touchedCount;
+    let count = this.touchedCount;
     for (let at = start; at < end; at++) {
       const posting = postings[at]!;
       const f = posting & COUNT_MASK;
@@ -738,32 +770,67 @@ class WeightedSearch {
       const slot = posting >>> SLOT_SHIFT;
       const place = slot - first;
       if (isTouched[place] === 0) {
-        isTouched[place] = 1;
+        isTouched[place] = OPEN;
         touched[count++] = place;
       }
       sums[place]! += f === COUNT_MASK ? share : (share * f) / (f + base + slope * length[slot]!);
+      if ((posting & IN_HEAD) === 0) continue;
+      titleWeight[place]! += weight;
+      titleCount[place]!++;
     }
-    return count;
+    this.touchedCount = count;
   }
 
-  private titleBound(slot: number, place: number): number {
-    const weight = this.titleWeight[place]!;
-    if (weight === 0) return 0;
-    const others = this.index.headStart[slot + 1]! - this.index.headStart[slot]! - this.titleCount[place]!;
-    return ((weight / this.query.known) * (weight / (weight + others * Math.LN2))) / 2;
+  /** Keeps the records open that can get in, whatever the terms from the n-th on add. */
+  private narrow(first: number, n: number): void {
+    const { open, sums, titleWeight, titleCount, isTouched, best } = this;
+    const { headStart } = this.index;
+    const perWeight = ROUNDING / (2 * this.query.known);
+    const from = Math.max(n, this.inTitles);
+    const floor = best.floor / ROUNDING - this.restOfRecord[n]!;
+    const rest = this.restOfTitle[from]!;
+    // Terms that may yet turn up in the title are not among its other tokens.
+    const more = this.terms.length - from;
+    let kept = 0;
+    for (let at = 0; at < this.openCount; at++) {
+      const place = open[at]!;
+      const weight = titleWeight[place]! + rest;
+      const needed = floor - sums[place]!;
+      // The title as if it had no other tokens comes first, since it takes no division.
+      let isOpen = weight * perWeight >= needed;
+      if (isOpen && weight > 0) {
+        const length = headStart[first + place + 1]! - headStart[first + place]!;
+        const others = Math.max(0, length - titleCount[place]! - more);
+        isOpen = ((weight * weight) / (weight + others * Math.LN2)) * perWeight >= needed;
+      }
+      if (isOpen) open[kept++] = place;
+      else isTouched[place] = TOUCHED;
+    }
+    this.openCount = kept;
   }
 
-  /** Adds what the other terms have for a record, as long as it can get in; scores it if it still can in the end. */
-  private look(slot: number, found: number, essential: number, first: number, last: number): void {
-    const { terms, rest, best, index } = this;
-    const k = saturationOf(index.length[slot]!, this.scope.averageLength);
-    let bound = found;
-    for (let n = essential; n < terms.length; n++) {
-      if ((bound + rest[n]!) * ROUNDING < best.floor) return;
-      const f = terms[n]!.valueAt(slot, first, last) & COUNT_MASK;
-      if (f > 0) bound += this.shareOf(terms[n]!) * (f === COUNT_MASK ? 1 : f / (f + k));
+  /** Adds what the n-th term has for the open records, by reading its postings or by looking them up, whichever is less. */
+  private addToOpen(n: number, first: number, last: number): void {
+    const term = this.terms[n]!;
+    const { postings, length } = this.index;
+    const { isTouched, open, sums } = this;
+    const share = this.shareOf(term);
+    const base = saturationOf(0, this.scope.averageLength);
+    const slope = saturationOf(1, this.scope.averageLength) - base;
+    const [start, end] = term.enter(first, last);
+    const isFew = this.openCount * SEARCH_COST < end - start;
+    const steps = isFew ? this.openCount : end - start;
+    for (let step = 0; step < steps; step++) {
+      const posting = isFew ? term.valueAt(first + open[step]!, first, last) : postings[start + step]!;
+      const slot = posting >>> SLOT_SHIFT;
+      const f = posting & COUNT_MASK;
+      if (f === 0 || isTouched[slot - first] !== OPEN) continue;
+      sums[slot - first]! += f === COUNT_MASK ? share : (share * f) / (f + base + slope * length[slot]!);
+      // Up to there titles have been read.
+      if (n < this.inTitles || (posting & IN_HEAD) === 0) continue;
+      this.titleWeight[slot - first]! += term.weight;
+      this.titleCount[slot - first]!++;
     }
-    if (bound * ROUNDING >= best.floor) this.score(slot);
   }
 
   private score(slot: number): void {
