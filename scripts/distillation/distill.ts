@@ -9,6 +9,8 @@ import { join, resolve } from "node:path";
 import { isatty } from "node:tty";
 import { parseArgs } from "node:util";
 
+import { calibrate } from "./calibrate.ts";
+import type { CalibrationLine, LabelledAnswer, Rate } from "./calibrate.ts";
 import {
   DEFAULT_ESCALATION_MODEL,
   DEFAULT_GATEWAY_URL,
@@ -18,15 +20,20 @@ import {
   DEFAULT_TEMPERATURE,
   DEFAULT_TIMEOUT_MS,
   DEFAULT_TOP_K,
+  DEFAULT_POLICY,
   describeHit,
   DistillError,
+  DOUBTFUL,
+  elsewhereIn,
   endpointsFor,
-  ground,
+  gate,
+  GATE_DEFAULTS,
   indexCorpus,
   isObject,
   isStringArray,
   loadCorpus,
   nameOf,
+  POLICIES,
   promptText,
   RANKERS,
   readJsonLines,
@@ -46,8 +53,10 @@ import type {
   Claim,
   CorpusIndex,
   Deps,
-  GroundingResult,
+  Elsewhere,
+  GateResult,
   ModelTarget,
+  Policy,
   Ranker,
   ReplayEvent,
   ReplayOptions,
@@ -197,6 +206,18 @@ const MODEL: Record<string, Option> = {
   "max-retries": { value: "N", help: `0 to 10, after a failed request (default: ${DEFAULT_MAX_RETRIES})` },
 };
 
+const GATE: Record<string, Option> = {
+  gate: {
+    value: "POLICY",
+    choices: POLICIES,
+    help: `what the gate insists on: ${POLICIES.join(", ")} (default: ${DEFAULT_POLICY})`,
+  },
+  threshold: {
+    value: "X",
+    help: `the score from which an answer is doubtful, 0 to 1 (default: ${DOUBTFUL})`,
+  },
+};
+
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
 export const COMMANDS: Record<string, Command> = {
@@ -209,6 +230,7 @@ export const COMMANDS: Record<string, Command> = {
       "no-retrieval": { help: "the baseline: ask the model without any playbook" },
       ...RETRIEVAL,
       ...MODEL,
+      ...GATE,
       json: { help: "print the record as appended instead of the answer" },
       "show-prompt": { help: "print the whole prompt to stderr" },
       quiet: { short: "q", help: "on stderr only errors and rejected answers" },
@@ -253,12 +275,16 @@ export const COMMANDS: Record<string, Command> = {
         value: "FILE",
         help: "many answers, JSONL {id, task, evidence, response}, - for standard input",
       },
-      json: { help: "JSON out (with --rows it always is)" },
+      calibrate: { help: "with --rows that have a label: what each threshold accepts and rejects wrongly" },
+      corpus: { value: "FILE", help: "playbooks in which a fact may stand elsewhere, JSONL (default: none)" },
+      ...GATE,
+      json: { help: "JSON out (with --rows it always is, but for --calibrate)" },
       ...HELP,
     },
     examples: [
       'distill gate --task "restart loop of web" --evidence runbook.md < answer.txt',
       "distill gate --rows answers.jsonl",
+      "distill gate --rows labelled.jsonl --calibrate",
     ],
     run: runGate,
   },
@@ -573,6 +599,13 @@ function retrieveOptions(flags: Flags): RetrieveOptions {
   };
 }
 
+function gateOptions(flags: Flags): { policy: Policy; doubtThreshold: number } {
+  return {
+    policy: flags.choice("gate", POLICIES, DEFAULT_POLICY),
+    doubtThreshold: flags.number("threshold", DOUBTFUL, { min: 0, max: 1, fraction: true }),
+  };
+}
+
 /** The one task of a command line. @throws DistillError where there is none, two, or an empty one. */
 async function taskOf(flags: Flags, io: Io): Promise<string> {
   const text = flags.text("task");
@@ -659,6 +692,7 @@ function replayOptions(flags: Flags, io: Io): ReplayOptions {
     localOnly: flags.on("local-only"),
     local: localTarget(flags, io),
     escalation: flags.on("allow-escalation") ? escalationTarget(flags, io) : null,
+    ...gateOptions(flags),
     sampling: {
       maxTokens: flags.number("max-tokens", DEFAULT_MAX_TOKENS, { min: 1, max: 1_000_000 }),
       temperature: flags.number("temperature", DEFAULT_TEMPERATURE, { min: 0, max: 2, fraction: true }),
@@ -835,7 +869,7 @@ function cutPromptLine({
 }
 
 /** What the gate looked up, in words. "Nothing to check" is said, never taken for grounded. */
-function groundingWords({ grounding, claims }: Pick<GroundingResult, "grounding" | "claims">): string {
+function groundingWords({ grounding, claims }: Pick<GateResult, "grounding" | "claims">): string {
   if (grounding === "nothing_to_check") return "nothing to check";
   const supported = claims.filter((claim) => claim.supported_by !== null).length;
   return `${grounding}: ${supported} of ${counted(claims.length, "fact")} found in the task or its evidence`;
@@ -969,14 +1003,18 @@ interface AnswerRow {
 
 async function runGate(flags: Flags, io: Io): Promise<number> {
   const file = flags.text("rows");
-  if (file === undefined) return gateOne(flags, io);
+  if (flags.on("calibrate") && file === undefined)
+    throw usage("--calibrate: needs rows with labels. Name them with --rows FILE.");
+  const judge = await judgeOf(flags, io);
+  if (file === undefined) return gateOne(judge, flags, io);
   if ((flags.text("task") ?? flags.text("task-file") ?? flags.texts("evidence")[0]) !== undefined) {
     throw usage("--rows goes without --task and --evidence: each row brings its own.");
   }
+  if (flags.on("calibrate")) return calibrateRows(file, judge, flags, io);
   let bad = 0;
   const warn = (message: string): void => (bad++, warner(io)(message));
   for await (const row of readRows(fileOf(file, io), toAnswerRow, warn)) {
-    if (!(await io.stdout(`${toJson(judged(row).result)}\n`))) return EXIT.accepted;
+    if (!(await io.stdout(`${toJson(rowOut(row, judge(row)))}\n`))) return EXIT.accepted;
   }
   return bad > 0 ? EXIT.input : EXIT.accepted;
 }
@@ -992,46 +1030,139 @@ function toAnswerRow(value: Record<string, unknown>): AnswerRow | string {
   return { id, task, evidence: texts, response };
 }
 
-function judged({ id, task, evidence, response }: AnswerRow): { result: object; grounding: GroundingResult } {
-  const sources = [
-    taskSource(task),
-    ...evidence.map((text, index) => recordSource(`evidence:${index}`, text)),
-  ];
-  const result = ground(response, sources);
-  const { grounding, score, claims, reason } = result;
-  const verdict = grounding === "ungrounded" ? "fail" : "pass";
-  const checks = [{ name: "ungrounded", passed: verdict === "pass", reason }];
-  return { result: { id, verdict, grounding, score, checks, claims }, grounding: result };
+type Judge = (row: AnswerRow) => GateResult;
+
+/** The gate as the flags set it; a corpus is read only where one is named. Without a model there is no form to insist on. */
+async function judgeOf(flags: Flags, io: Io): Promise<Judge> {
+  const { policy, doubtThreshold: threshold } = gateOptions(flags);
+  const corpus = flags.text("corpus");
+  const records = corpus === undefined ? [] : (await loadCorpus(resolve(io.cwd, corpus), warner(io))).records;
+  const elsewhere: Elsewhere | null = corpus === undefined ? null : elsewhereIn(records);
+  return ({ task, evidence, response }) => {
+    const sources = [
+      taskSource(task),
+      ...evidence.map((text, index) => recordSource(`evidence:${index}`, text)),
+    ];
+    return gate({
+      ...GATE_DEFAULTS,
+      answer: response,
+      sources,
+      policy,
+      threshold,
+      elsewhere,
+      without: "form",
+    });
+  };
 }
 
-async function gateOne(flags: Flags, io: Io): Promise<number> {
+function rowOut({ id }: AnswerRow, result: GateResult): object {
+  const { verdict, grounding, score, doubtful, checks, claims, version, policy, threshold } = result;
+  return { id, verdict, grounding, score, doubtful, checks, claims, version, policy, threshold };
+}
+
+async function gateOne(judge: Judge, flags: Flags, io: Io): Promise<number> {
   if (flags.text("task-file") === "-")
     throw usage("--task-file: standard input is the answer here. Name a file.");
   if (flags.texts("evidence").includes("-"))
     throw usage("--evidence: standard input is the answer here. Name a file.");
   const task = await taskOf(flags, io);
-  const evidence = await Promise.all(flags.texts("evidence").map((file) => readText(fileOf(file, io))));
+  const files = flags.texts("evidence");
+  const evidence = await Promise.all(files.map((file) => readText(fileOf(file, io))));
   const response = nonEmpty(
     await readText("-"),
     new DistillError("input", "standard input: the answer is empty."),
   );
-  const { result, grounding } = judged({ id: sha256(task).slice(0, 16), task, evidence, response });
-  const text = flags.on("json") ? `${toJson(result)}\n` : claimTable(grounding, flags.texts("evidence"));
+  const row = { id: sha256(task).slice(0, 16), task, evidence, response };
+  const result = judge(row);
+  const text = flags.on("json") ? `${toJson(rowOut(row, result))}\n` : gateReport(response, result, files);
   await io.stdout(forStdout(text, io));
-  return grounding.grounding === "ungrounded" ? EXIT.rejected : EXIT.accepted;
+  return result.verdict === "fail" ? EXIT.rejected : EXIT.accepted;
 }
 
-function claimTable(result: GroundingResult, files: string[]): string {
-  const { claims, grounding, score } = result;
-  const verdict = grounding === "ungrounded" ? "fail" : "pass";
-  const place = ({ supported_by }: Claim): string => {
+/** The verdict, the answer with unsupported facts marked, what the checks found, and where each fact stands. */
+function gateReport(
+  answer: string,
+  { verdict, checks, claims, ...result }: GateResult,
+  files: string[],
+): string {
+  const place = ({ supported_by, support_offset }: Claim): string => {
     if (supported_by === null) return "NOT FOUND";
-    return supported_by === "task" ? "task" : (files[Number(supported_by.split(":")[1])] ?? supported_by);
+    const [, file] = /^evidence:(\d+)$/.exec(supported_by) ?? [];
+    return `${file === undefined ? supported_by : files[Number(file)]} at ${support_offset}`;
   };
+  const found = checks.flatMap(({ passed, name, severity, reason }) =>
+    passed ? [] : `  ${severity.padEnd(4)} ${name}: ${reason}`,
+  );
   const rows = claims.map(
     (claim) => `  ${claim.kind.padEnd(10)} ${claim.text.replaceAll(/\s+/g, " ")}  <- ${place(claim)}`,
   );
-  return [`${verdict} (${groundingWords(result)}; doubt ${score.toFixed(2)})`, ...rows, ""].join("\n");
+  const doubt = `${result.doubtful ? "doubtful, " : ""}score ${result.score.toFixed(2)}`;
+  const head = `${verdict} (${groundingWords({ ...result, claims })}; ${doubt})`;
+  return `${[head, ...found, "", marked(answer.trimEnd(), claims), "", ...rows].join("\n").trimEnd()}\n`;
+}
+
+/** The answer with ⟪ ⟫ around every fact that stands nowhere. */
+function marked(answer: string, claims: Claim[]): string {
+  let text = "";
+  let from = 0;
+  for (const { offset, text: fact, support } of claims) {
+    if (support !== "nowhere") continue;
+    text += `${answer.slice(from, offset)}⟪${fact}⟫`;
+    from = offset + fact.length;
+  }
+  return text + answer.slice(from);
+}
+
+async function calibrateRows(file: string, judge: Judge, flags: Flags, io: Io): Promise<number> {
+  let bad = 0;
+  const warn = (message: string): void => (bad++, warner(io)(message));
+  const answers: LabelledAnswer[] = [];
+  const toLabelled = (value: Record<string, unknown>): LabelledAnswer | string =>
+    toLabelledAnswer(value, judge);
+  for await (const answer of readRows(fileOf(file, io), toLabelled, warn)) answers.push(answer);
+  const { doubtThreshold } = gateOptions(flags);
+  const lines = calibrate(answers, doubtThreshold);
+  const text = flags.on("json")
+    ? lines.map((line) => `${toJson(line)}\n`).join("")
+    : calibrationTable(lines, answers);
+  await io.stdout(text);
+  return bad > 0 ? EXIT.input : EXIT.accepted;
+}
+
+const GOOD_LABELS = ["supported", "accept", "accepted", "good"];
+const BAD_LABELS = ["hallucinated", "reject", "rejected", "bad"];
+
+/** A row to judge, or one that was: a line of the log, or of what `gate --rows` printed, with a label added. */
+function toLabelledAnswer(value: Record<string, unknown>, judge: Judge): LabelledAnswer | string {
+  const { label } = value;
+  if (typeof label !== "string" || ![...GOOD_LABELS, ...BAD_LABELS].includes(label))
+    return `"label" must be ${GOOD_LABELS.join(", ")}, or ${BAD_LABELS.join(", ")} (got ${shown(label)}).`;
+  const isGood = GOOD_LABELS.includes(label);
+  const judged = isObject(value.gate) ? value.gate : value;
+  if (typeof judged.score === "number" && typeof judged.verdict === "string")
+    return { isGood, score: judged.score, failed: judged.verdict !== "pass" };
+  const row = toAnswerRow({ id: "", ...value });
+  if (typeof row === "string") return row;
+  const { score, verdict } = judge(row);
+  return { isGood, score, failed: verdict === "fail" };
+}
+
+function calibrationTable(lines: CalibrationLine[], answers: LabelledAnswer[]): string {
+  const good = answers.filter((answer) => answer.isGood).length;
+  const rate = ({ count, of, low, high }: Rate): string => {
+    const share = of === 0 ? "-" : `${(100 * (count / of)).toFixed(1)} %`;
+    return `${share.padStart(7)}  [${(100 * low).toFixed(1).padStart(4)}, ${(100 * high).toFixed(1).padStart(5)}]`;
+  };
+  const rows = lines.map(
+    ({ threshold, is_default, false_accept, false_reject }) =>
+      `${is_default ? "*" : " "} ${threshold.toFixed(2)}   ${rate(false_accept)}   ${rate(false_reject)}`,
+  );
+  return `${good} good and ${answers.length - good} bad answers. An answer is rejected where a check fails it or its score
+reaches the threshold; in brackets the 95 % Wilson interval. * is the threshold in use.
+
+threshold  false accepts            false rejects
+${rows.join("\n")}
+`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ function fold(text: string): string {
 // Where the answer's code is, and what part each word of a command line plays. Only shell-like lines have
 // commands: in YAML, JSON, SQL or a program plain words are no facts; identifiers, paths and numbers are.
 
-interface Span {
+export interface Span {
   start: number;
   end: number;
 }
@@ -149,7 +149,9 @@ interface Scene {
   code: CodeRegion[];
   /** The part a plain word plays, by its offset. */
   roles: Map<number, Role>;
-  /** Simple commands whose head is a utility every shell has: their arguments say little. */
+  /** Simple commands, from executable to end, without what they are piped into. */
+  commands: Span[];
+  /** Those whose head is a utility every shell has: their arguments say little. */
   everyday: Span[];
 }
 
@@ -159,7 +161,7 @@ function spanAt<S extends Span>(spans: S[], offset: number): S | undefined {
 }
 
 function setScene(text: string): Scene {
-  const scene: Scene = { text, code: codeRegions(text), roles: new Map(), everyday: [] };
+  const scene: Scene = { text, code: codeRegions(text), roles: new Map(), commands: [], everyday: [] };
   for (const region of scene.code) {
     if (region.language === "inline") readCommandLine(scene, region);
     else readCodeBlock(scene, region);
@@ -287,6 +289,7 @@ function readSimpleCommand(scene: Scene, start: number, command: string): void {
       if (!/^[a-z][\w+.-]*[\w+]$/.test(word) || SHELL_WORDS.has(word)) return;
       head = word;
       scene.roles.set(start + token.index, "executable");
+      scene.commands.push({ start: start + token.index, end: start + command.length });
       if (EVERYDAY.has(word)) {
         scene.everyday.push({ start, end: start + command.length });
         return;
@@ -849,6 +852,14 @@ export function extractFacts(text: string): Fact[] {
   return firstOccurrences(found).map((fact) => inOriginal(fact, plain, text));
 }
 
+/** Where the commands of `text` stand, in order: `sudo rm -r x | wc -l` holds two, beginning at "rm" and "wc". */
+export function commandLines(text: string): Span[] {
+  const plain = plainText(text);
+  return setScene(plain.text).commands.map(({ start, end }) => {
+    return { start: originalOffset(plain, start), end: originalOffset(plain, end - 1) + 1 };
+  });
+}
+
 interface Claim extends Span {
   reading: Reading;
 }
@@ -1029,7 +1040,7 @@ const EVIDENCE_CLOCK = /(?<![\d:.])([01]?\d|2[0-4]):([0-5]?\d)(?:(?::[0-5]\d)?\s
 const EVIDENCE_HOUR = /(?<!\d)(1[0-2]|0?[1-9])\s?([ap])\.?m\b/gi;
 
 function dateKey(match: RegExpExecArray): string {
-  return date.read(match, { text: "", code: [], roles: new Map(), everyday: [] })!.key;
+  return date.read(match, { text: "", code: [], roles: new Map(), commands: [], everyday: [] })!.key;
 }
 
 // ---- 6. Look-up -----------------------------------------------------------------------------------------
