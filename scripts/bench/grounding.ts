@@ -27,8 +27,12 @@ const REPOSITORY = join(import.meta.dir, "../..");
 
 /** The folder named by --data or $DISTILL_GROUNDING, else the first of the usual places that is there. */
 export function dataFolder(): string {
-  const { values } = parseArgs({ options: { data: { type: "string" }, check: { type: "boolean" } } });
-  const named = values.data ?? process.env.DISTILL_GROUNDING;
+  const { values } = parseArgs({
+    args: process.argv.slice(2),
+    strict: false,
+    options: { data: { type: "string" } },
+  });
+  const named = typeof values.data === "string" ? values.data : process.env.DISTILL_GROUNDING;
   if (named !== undefined) return resolve(named);
   const usual = [join(REPOSITORY, "data/grounding"), join(REPOSITORY, "../shared/data/grounding")];
   return usual.find((folder) => existsSync(folder)) ?? usual[0]!;

@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { calibrate } from "./calibrate.ts";
 import type { CalibrationLine, LabelledAnswer, Rate } from "./calibrate.ts";
 import {
+  counted,
   DEFAULT_ESCALATION_MODEL,
   DEFAULT_GATEWAY_URL,
   DEFAULT_LOCAL_MODEL,
@@ -740,6 +741,7 @@ class Watcher {
   private timer: Timer | undefined;
   private readonly quiet: boolean;
   private readonly showPrompt: boolean;
+  private readonly escalates: boolean;
 
   constructor(
     flags: Flags,
@@ -747,6 +749,7 @@ class Watcher {
   ) {
     this.quiet = flags.on("quiet");
     this.showPrompt = flags.on("show-prompt");
+    this.escalates = flags.on("allow-escalation");
   }
 
   readonly onEvent = (event: ReplayEvent): void => {
@@ -760,6 +763,7 @@ class Watcher {
     if (event.kind === "calling") this.wait(event.model, event.endpoint);
     if (event.kind === "retrying") this.say(`${event.error} Trying again in ${seconds(event.waitMs)}.`);
     if (event.kind === "judged" && event.attempt.verdict === "fail") this.reject(event.attempt);
+    if (event.kind === "judged" && event.attempt.doubted && this.escalates) this.doubt(event.attempt);
   };
 
   /** The last lines of a run: who answered, how long it took, the verdict and why. */
@@ -804,6 +808,11 @@ class Watcher {
     this.timer = setInterval(draw, 1000);
   }
 
+  private doubt({ reply, reasons }: Attempt): void {
+    if (reply.record.role === "local") this.say(`${reply.record.requested_model} passed, with doubts:`);
+    for (const reason of reply.record.role === "local" ? reasons : []) this.say(`  ${reason}`);
+  }
+
   private reject({ reply, reasons }: Attempt): void {
     this.complain(`rejected answer of ${reply.record.requested_model}, not to be relied on:`);
     this.io.stderr(`${printableLines(reply.answer?.trim() ?? "").replaceAll(/^/gm, "| ")}\n`);
@@ -839,8 +848,6 @@ function retrievalLines({ retrieval, bundle, records }: Extract<ReplayEvent, { k
     ...quoted.map(({ rag_id, score, success_score }) => `  ${score.toFixed(3)} ${rag_id} (${success_score})`),
   ];
 }
-
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 function callLine(attempt: AttemptRecord): string {
   const { requested_model, returned_model, usage, duration_ms } = attempt;

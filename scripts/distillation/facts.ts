@@ -123,7 +123,7 @@ function firstIndex(length: number, holds: (index: number) => boolean): number {
 }
 
 /** Lower case of the same length: a text that would grow ("İ" does) is folded in its ASCII letters alone. */
-function fold(text: string): string {
+export function fold(text: string): string {
   const lower = text.toLowerCase();
   return lower.length === text.length ? lower : text.replace(/[A-Z]+/g, (run) => run.toLowerCase());
 }
@@ -132,6 +132,7 @@ function fold(text: string): string {
 // Where the answer's code is, and what part each word of a command line plays. Only shell-like lines have
 // commands: in YAML, JSON, SQL or a program plain words are no facts; identifiers, paths and numbers are.
 
+/** UTF-16 offsets. */
 export interface Span {
   start: number;
   end: number;

@@ -89,7 +89,7 @@ const MIN_ANSWER_CHARS = 80;
 /** Words in a run that count as copied. */
 const ECHO_RUN = 8;
 /** Share of an answer's words in such runs; fitted by scripts/bench/fit-echo.ts. */
-export const ECHO_SHARE = 0.7;
+export const ECHO_SHARE = 0.6;
 /** How often the same sentence makes a loop. */
 const LOOP = 3;
 /** Share of an answer's content words that the task has, and how many others say more than the task: 20 real answers. */
@@ -1907,7 +1907,7 @@ export function readView(input: GateInput): View {
   const wording = readWording(answer);
   const task = sources.find(isTask)?.wording() ?? readWording("");
   const evidence = records.map((entry) => entry.wording());
-  const known = poolVocabulary([task, ...evidence]);
+  const known = poolVocabulary([task, ...evidence], wording);
   const unsupported = weightOf(claims.filter(isUnsupported));
   const { measures, contradictions } = measure({ answer: wording, task, evidence, known, unsupported });
   const hasEvidence = records.length > 0;
@@ -2120,7 +2120,7 @@ function findRestatement({ wording, task, claims }: View): Finding {
     : null;
 }
 
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 function findEcho({ wording, shown: prompt }: View): Finding {
   if (prompt === null) return null;
@@ -2158,9 +2158,17 @@ function ownTokens(task: string, weights: Map<string, number> | null): string[] 
   return sorted.filter(([, weight]) => (sum += weight) - weight < half).map(([token]) => token);
 }
 
-/** Commands that only look: whatever record they are from, they do no harm. */
-const LOOKS =
-  /^(?:sudo )?(?:\w*(?:get|describe|logs?|show|list|status|ls|cat|grep|tail|head|less|df|du|ps|top|free|echo|stat|find|journalctl|explain|version|ping|dig|nslookup|history|inspect|events)\b|\S+ (?:(?:-\S+ )(?:\S+ )?)?(?:get|describe|logs?|show|list|status|ls|cat|top|version|history|inspect|events|explain|rollout (?:status|history))\b)/;
+/** Words of commands that only look: whatever record those are from, they do no harm. */
+const LOOKS = new Set(
+  `cat describe df dig du echo events explain free get grep head history inspect journalctl less list log logs ls nslookup ping
+  ps show stat status tail top version`.split(/\s+/),
+);
+
+/** The first words of a command, flags left out, say whether it changes anything. */
+function onlyLooks(command: string): boolean {
+  const words = command.split(" ").filter((word) => !word.startsWith("-"));
+  return words.slice(0, 3).some((word) => LOOKS.has(word));
+}
 
 function findFromWarning({ answer, sources }: View): Finding {
   const trusted = sources.filter(({ standing }) => standing === "accepted" || standing === null);
@@ -2169,7 +2177,7 @@ function findFromWarning({ answer, sources }: View): Finding {
   const has = ({ text }: Source, command: string): boolean => oneBlank(text).includes(command);
   for (const { start, end } of commandLines(answer)) {
     const command = oneBlank(answer.slice(start, end));
-    if (!command.includes(" ") || LOOKS.test(command) || trusted.some((entry) => has(entry, command)))
+    if (!command.includes(" ") || onlyLooks(command) || trusted.some((entry) => has(entry, command)))
       continue;
     const warning = warnings.find((entry) => has(entry, command));
     if (warning) return `${shown(command)} is from ${warning.id}, which did not fully work`;
@@ -2289,12 +2297,13 @@ function settle(attempts: Attempt[], interrupted: boolean): Attempt {
   const passed = answered.filter((attempt) => attempt.verdict === "pass");
   const final = passed.at(-1) ?? answered.at(-1) ?? attempts.at(-1)!;
   const others = attempts.filter((attempt) => attempt !== final);
+  const how = attempts[0]?.verdict === "pass" ? "escalated" : "recovered via escalation";
   const escalated = final.verdict === "pass" && final === attempts[1];
   const reasons = [
     ...(interrupted ? ["interrupted"] : []),
-    ...(escalated ? [`recovered via escalation to ${final.reply.record.requested_model}`] : []),
+    ...(escalated ? [`${how} to ${final.reply.record.requested_model}`] : []),
     // Nobody is left to ask about a doubt.
-    ...final.reasons.map((reason) => reason.replace(KIND.soft, KIND.warn)),
+    ...final.reasons.map((reason) => reason.replace(/^(\w+) \(soft\)/, "$1 (warning)")),
     ...others.flatMap(({ reply, reasons }) =>
       reasons.map((reason) => `${reply.record.requested_model}: ${reason}`),
     ),

@@ -8,13 +8,10 @@
  * Everything is linear in the texts. Nothing here decides anything: severities and thresholds are the gate's.
  */
 
-// ---- 1. Words and sentences -----------------------------------------------------------------------------
+import { fold } from "./facts.ts";
+import type { Span } from "./facts.ts";
 
-export interface Span {
-  /** UTF-16 offsets. */
-  start: number;
-  end: number;
-}
+// ---- 1. Words and sentences -----------------------------------------------------------------------------
 
 export interface Word extends Span {
   stem: string;
@@ -53,17 +50,42 @@ const NUMBER_WORDS = new Map([
   ...TENS.split(" ").map((word, index): [string, string] => [word, String(30 + 10 * index)]),
 ]);
 
-/** The words of a text in order: "Restarting pods, ten %" is restart, pod, 10, percent. */
+/** The words of a text in order: "Restarting pods isn't 10 %" is restart, pod, is, not, 10, percent. */
 export function wordsOf(text: string): Word[] {
-  const lower = text.toLowerCase();
-  // "İ" grows when it is folded; offsets matter more than its case.
-  const folded = lower.length === text.length ? lower : text;
-  return Array.from(folded.matchAll(WORD), (match) => {
+  const folded = fold(text);
+  const words: Word[] = [];
+  for (const match of folded.matchAll(WORD)) {
     const word = match[0];
-    const stop = STOP_WORDS.has(word);
-    const content = !stop && (word.length > 2 || /\d/.test(word));
-    return { stem: stop ? word : stemOf(word), start: match.index, end: match.index + word.length, content };
-  });
+    const start = match.index;
+    if (word === "cannot") {
+      words.push(wordAt("can", start), wordAt("not", start + 3));
+    } else if (word === "t" && words.length > 0 && /n['’]$/.test(folded.slice(start - 2, start))) {
+      const before = words.at(-1)!;
+      before.stem = NEGATED_VERBS[before.stem] ?? before.stem.replace(/n$/, "");
+      words.push({ ...wordAt("not", start), end: start + 1 });
+    } else words.push(wordAt(word, start));
+  }
+  return words;
+}
+
+/** What is left of a verb before "n't" where an n less does not make it whole. */
+const NEGATED_VERBS: Record<string, string> = { can: "can", won: "will", shan: "shall" };
+
+function wordAt(word: string, start: number): Word {
+  const known = READ.get(word) ?? readWord(word);
+  return { stem: known.stem, start, end: start + word.length, content: known.content };
+}
+
+/** Words come again and again; forgotten all at once, so that a long run does not grow without end. */
+const READ = new Map<string, Pick<Word, "stem" | "content">>();
+const MAX_READ = 50_000;
+
+function readWord(word: string): Pick<Word, "stem" | "content"> {
+  const stop = STOP_WORDS.has(word);
+  const read = { stem: stop ? word : stemOf(word), content: !stop && (word.length > 2 || /\d/.test(word)) };
+  if (READ.size >= MAX_READ) READ.clear();
+  READ.set(word, read);
+  return read;
 }
 
 /** "policies" and "policy" are polici, "restarting", "restarted" and "restart" are restart, "ten" is 10. */
@@ -107,13 +129,14 @@ export function readWording(text: string): Wording {
 // ---- 2. Novelty -----------------------------------------------------------------------------------------
 // Which of an answer's words, triples and sentences its sources do not have.
 
-/** The words of all sources together, made ready for look-ups. */
+/** The words of all sources together, made ready for questions about one answer. */
 export interface Vocabulary {
   stems: Set<string>;
   /** The first five letters of longer stems: "congestion" is known to a source that says "congested". */
   beginnings: Set<string>;
+  /** Those of the answer's word triples that a source has. */
   trigrams: Set<string>;
-  /** For each content stem the sentences, counted through all sources, that have it; the first MAX_PLACES. */
+  /** For each content stem of the answer the sentences, counted through all sources, that have it; the first MAX_PLACES. */
   places: Map<string, number[]>;
 }
 
@@ -121,7 +144,8 @@ const BEGINNING = 5;
 /** A word of more sentences than this says little about which one was meant, and would make look-ups slow. */
 const MAX_PLACES = 64;
 
-export function poolVocabulary(sources: Wording[]): Vocabulary {
+export function poolVocabulary(sources: Wording[], answer: Wording): Vocabulary {
+  const said = new Set(answer.words.map((word) => word.stem));
   const pool: Vocabulary = {
     stems: new Set(),
     beginnings: new Set(),
@@ -130,14 +154,20 @@ export function poolVocabulary(sources: Wording[]): Vocabulary {
   };
   let sentence = 0;
   for (const { words, sentences } of sources) {
+    // How many words in a row the answer has too: only such can make a triple of it.
+    let shared = 0;
     for (let at = 0; at < words.length; at++) {
       const { stem, content } = words[at]!;
       pool.stems.add(stem);
       if (content && stem.length >= BEGINNING) pool.beginnings.add(stem.slice(0, BEGINNING));
-      if (at >= 2) pool.trigrams.add(trigram(words, at));
+      shared = said.has(stem) ? shared + 1 : 0;
+      if (shared >= 3) pool.trigrams.add(trigram(words, at));
     }
     for (const { from, to } of sentences) {
-      for (let at = from; at < to; at++) if (words[at]!.content) notePlace(pool, words[at]!.stem, sentence);
+      for (let at = from; at < to; at++) {
+        const { stem, content } = words[at]!;
+        if (content && said.has(stem)) notePlace(pool, stem, sentence);
+      }
       sentence++;
     }
   }
@@ -319,79 +349,76 @@ const NEGATIONS = new Set(["not", "never", "no"]);
 
 const isNumber = (word: Word | undefined): boolean => word !== undefined && /^\d/.test(word.stem);
 
-/** "cannot" and "isn't" as "can not" and "is not"; no offset is taken from it. */
-const spelledOut = (text: string): string =>
-  text.replaceAll(/\bcannot\b/gi, "can not").replaceAll(/n['’]t\b/gi, " not");
-
-/** The six words around `at` without the one there, for each way to lay them; null where they are too common. */
-function surroundings(words: Word[], at: number): (string | null)[] {
-  return AROUND.map(([before, behind]) => {
-    if (at < before || at + behind >= words.length) return null;
+/** The six words around `at` without the one there, for each way to lay them; those that are too common left out. */
+function surroundings(words: Word[], at: number): string[] {
+  return AROUND.flatMap(([before, behind]) => {
+    if (at < before || at + behind >= words.length) return [];
     let content = 0;
     for (let i = at - before; i <= at + behind; i++)
       if (i !== at && words[i]!.content && !isNumber(words[i])) content++;
-    if (content < MIN_AROUND_CONTENT) return null;
-    return `${before} ${gram(words, at - before, at)}| ${gram(words, at + 1, at + behind + 1)}`;
+    return content < MIN_AROUND_CONTENT
+      ? []
+      : gram(words, at - before, at) + gram(words, at + 1, at + behind + 1);
   });
 }
 
 /** Where an answer copies a sentence of its sources and changes a measured number or puts in a "not"; said in words. */
-export function alterations(answer: string, sources: string[], ownNumbers: Word[]): string[] {
-  const copied = indexPlaces(sources.map((text) => wordsOf(spelledOut(text))));
+export function alterations({ text, words }: Wording, sources: Wording[], ownNumbers: Word[]): string[] {
   const mine = new Set(ownNumbers.filter(isNumber).map((word) => word.stem));
-  const text = spelledOut(answer);
-  const words = wordsOf(text);
-  return words.flatMap((word, at) => {
-    const measured = isNumber(word) && MEASURED.has(words[at + 1]?.stem ?? "") && !mine.has(word.stem);
-    const found = measured
-      ? exchanged(words, at, copied)
-      : NEGATIONS.has(word.stem)
-        ? putIn(words, at, copied)
-        : null;
+  const isMeasured = ({ stem }: Word, at: number): boolean =>
+    isNumber(words[at]) && MEASURED.has(words[at + 1]?.stem ?? "") && !mine.has(stem);
+  const places = words.flatMap((word, at): Place[] => {
+    if (!isMeasured(word, at) && !NEGATIONS.has(word.stem)) return [];
+    const around = surroundings(words, at);
+    return around.length > 0 ? [{ at, stem: word.stem, around }] : [];
+  });
+  if (places.length === 0) return [];
+  const copied = findPlaces(places, sources);
+  return places.flatMap(({ at, stem, around }) => {
+    const there = new Set(around.flatMap((key) => [...(copied.get(key) ?? [])]));
     const near = text.slice(
       words[Math.max(0, at - 3)]!.start,
       words[Math.min(words.length - 1, at + 3)]!.end,
     );
-    return found === null ? [] : [`${JSON.stringify(near)} (${found})`];
+    const what = NEGATIONS.has(stem) ? alteredNegation(there) : alteredNumber(stem, there);
+    return what === null ? [] : [`${JSON.stringify(near)} (${what})`];
   });
 }
 
-interface CopiedPlaces {
-  /** By what stands around a number: the numbers there. */
-  numbers: Map<string, Set<string>>;
-  /** What stands around a negation. */
-  negated: Set<string>;
-  /** Every six words in a row, as they would stand around something put in. */
-  plain: Set<string>;
+/** A place of the answer that may have been altered, with what stands around it. */
+interface Place {
+  at: number;
+  stem: string;
+  around: string[];
 }
 
-function indexPlaces(sources: Word[][]): CopiedPlaces {
-  const places: CopiedPlaces = { numbers: new Map(), negated: new Set(), plain: new Set() };
-  for (const words of sources) {
-    words.forEach((word, at) => {
-      if (at + 6 <= words.length) places.plain.add(gram(words, at, at + 6));
-      const negation = NEGATIONS.has(word.stem);
-      if (!negation && !isNumber(word)) return;
-      for (const around of surroundings(words, at)) {
-        if (around === null) continue;
-        if (negation) places.negated.add(around);
-        else places.numbers.set(around, (places.numbers.get(around) ?? new Set()).add(word.stem));
-      }
-    });
+/** Stands for no word at all between what is around a place. */
+const NOTHING = "";
+
+/** For what stands around a place of the answer: the numbers, negations, or NOTHING that the sources have there. */
+function findPlaces(places: Place[], sources: Wording[]): Map<string, Set<string>> {
+  const found = new Map(places.flatMap(({ around }) => around.map((key) => [key, new Set<string>()])));
+  const firsts = new Set([...found.keys()].map((key) => key.slice(0, key.indexOf(" "))));
+  for (const { words } of sources) {
+    for (const [at, word] of words.entries()) {
+      if (firsts.has(word.stem) && at + 6 <= words.length) found.get(gram(words, at, at + 6))?.add(NOTHING);
+      if (!isNumber(word) && !NEGATIONS.has(word.stem)) continue;
+      for (const key of surroundings(words, at)) found.get(key)?.add(word.stem);
+    }
   }
-  return places;
+  return found;
 }
 
 /** What the sources have where the answer has another number; null where one of them has this one too, or none any. */
-function exchanged(words: Word[], at: number, { numbers }: CopiedPlaces): string | null {
-  const there = surroundings(words, at).flatMap((around) => [...((around && numbers.get(around)) ?? [])]);
-  return there.length === 0 || there.includes(words[at]!.stem) ? null : `${there[0]} in the source`;
+function alteredNumber(stem: string, there: Set<string>): string | null {
+  const numbers = [...there].filter((entry) => /^\d/.test(entry));
+  return numbers.length === 0 || there.has(stem) ? null : `${numbers[0]} in the source`;
 }
 
-function putIn(words: Word[], at: number, { negated, plain }: CopiedPlaces): string | null {
-  const around = surroundings(words, at).filter((entry) => entry !== null);
-  const isCopied = around.some((entry) => plain.has(entry.replace(/^\d /, "").replace("| ", "")));
-  return isCopied && !around.some((entry) => negated.has(entry)) ? "not negated in the source" : null;
+function alteredNegation(there: Set<string>): string | null {
+  return there.has(NOTHING) && !NEGATIONS.values().some((entry) => there.has(entry))
+    ? "not negated in the source"
+    : null;
 }
 
 // ---- 5. Records -----------------------------------------------------------------------------------------
@@ -443,10 +470,11 @@ function jsonPairs(text: string): Pair[] | null {
   }
   const pairs: Pair[] = [];
   const open: [key: string, value: unknown][] = [["", root]];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const [key, value] = next;
+  // Grows while it is read, so that depth costs no stack.
+  for (const [key, value] of open) {
     if (Array.isArray(value)) for (const entry of value) open.push([key, entry]);
-    else if (typeof value === "object" && value !== null) open.push(...Object.entries(value));
+    else if (typeof value === "object" && value !== null)
+      for (const entry of Object.entries(value)) open.push(entry);
     else pairs.push([key, value === null ? null : String(value)]);
   }
   return pairs;
@@ -485,6 +513,7 @@ const CLAUSE_END = /[.;!?\n]+|\b(?:but|however|although|though|while|whereas)\b/
 
 export function recordFindings(answer: string, settings: Setting[]): RecordFindings {
   const findings: RecordFindings = { contradictions: [], beyond: 0 };
+  if (settings.length === 0) return findings;
   const byStem = new Map(settings.map((setting) => [setting.key[0]!, setting]));
   for (const clause of answer.split(CLAUSE_END)) {
     if (QUOTED_DATA.test(clause)) continue;
