@@ -631,11 +631,19 @@ const resource: Recogniser = {
   },
 };
 
-/** Prose: one part mixes letters and digits (7c9), or three lower-case parts end in a number (main-db-1). */
+/** "larger-than-life", "rapper-turned-actor", "year-over-year": compounds without a short word. */
+const ENGLISH_COMPOUND =
+  /(?:^|-)(?:after|before|from|into|less|more|most|never|onto|over|than|turned|under|until|upon|with|without|years?|three|four|five|seven|eight|nine)(?:-|$)/;
+
+/**
+ * Prose: one part mixes letters and digits (7c9), three lower-case parts end in a number (main-db-1), or three lower-case
+ * parts are words of some length (kube-state-metrics); English compounds of three have a short one (up-to-date).
+ */
 function isMachineName(name: string): boolean {
   return (
     /-(?:[a-z]+\d|\d+[a-z]+\d)\w*(?:-|$)/.test(name) ||
     /^[a-z0-9]+-(?:[a-z0-9]+-)+\d+$/.test(name) ||
+    (/^[a-z]{4,}(?:-[a-z]{4,}){2,}$/.test(name) && !ENGLISH_COMPOUND.test(name)) ||
     /\w_\w/.test(name)
   );
 }
@@ -647,6 +655,8 @@ const identifier: Recogniser = {
   read(match, scene) {
     const name = match[0].replace(/\(\)$/, "");
     const bare = name.replace(/(?<=[A-Z])s$/, "");
+    // "4 GiB": the unit belongs to its number.
+    if (/^[KMGT]iB$/.test(name)) return null;
     if (COMMON_TERMS.has(fold(name))) return NO_FACT;
     const weight = identifierWeight(bare, inCode(scene, match.index));
     if (weight === 0 && name === match[0]) return null;
@@ -926,6 +936,8 @@ export interface Evidence {
 interface Entry {
   value: number;
   offset: number;
+  /** Where the number has a unit of time or size. */
+  base?: Quantity["base"];
 }
 
 /** Each ascending by value, then by offset. */
@@ -960,8 +972,8 @@ function indexNumbers(text: string): NumberIndex {
   const index: NumberIndex = { all: [], bare: [], decimals: [], percents: [], seconds: [], bytes: [] };
   for (const match of text.matchAll(NUMBER_PATTERN)) {
     const quantity = readQuantity(match);
-    const entry = { value: quantity.value, offset: match.index };
-    index.all.push(entry);
+    const entry: Entry = { value: quantity.value, offset: match.index };
+    index.all.push(quantity.base ? { ...entry, base: quantity.base } : entry);
     if (quantity.bare) index.bare.push(entry);
     if (match[2]!.includes(".")) index.decimals.push(entry);
     if (quantity.base) index[quantity.base.dimension].push({ ...entry, value: quantity.base.amount });
@@ -1169,11 +1181,17 @@ function findPercent({ quantity }: Fact, evidence: Evidence): number | null {
   return stated ?? (isCount(value) ? null : within(bare, around(value, 0)));
 }
 
-/** By value, whatever the unit: "5 min" is not told from "5 GB". */
+/** By value; "5 min" is told from "5 h", which would be the same kind of thing, and not from "5 GB" or "5 times". */
 function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null {
   const { value, base } = quantity!;
   const numbers = evidence.numbers();
-  const plain = within(numbers.all, roundings(quantity!)) ?? within(numbers.percents, around(value, 0));
+  const isOther = (entry: Entry): boolean =>
+    entry.base !== undefined &&
+    entry.base.dimension === base?.dimension &&
+    // A millisecond is no second; a scale of 1,000 against 1,024 is taken for the same.
+    Math.abs(Math.log(entry.base.amount / base.amount)) > UNIT_SLACK;
+  const range = roundings(quantity!);
+  const plain = within(numbers.all, range, isOther) ?? within(numbers.percents, around(value, 0));
   if (plain !== null) return plain;
   if (base) return within(numbers[base.dimension], around(base.amount, 0));
   // A release named by two numbers ("OpenShift 4.16") is part of a version.
@@ -1197,8 +1215,14 @@ function around(value: number, slack: number): Range {
   return { from: value - margin, to: value + margin };
 }
 
-function within(entries: Entry[], { from, to }: Range): number | null {
-  const entry = entries[firstIndex(entries.length, (i) => entries[i]!.value >= from)];
+/** Between kB and KiB, and what rounding makes of a number: half of it at most. */
+const UNIT_SLACK = Math.LN2;
+
+/** The first entry in a range, by value, that is not ruled out. */
+function within(entries: Entry[], { from, to }: Range, isOut?: (entry: Entry) => boolean): number | null {
+  let at = firstIndex(entries.length, (i) => entries[i]!.value >= from);
+  while (at < entries.length && entries[at]!.value <= to && isOut?.(entries[at]!)) at++;
+  const entry = entries[at];
   return entry && entry.value <= to ? entry.offset : null;
 }
 
