@@ -86,6 +86,8 @@ export type Policy = (typeof POLICIES)[number];
 export const DEFAULT_POLICY: Policy = "standard";
 export { DOUBTFUL } from "./doubt.ts";
 const MIN_ANSWER_CHARS = 80;
+/** As much of an answer as its wording is read of; facts are looked up in all of it. */
+const MAX_WORDING_CHARS = 100_000;
 /** Words in a run that count as copied. */
 const ECHO_RUN = 8;
 /** Share of an answer's words in such runs; fitted by scripts/bench/fit-echo.ts. */
@@ -1904,7 +1906,7 @@ export function readView(input: GateInput): View {
   const { answer, sources } = input;
   const records = sources.filter((entry) => !isTask(entry) && entry.text.trim() !== "");
   const claims = claimsOf(input);
-  const wording = readWording(answer);
+  const wording = readWording(answer.slice(0, MAX_WORDING_CHARS));
   const task = sources.find(isTask)?.wording() ?? readWording("");
   const evidence = records.map((entry) => entry.wording());
   const known = poolVocabulary([task, ...evidence], wording);
@@ -1927,7 +1929,7 @@ function claimsOf({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
   return extractFacts(answer).map((fact): Claim => {
     const { kind, text, start, weight } = fact;
     const atHand = firstSupport(fact, sources);
-    const mayStandElsewhere = policy !== "strict" && !ONLY_AT_HAND.has(kind);
+    const mayStandElsewhere = policy === "standard" && !ONLY_AT_HAND.has(kind);
     const found = atHand ?? (mayStandElsewhere ? elsewhere?.(fact) : null) ?? null;
     const support = atHand ? (isTask(atHand.source) ? "task" : "retrieved") : found ? "elsewhere" : "nowhere";
     const [supported_by, support_offset] = found ? [found.id, found.offset] : [null, null];
@@ -2088,12 +2090,12 @@ function findPlaceholder({ answer, task }: View): Finding {
   const found = placeholdersIn(answer).filter(({ text }) => !task.text.includes(text));
   if (found.length === 0) return null;
   const commands = commandLines(answer);
-  const inCommand = found.find(({ start }) =>
-    commands.some((line) => line.start <= start && start < line.end),
-  );
-  return inCommand
-    ? `${shown(inCommand.text)} stands in a command`
-    : { severity: "warn", reason: `nobody filled in ${shown(found[0]!.text)}` };
+  let next = 0;
+  for (const { start, text } of found) {
+    while (next < commands.length && commands[next]!.end <= start) next++;
+    if (next < commands.length && commands[next]!.start <= start) return `${shown(text)} stands in a command`;
+  }
+  return { severity: "warn", reason: `nobody filled in ${shown(found[0]!.text)}` };
 }
 
 function findLoop({ wording }: View): Finding {
@@ -2173,39 +2175,46 @@ function onlyLooks(command: string): boolean {
 function findFromWarning({ answer, sources }: View): Finding {
   const trusted = sources.filter(({ standing }) => standing === "accepted" || standing === null);
   const warnings = sources.filter((entry) => !trusted.includes(entry));
-  if (warnings.length === 0) return null;
-  const has = ({ text }: Source, command: string): boolean => oneBlank(text).includes(command);
-  for (const { start, end } of commandLines(answer)) {
-    const command = oneBlank(answer.slice(start, end));
-    if (!command.includes(" ") || onlyLooks(command) || trusted.some((entry) => has(entry, command)))
-      continue;
-    const warning = warnings.find((entry) => has(entry, command));
-    if (warning) return `${shown(command)} is from ${warning.id}, which did not fully work`;
+  const given = new Set(warnings.length > 0 ? commandsIn(answer) : []);
+  for (const { id, text } of warnings) {
+    const copied = commandsIn(text).find(
+      (command) =>
+        given.has(command) &&
+        command.includes(" ") &&
+        !onlyLooks(command) &&
+        !trusted.some((entry) => oneBlank(entry.text).includes(command)),
+    );
+    if (copied !== undefined) return `${shown(copied)} is from ${id}, which did not fully work`;
   }
   return null;
 }
 
+const commandsIn = (text: string): string[] =>
+  commandLines(text).map(({ start, end }) => oneBlank(text.slice(start, end)));
+
 const oneBlank = (text: string): string => text.replaceAll(/\s+/g, " ").trim();
 
 /** Facts of two records that have nothing to do with each other: those that only one of the two has. */
-function findMixture({ answer, sources }: View): Finding {
-  const records = sources.filter((entry) => !isTask(entry));
-  const [task] = sources.filter(isTask);
-  const facts = records.length < 2 ? [] : extractFacts(answer).filter(({ weight }) => weight === 1);
-  const rows = facts
-    .filter((fact) => !task || findFact(fact, task.prepared) === null)
+function findMixture({ answer, sources, claims }: View): Finding {
+  const named = new Set(
+    claims.flatMap(({ support, supported_by }) => (support === "retrieved" ? supported_by : [])),
+  );
+  const records = sources.filter((entry) => !isTask(entry) && named.has(entry.id));
+  if (records.length < 2) return null;
+  const inTask = new Set(claims.flatMap(({ support, offset }) => (support === "task" ? offset : [])));
+  const rows = extractFacts(answer)
+    .filter(({ weight, start }) => weight === 1 && !inTask.has(start))
     .map((fact) => new Set(records.filter(({ prepared }) => findFact(fact, prepared) !== null)));
-  const countOf = (record: Source, other?: Source): number =>
-    rows.filter((row) => row.has(record) && !(other && row.has(other))).length;
-  const [main] = records.toSorted((a, b) => countOf(b) - countOf(a));
+  const countOf = (record: Source, other: Source): number =>
+    rows.filter((row) => row.has(record) && !row.has(other)).length;
+  const most = records.map((record) => rows.filter((row) => row.has(record)).length);
+  const main = records[most.indexOf(Math.max(...most))]!;
   const stranger = records.find(
     (record) =>
-      main !== undefined &&
-      countOf(record, main) >= MIN_MIXED_FACTS &&
-      countOf(main, record) >= MIN_MIXED_FACTS &&
+      Math.min(countOf(record, main), countOf(main, record)) >= MIN_MIXED_FACTS &&
       jaccard(contentTokens(main.text), contentTokens(record.text)) < UNRELATED,
   );
-  return main && stranger
+  return stranger
     ? `${countOf(main, stranger)} facts are from ${main.id} and ${countOf(stranger, main)} from ${stranger.id}, threshold ${MIN_MIXED_FACTS} from each of two unrelated records`
     : null;
 }
@@ -2238,15 +2247,15 @@ function findElsewhere({ hasEvidence, claims }: View): Finding {
   return `only in other records: ${named(found.map((claim) => `${claimName(claim)} in ${claim.supported_by}`))}`;
 }
 
-function findUnknownNames({ answer, hasEvidence, known }: View): Finding {
-  const found = hasEvidence ? unknownNames(answer, known) : [];
+function findUnknownNames({ wording, hasEvidence, known }: View): Finding {
+  const found = hasEvidence ? unknownNames(wording.text, known) : [];
   return found.length === 0
     ? null
     : `names that stand nowhere: ${named(found.map(({ text }) => shown(text)))}`;
 }
 
-function findUnknownQuotes({ answer, hasEvidence, known }: View): Finding {
-  const found = hasEvidence ? unknownQuotes(answer, known) : [];
+function findUnknownQuotes({ wording, hasEvidence, known }: View): Finding {
+  const found = hasEvidence ? unknownQuotes(wording.text, known) : [];
   return found.length === 0
     ? null
     : `quoted, but said nowhere: ${named(found.map(({ text }) => shown(text)))}`;

@@ -272,6 +272,19 @@ describe("replay", () => {
       );
   });
 
+  test.each([
+    ["echo", `${DISK.content}\n${CLOCK.content}`],
+    [
+      "off_task",
+      "Verify that the service restarts, then wait for an hour and see whether it helps anybody at all.",
+    ],
+  ])("holds an answer against what was shown and asked: %s", async (name, answer) => {
+    const root = rootWith();
+    await using server = gateway(() => completion(answer));
+    await run(["replay", "--task", TASK, "--root", root], { env: { LH_GATEWAY_URL: server.url } });
+    expect(evidenceRows(root)[0]!.validation_result.reasons.join("\n")).toContain(`${name} (warning): `);
+  });
+
   test("warns of a doubt where nobody else may be asked", async () => {
     const root = rootWith();
     await using server = gateway(() => completion(DOUBTED));

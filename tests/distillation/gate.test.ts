@@ -263,6 +263,15 @@ describe("contradicted", () => {
     expect(against(answer, RUNBOOK, "40 percent of the etcd requests fail")).toEqual([]);
   });
 
+  test("calls an answer without an unsupported fact ungrounded", () => {
+    const answer = RUNBOOK.replace("is stuck", "is not stuck");
+    const result = gate(
+      input({ answer, sources: [taskSource("etcd"), recordSource("r", RUNBOOK)], without: "form" }),
+    );
+    expect(result).toMatchObject({ verdict: "fail", grounding: "ungrounded" });
+    expect(reasonOf(result, "ungrounded")).toBeNull();
+  });
+
   test("accepts a number that another source has at the same place", () => {
     const answer = RUNBOOK.replace("10 percent", "40 percent");
     const sources = [taskSource("etcd"), recordSource("a", RUNBOOK), recordSource("b", answer)];
@@ -335,6 +344,10 @@ describe("wording", () => {
     ],
     [`The disk is full on /var of host db-3 although du finds nothing. Fix: run \`lsof +L1\`.`, false],
     [PROSE, false],
+    [
+      `${TASK}, because logging daemons quietly keep rotated archives alive until their owner exits: disk full on host /var.`,
+      false,
+    ],
   ])("restates is told from an answer: %p", (answer, restates) => {
     expect(failed({ answer, validationSteps: [] }).includes("restates")).toBe(restates);
   });
@@ -384,6 +397,7 @@ describe("records that do not belong", () => {
     expect(from(answer, [warning])).toEqual(["from_warning"]);
     expect(from(answer, [warning, recordSource("pg/saved", WAL, "accepted")])).toEqual([]);
     expect(from(answer, [recordSource("pg/by-hand", WAL)])).toEqual([]);
+    expect(from(answer, [warning, recordSource("pg/by-hand", WAL)])).toEqual([]);
   });
 
   test("from_warning lets a command look", () => {
@@ -399,7 +413,11 @@ describe("records that do not belong", () => {
     expect(reasonOf(result, "mixed")).toMatch(
       /^\d+ facts are from linux\/deleted-open-files and 2 from linux\/clock-skew/,
     );
-    const related = recordSource("twin", `${DISK.content} ${CLOCK.content}`, "accepted");
+    const steps = CLOCK.content.replaceAll(
+      "500 ms",
+      "500 ms although du finds deleted files open, lists them, restarts the process that holds them",
+    );
+    const related = recordSource("twin", steps, "accepted");
     expect(found({ answer, sources: [...SOURCES, related] }, "soft")).not.toContain("mixed");
   });
 });
@@ -421,10 +439,16 @@ describe("score", () => {
   });
 
   test("is 0 and doubts nothing where there is no evidence", () => {
-    expect(gate(input({ answer: INVENTED_ANSWER, sources: [taskSource(TASK)] }))).toMatchObject({
-      score: 0,
-      doubtful: false,
-    });
+    const sources = [taskSource(TASK)];
+    const answer = `${INVENTED_ANSWER} It was seen by Grace Okafor, "as clear as daylight".`;
+    const result = gate(input({ answer, sources, threshold: 0 }));
+    expect(result).toMatchObject({ verdict: "pass", score: 0, doubtful: false });
+    expect(result.checks.filter(({ passed }) => !passed)).toEqual([]);
+  });
+
+  test("says of an empty answer only that it is empty", () => {
+    const fields = { answer: " ", shown: "x", threshold: 0, weights: new Map([["disk", 1]]) };
+    expect(gate(input(fields)).checks.flatMap(({ name, passed }) => (passed ? [] : name))).toEqual(["empty"]);
   });
 
   test("makes an answer doubtful from the threshold on", () => {
