@@ -45,9 +45,13 @@ import {
   recordSource,
   sha256,
   shown,
+  SUCCESS_SCORES,
   taskSource,
   toJson,
+  validationSteps,
 } from "./replay.ts";
+import type { CorpusSurvey, Count, Finding } from "./corpus.ts";
+import type { ImportOptions, ImportOutcome, SplitLevel } from "./import.ts";
 import type {
   Attempt,
   AttemptRecord,
@@ -65,6 +69,7 @@ import type {
   Retrieval,
   RetrieveOptions,
 } from "./replay.ts";
+import type { RankedTask, RetrievalScore, Task } from "./tasks.ts";
 
 export const EXIT = {
   accepted: 0,
@@ -148,8 +153,8 @@ export interface Command {
   summary: string;
   /** What stands behind the command's name in the usage line. */
   usage: string;
-  /** Words that may stand behind the name. */
-  words?: readonly string[];
+  /** What may stand behind the name: one of these words, or any number of paths. */
+  operands?: readonly string[] | "paths";
   options: Record<string, Option>;
   examples: string[];
   run: (flags: Flags, io: Io) => Promise<number>;
@@ -220,6 +225,7 @@ const GATE: Record<string, Option> = {
 };
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
+const SPLIT_LEVELS: readonly SplitLevel[] = ["h2", "h3"];
 
 export const COMMANDS: Record<string, Command> = {
   replay: {
@@ -250,7 +256,7 @@ export const COMMANDS: Record<string, Command> = {
       ...TASK,
       tasks: {
         value: "FILE",
-        help: "many tasks, JSONL {task_id?, task, exclude_ids?, exclude_source_run_ids?}",
+        help: "many tasks, JSONL {task, task_id?, relevant_ids?, exclude_ids?, …}; relevant_ids are scored",
       },
       ...RETRIEVAL,
       json: { help: "one line a task: {task_id, task, coverage, abstained, hits: […]}" },
@@ -289,10 +295,54 @@ export const COMMANDS: Record<string, Command> = {
     ],
     run: runGate,
   },
+  import: {
+    summary: "turn Markdown runbooks into playbooks and add them to the corpus",
+    usage: "PATH… [options]",
+    operands: "paths",
+    options: {
+      split: {
+        value: "LEVEL",
+        choices: SPLIT_LEVELS,
+        help: "one playbook a section instead of one a page: h2 or h3",
+      },
+      tags: {
+        value: "A,B",
+        multiple: true,
+        help: "for all of them, beside those of front matter and folders",
+      },
+      score: {
+        value: "SCORE",
+        choices: SUCCESS_SCORES,
+        help: "for pages that say nothing of themselves (default: accepted)",
+      },
+      ...CORPUS,
+      "dry-run": { help: "show what would be added and write nothing" },
+      json: { help: "print one JSON object: counts, and the records as added" },
+      ...HELP,
+    },
+    examples: [
+      "distill import --dry-run docs/runbooks",
+      "distill import docs/runbooks --split h2 --tags payments --corpus team.jsonl",
+    ],
+    run: runImport,
+  },
+  corpus: {
+    summary: "show what the corpus holds, or check it",
+    usage: "[check] [options]",
+    operands: ["check"],
+    options: {
+      ...CORPUS,
+      strict: { help: "check: warnings count as errors" },
+      json: { help: "print one JSON object" },
+      ...HELP,
+    },
+    examples: ["distill corpus", "distill corpus check --strict --corpus team.jsonl"],
+    run: runCorpus,
+  },
   completion: {
     summary: "print the completion script for your shell",
     usage: SHELLS.join("|"),
-    words: SHELLS,
+    operands: SHELLS,
     options: { ...HELP },
     examples: [
       "source <(distill completion bash)",
@@ -316,7 +366,7 @@ export async function main(argv: string[], io: Io = realIo()): Promise<number> {
       );
       return EXIT.bug;
     }
-    io.stderr(`distill: ${printable(error.message)}\n`);
+    io.stderr(`distill: ${printable(fromHere(error.message, io))}\n`);
     return EXIT[error.code];
   }
 }
@@ -397,7 +447,10 @@ class Flags {
     } catch (error) {
       throw this.unusable(error, command);
     }
-    const stray = this.words.find((word, index) => index > 0 || !command.words?.includes(word));
+    const { operands } = command;
+    const stray = this.words.find(
+      (word, at) => operands !== "paths" && (at > 0 || !operands?.includes(word)),
+    );
     if (stray !== undefined) throw this.strayWord(stray, command);
   }
 
@@ -454,10 +507,10 @@ class Flags {
   }
 
   private strayWord(word: string, command: Command): DistillError {
-    const { words, options } = command;
-    if (words)
+    const { operands, options } = command;
+    if (operands && operands !== "paths")
       return usage(
-        `${this.name}: expected ${words.join(" or ")} (got ${shown(word)}).${didYouMean(word, words)}`,
+        `${this.name}: expected ${operands.join(" or ")} (got ${shown(word)}).${didYouMean(word, operands)}`,
       );
     const hint = options.task ? ` A task goes into quotes behind --task: --task ${shown(word)}.` : "";
     return usage(`${this.name}: unexpected ${shown(word)}.${hint}`);
@@ -630,7 +683,11 @@ function nonEmpty(text: string, error: DistillError): string {
 const warner =
   (io: Io) =>
   (message: string): void =>
-    io.stderr(`distill: ${printable(message)}\n`);
+    io.stderr(`distill: ${printable(fromHere(message, io))}\n`);
+
+/** A message with the files that it begins with or names, as they are called from the working directory. */
+const fromHere = (message: string, { cwd }: Io): string =>
+  message.startsWith(`${cwd}/`) ? message.slice(cwd.length + 1) : message;
 
 /** Text from outside on one line of a terminal: control characters as escapes, a newline included. */
 export function printable(text: string): string {
@@ -886,13 +943,6 @@ function groundingWords({ grounding, claims }: Pick<GateResult, "grounding" | "c
 // retrieve
 // ---------------------------------------------------------------------------------------------------------------------
 
-interface RetrievalTask {
-  task: string;
-  task_id: string;
-  exclude_ids: string[];
-  exclude_source_run_ids: string[];
-}
-
 async function runRetrieve(flags: Flags, io: Io): Promise<number> {
   const options = retrieveOptions(flags);
   const ranker = rankerOf(flags);
@@ -900,30 +950,66 @@ async function runRetrieve(flags: Flags, io: Io): Promise<number> {
   if (file !== undefined && (flags.text("task") ?? flags.text("task-file")) !== undefined) {
     throw usage("--tasks goes without --task and --task-file. Give one of them.");
   }
-  const single = file === undefined ? [await taskOf(flags, io)] : [];
+  const task = file === undefined ? await taskOf(flags, io) : "";
   const corpus = await loadCorpus(placeOf(flags, io).corpusPath, warner(io));
   const index = indexCorpus(corpus.records, ranker);
+  const print = async (named: NamedTask, retrieval: Retrieval): Promise<boolean> => {
+    const text = flags.on("json") ? retrievalJson(named, retrieval) : retrievalTable(named, retrieval);
+    return io.stdout(forStdout(text, io));
+  };
+  if (file !== undefined) return retrieveMany(fileOf(file, io), index, options, { print, io });
+  await print({ task, task_id: sha256(task).slice(0, 16) }, retrieve(task, index, options));
+  return EXIT.accepted;
+}
+
+type NamedTask = Pick<Task, "task" | "task_id">;
+
+/** Every task of a file, each printed as it is done, and scored in the end where they name what answers them. */
+async function retrieveMany(
+  path: string,
+  index: CorpusIndex,
+  options: RetrieveOptions,
+  { print, io }: { print: (task: NamedTask, retrieval: Retrieval) => Promise<boolean>; io: Io },
+): Promise<number> {
+  const { scoreRetrieval, toTask } = await import("./tasks.ts");
   let bad = 0;
   const warn = (message: string): void => (bad++, warner(io)(message));
-  const tasks =
-    file === undefined ? single.map(plainTask) : readRows(fileOf(file, io), toRetrievalTask, warn);
-  for await (const task of tasks) {
-    const text = flags.on("json")
-      ? retrievalJson(task, index, options)
-      : retrievalTable(task, index, options);
-    if (!(await io.stdout(forStdout(text, io)))) return EXIT.accepted;
+  const ranked: RankedTask[] = [];
+  for await (const task of readRows(path, toTask, warn)) {
+    const { exclude_ids: excludeIds, exclude_source_run_ids: excludeSourceRunIds } = task;
+    const retrieval = retrieve(task.task, index, { ...options, excludeIds, excludeSourceRunIds });
+    if (!(await print(task, retrieval))) return EXIT.accepted;
+    if (task.relevant_ids !== null) ranked.push(rankedTask(task, retrieval));
   }
+  if (ranked.length > 0) io.stderr(scoreLines(scoreRetrieval(ranked)));
   return bad > 0 ? EXIT.input : EXIT.accepted;
 }
 
-const fileOf = (file: string, io: Io): string => (file === "-" ? file : resolve(io.cwd, file));
-
-const plainTask = (task: string): RetrievalTask => ({
-  task,
-  task_id: sha256(task).slice(0, 16),
-  exclude_ids: [],
-  exclude_source_run_ids: [],
+const rankedTask = ({ task_id, relevant_ids }: Task, { hits, coverage }: Retrieval): RankedTask => ({
+  task_id,
+  relevant_ids: relevant_ids ?? [],
+  hit_ids: hits.map((hit) => hit.playbook.id),
+  coverage,
 });
+
+/** How well retrieval did on tasks that name what answers them. */
+function scoreLines(score: RetrievalScore): string {
+  const { answerable, strangers, missed, abstention } = score;
+  const figures = [
+    `success@1 ${score.success_at_1.toFixed(3)}`,
+    `success@3 ${score.success_at_3.toFixed(3)}`,
+    `nDCG@10 ${score.ndcg_at_10.toFixed(3)}`,
+  ];
+  const lines = answerable > 0 ? [`${figures.join(", ")} over ${counted(answerable, "task")}`] : [];
+  if (missed.length > 0) lines.push(`not in the first three: ${missed.join(", ")}`);
+  if (abstention)
+    lines.push(
+      `--min-coverage ${abstention.min_coverage.toFixed(2)} would turn away ${abstention.strangers_turned_away} of ${counted(strangers, "task")} that nothing answers, and ${abstention.answerable_turned_away} of ${answerable} that something does`,
+    );
+  return lines.map((line) => `[retrieve] ${printable(line)}\n`).join("");
+}
+
+const fileOf = (file: string, io: Io): string => (file === "-" ? file : resolve(io.cwd, file));
 
 /** The rows of a JSONL file that `toRow` accepts; what it says of the others is told by `warn` with their place. */
 async function* readRows<T>(
@@ -946,41 +1032,22 @@ async function* readRows<T>(
   if (rows === 0) throw new DistillError("input", `${nameOf(path)}: no rows. Write one JSON object a line.`);
 }
 
-function toRetrievalTask(value: Record<string, unknown>): RetrievalTask | string {
-  const { task, task_id, exclude_ids = [], exclude_source_run_ids = [] } = value;
-  if (typeof task !== "string" || task.trim() === "")
-    return `"task" must be a non-empty string (got ${shown(task)}).`;
-  if (task_id !== undefined && typeof task_id !== "string")
-    return `"task_id" must be a string (got ${shown(task_id)}).`;
-  if (!isStringArray(exclude_ids))
-    return `"exclude_ids" must be an array of strings (got ${shown(exclude_ids)}).`;
-  if (!isStringArray(exclude_source_run_ids)) {
-    return `"exclude_source_run_ids" must be an array of strings (got ${shown(exclude_source_run_ids)}).`;
-  }
-  const plain = plainTask(task);
-  return { ...plain, task_id: task_id ?? plain.task_id, exclude_ids, exclude_source_run_ids };
-}
-
-function retrieveFor(task: RetrievalTask, index: CorpusIndex, options: RetrieveOptions): Retrieval {
-  const { exclude_ids: excludeIds, exclude_source_run_ids: excludeSourceRunIds } = task;
-  return retrieve(task.task, index, { ...options, excludeIds, excludeSourceRunIds });
-}
-
-function retrievalJson(task: RetrievalTask, index: CorpusIndex, options: RetrieveOptions): string {
-  const { hits, weights, coverage, abstained } = retrieveFor(task, index, options);
+function retrievalJson(
+  { task, task_id }: NamedTask,
+  { hits, weights, coverage, abstained }: Retrieval,
+): string {
   const described = hits.map((hit) => {
     const { rag_id, score, title, content_preview, success_score } = describeHit(hit, weights);
     return { rag_id, score, title, content_preview, success_score };
   });
-  return `${toJson({ task_id: task.task_id, task: task.task, coverage, abstained, hits: described })}\n`;
+  return `${toJson({ task_id, task, coverage, abstained, hits: described })}\n`;
 }
 
 /** Lines of a preview that the table shows; all of it is in --json. */
 const TABLE_PREVIEW_CHARS = 240;
 
-function retrievalTable(task: RetrievalTask, index: CorpusIndex, options: RetrieveOptions): string {
-  const { hits, weights, coverage, abstained } = retrieveFor(task, index, options);
-  const heading = `${task.task.replaceAll(/\s+/g, " ").trim().slice(0, 100)}\n  coverage ${coverage.toFixed(2)}`;
+function retrievalTable({ task }: NamedTask, { hits, weights, coverage, abstained }: Retrieval): string {
+  const heading = `${task.replaceAll(/\s+/g, " ").trim().slice(0, 100)}\n  coverage ${coverage.toFixed(2)}`;
   if (abstained) return `${heading}: below --min-coverage, so nothing is retrieved\n\n`;
   if (hits.length === 0) return `${heading}: no playbook shares a word with this task\n\n`;
   const rows = hits.map((hit, index) => {
@@ -1173,6 +1240,156 @@ ${rows.join("\n")}
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// import
+// ---------------------------------------------------------------------------------------------------------------------
+
+async function runImport(flags: Flags, io: Io): Promise<number> {
+  if (flags.words.length === 0)
+    throw usage("import: name the pages, or folders of them: distill import docs/runbooks.");
+  const { root, corpusPath } = placeOf(flags, io);
+  const options: ImportOptions = {
+    paths: flags.words.map((path) => resolve(io.cwd, path)),
+    corpusPath,
+    root,
+    split: flags.text("split") === undefined ? null : flags.choice("split", SPLIT_LEVELS, "h2"),
+    tags: flags.texts("tags").flatMap((tags) => tags.split(",")),
+    score: flags.choice("score", SUCCESS_SCORES, "accepted"),
+    dryRun: flags.on("dry-run"),
+  };
+  const { importPages } = await import("./import.ts");
+  const progress = new Progress(io);
+  const outcome = await importPages(options, progress.show).finally(progress.clear);
+  reportImport(outcome, io);
+  const summary = importSummary(outcome, options, io);
+  if (flags.on("json")) {
+    await io.stdout(`${importJson(outcome, options)}\n`);
+    io.stderr(`distill: ${printable(summary)}\n`);
+    return EXIT.accepted;
+  }
+  const rows = options.dryRun ? outcome.added.map(additionRow) : [];
+  await io.stdout(forStdout([...rows, summary, ""].join("\n"), io));
+  return EXIT.accepted;
+}
+
+/** A line on a terminal that says how far a long command is, drawn at most ten times a second and gone afterwards. */
+class Progress {
+  private drawnAt = 0;
+
+  constructor(private readonly io: Io) {}
+
+  readonly show = (done: number, total: number): void => {
+    if (!this.io.stderrIsTty || Date.now() - this.drawnAt < 100) return;
+    this.drawnAt = Date.now();
+    this.io.stderr(`\r\x1b[K[import] ${done} of ${counted(total, "page")}`);
+  };
+
+  readonly clear = (): void => {
+    if (this.drawnAt > 0) this.io.stderr("\r\x1b[K");
+  };
+}
+
+/** What a user should know besides the counts. */
+function reportImport(outcome: ImportOutcome, io: Io): void {
+  const warn = warner(io);
+  for (const warning of outcome.warnings) warn(warning);
+  for (const { path, line, kind } of outcome.redactions)
+    warn(
+      `${path}:${line}: a secret (${kind}) is replaced by [redacted:${kind}]. Revoke it, and take it out of the page.`,
+    );
+  for (const { path, reason } of outcome.skipped) warn(`${path}: skipped: ${reason}.`);
+  if (outcome.leftOut.length > 0) {
+    const names = outcome.leftOut.map((path) => fromHere(path, io));
+    const more = names.length > 3 ? ` and ${names.length - 3} more` : "";
+    warn(`index pages left out: ${names.slice(0, 3).join(", ")}${more}. Name them to import them.`);
+  }
+  for (const id of outcome.gone) warn(`${id}: no page stands for it any more; the record is kept.`);
+}
+
+function importSummary({ added, unchanged, skipped }: ImportOutcome, options: ImportOptions, io: Io): string {
+  const fresh = added.filter((entry) => entry.change === "new").length;
+  const counts = `${fresh} new, ${added.length - fresh} changed, ${unchanged} unchanged, ${skipped.length} skipped`;
+  const corpus = fromHere(options.corpusPath, io);
+  return options.dryRun ? `${counts} (dry run: ${corpus} stays as it is)` : `${counts}: ${corpus}`;
+}
+
+function additionRow({ change, record }: ImportOutcome["added"][number]): string {
+  const { id, title, content, success_score, tags } = record;
+  const checks = counted(validationSteps([content]).length, "check");
+  const details = `${content.length} characters, ${checks}, ${success_score}${tags.length > 0 ? `, tags ${tags.join(" ")}` : ""}`;
+  return `${change.padEnd(7)}  ${printable(id)}\n         ${printable(title)}\n         ${printable(details)}`;
+}
+
+function importJson(outcome: ImportOutcome, { corpusPath, dryRun }: ImportOptions): string {
+  const { added, unchanged, skipped, leftOut, gone, redactions, warnings } = outcome;
+  const fresh = added.filter((entry) => entry.change === "new").length;
+  return toJson({
+    corpus: corpusPath,
+    dry_run: dryRun,
+    new: fresh,
+    changed: added.length - fresh,
+    unchanged,
+    skipped,
+    left_out: leftOut,
+    gone,
+    redactions,
+    warnings,
+    records: added.map((entry) => entry.record),
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// corpus
+// ---------------------------------------------------------------------------------------------------------------------
+
+async function runCorpus(flags: Flags, io: Io): Promise<number> {
+  const isCheck = flags.words[0] === "check";
+  if (flags.on("strict") && !isCheck) throw usage("--strict goes with check: distill corpus check --strict.");
+  const { readCorpusLines, surveyCorpus, checkCorpus } = await import("./corpus.ts");
+  const corpus = await readCorpusLines(placeOf(flags, io).corpusPath);
+  const survey = surveyCorpus(corpus);
+  if (!isCheck) {
+    const text = flags.on("json") ? `${toJson({ path: corpus.path, ...survey })}\n` : surveyTable(survey);
+    await io.stdout(forStdout(text, io));
+    for (const { line, problem } of corpus.bad) warner(io)(`${corpus.path}:${line}: ${problem}`);
+    return EXIT.accepted;
+  }
+  const findings = checkCorpus(corpus);
+  const errors = findings.filter((finding) => flags.on("strict") || finding.severity === "error").length;
+  const path = fromHere(corpus.path, io);
+  const counts = { errors, warnings: findings.length - errors };
+  const { records, skipped, superseded } = survey;
+  const text = flags.on("json")
+    ? `${toJson({ path: corpus.path, records, skipped, superseded, ...counts, findings })}\n`
+    : `${findings.map((finding) => findingLine(path, finding)).join("")}${path}: ${counted(records, "playbook")}, ${counted(errors, "error")}, ${counted(counts.warnings, "warning")}; ${counted(superseded, "superseded line")}\n`;
+  await io.stdout(forStdout(text, io));
+  return errors > 0 ? EXIT.input : EXIT.accepted;
+}
+
+function findingLine(path: string, { line, severity, id, message }: Finding): string {
+  return `${path}:${line}: ${severity}: ${id === null ? "" : `${printable(id)}: `}${printable(message)}\n`;
+}
+
+/** Tags that the table shows; all of them are in --json. */
+const TABLE_TAGS = 20;
+
+function surveyTable(survey: CorpusSurvey): string {
+  const { records, skipped, superseded, chars, with_checks, imported, by_tag } = survey;
+  const named = (counts: Count[]): string =>
+    counts.map(({ name, records }) => `${printable(name)} ${records}`).join(", ");
+  const more = by_tag.length > TABLE_TAGS ? `, and ${by_tag.length - TABLE_TAGS} more` : "";
+  return `${counted(records, "playbook")}, ${counted(skipped, "bad line")}, ${counted(superseded, "superseded line")}
+${columns([
+  ["score", named(survey.by_score)],
+  ["category", named(survey.by_category)],
+  ["tags", named(by_tag.slice(0, TABLE_TAGS)) + more],
+  ["characters", `${chars.min} to ${chars.max}, median ${chars.median}, nine of ten up to ${chars.p90}`],
+  ["checks", `in ${with_checks} of ${records}`],
+  ["imported", String(imported)],
+])}
+`;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // completion
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -1189,12 +1406,13 @@ async function runCompletion(flags: Flags, io: Io): Promise<number> {
 
 const FILE_VALUES = new Set(["FILE", "DIR"]);
 
+const wordsOf = ({ operands = [] }: Command): readonly string[] => (operands === "paths" ? [] : operands);
+
 const longFlags = (command: Command): string[] => Object.keys(command.options).map((flag) => `--${flag}`);
 
 function bashCompletion(): string {
   const words = Object.entries(COMMANDS).map(
-    ([name, command]) =>
-      `    ${name}) words="${[...(command.words ?? []), ...longFlags(command)].join(" ")}" ;;`,
+    ([name, command]) => `    ${name}) words="${[...wordsOf(command), ...longFlags(command)].join(" ")}" ;;`,
   );
   const files = allOptions().filter(([, { value }]) => value && FILE_VALUES.has(value));
   const choices = allOptions().filter(([, { choices }]) => choices);
@@ -1235,9 +1453,12 @@ function zshCompletion(): string {
           : "";
     return `'${multiple ? "*" : ""}--${flag}[${quote(help)}]${value ? `:${value}:${action}` : ""}'`;
   };
-  const cases = Object.entries(COMMANDS).map(([name, { words, options }]) => {
+  const cases = Object.entries(COMMANDS).map(([name, command]) => {
+    const { operands, options } = command;
+    const words = wordsOf(command);
     const specs = [
-      ...(words ? [`':word:(${words.join(" ")})'`] : []),
+      ...(words.length > 0 ? [`':word:(${words.join(" ")})'`] : []),
+      ...(operands === "paths" ? ["'*:file:_files'"] : []),
       ...Object.entries(options).map(argument),
     ];
     return `    ${name}) _arguments ${specs.join(" ")} ;;`;
@@ -1264,12 +1485,14 @@ compdef _distill distill
 
 function fishCompletion(): string {
   const quote = (text: string): string => `'${text.replaceAll(/['\\]/g, "\\$&")}'`;
-  const lines = Object.entries(COMMANDS).flatMap(([name, { summary, words, options }]) => [
-    `complete -c distill -f -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`,
-    ...(words
-      ? [`complete -c distill -f -n '__fish_seen_subcommand_from ${name}' -a ${quote(words.join(" "))}`]
+  const lines = Object.entries(COMMANDS).flatMap(([name, command]) => [
+    `complete -c distill -f -n __fish_use_subcommand -a ${name} -d ${quote(command.summary)}`,
+    ...(wordsOf(command).length > 0
+      ? [
+          `complete -c distill -f -n '__fish_seen_subcommand_from ${name}' -a ${quote(wordsOf(command).join(" "))}`,
+        ]
       : []),
-    ...Object.entries(options).map(([flag, { short, value, help, choices }]) => {
+    ...Object.entries(command.options).map(([flag, { short, value, help, choices }]) => {
       const values = choices
         ? ` -x -a ${quote(choices.join(" "))}`
         : value

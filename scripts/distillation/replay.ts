@@ -20,6 +20,7 @@ import {
   closeSync,
   createReadStream,
   fstatSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readSync,
@@ -478,13 +479,13 @@ export async function loadCorpus(path: string, onBadLine: (message: string) => v
   const records = new Map<string, Playbook>();
   const hasher = new Bun.CryptoHasher("sha256");
   const counts = { skipped: 0, superseded: 0 };
-  for await (const line of readJsonLines(path, hasher)) {
-    const playbook = "problem" in line ? line.problem : toPlaybook(line.value);
-    if (typeof playbook === "string") {
+  for await (const line of readPlaybooks(path, hasher)) {
+    if ("problem" in line) {
       counts.skipped++;
-      onBadLine(`${path}:${line.number}: ${playbook}`);
+      onBadLine(`${path}:${line.number}: ${line.problem}`);
       continue;
     }
+    const { playbook } = line;
     // Deleted first, so that the later line also takes the later place.
     if (records.delete(playbook.id)) counts.superseded++;
     records.set(playbook.id, playbook);
@@ -500,6 +501,17 @@ export async function loadCorpus(path: string, onBadLine: (message: string) => v
   const { skipped } = counts;
   if (skipped > 1) onBadLine(`${path}: ${skipped} bad lines skipped, ${records.size} playbooks left.`);
   return { path, records: [...records.values()], ...counts, sha256: hasher.digest("hex") };
+}
+
+export type PlaybookLine = { number: number; playbook: Playbook } | { number: number; problem: string };
+
+/** The lines of a corpus, 1-based, blank ones left out; of one that is no playbook, what is wrong with it. */
+export async function* readPlaybooks(path: string, hasher?: Bun.CryptoHasher): AsyncGenerator<PlaybookLine> {
+  for await (const line of readJsonLines(path, hasher)) {
+    const { number } = line;
+    const playbook = "problem" in line ? line.problem : toPlaybook(line.value);
+    yield typeof playbook === "string" ? { number, problem: playbook } : { number, playbook };
+  }
 }
 
 export type JsonLine = { number: number; value: unknown } | { number: number; problem: string };
@@ -578,7 +590,7 @@ function unreadable(path: string, error: unknown): DistillError {
   return new DistillError("input", `${nameOf(path)}: ${what}.`, { cause: error });
 }
 
-function errorCode(error: unknown): string {
+export function errorCode(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return "code" in error && typeof error.code === "string" ? error.code : error.name;
 }
@@ -640,7 +652,7 @@ export function isStringArray(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === "string");
 }
 
-function isOneOf<const T extends string>(allowed: readonly T[], value: unknown): value is T {
+export function isOneOf<const T extends string>(allowed: readonly T[], value: unknown): value is T {
   return allowed.some((entry) => entry === value);
 }
 
@@ -725,7 +737,7 @@ function indexRecord(playbook: Playbook, ranker: Ranker): IndexedRecord {
 
 const headText = ({ title, tags }: Playbook): string => `${title}\n${tags.join(" ")}`;
 
-const wholeText = (playbook: Playbook): string => `${headText(playbook)}\n${playbook.content}`;
+export const wholeText = (playbook: Playbook): string => `${headText(playbook)}\n${playbook.content}`;
 
 function countTokens(tokens: string[]): Map<string, number> {
   const counts = new Map<string, number>();
@@ -1004,7 +1016,7 @@ function clip(line: string, maxChars: number): string {
   return head.slice(0, Math.max(head.lastIndexOf(" "), 0)).trimEnd();
 }
 
-interface Unit {
+export interface Unit {
   kind: "line" | "heading" | "blank" | "code";
   text: string;
 }
@@ -1015,7 +1027,7 @@ interface WeighedUnit extends Unit {
 }
 
 /** A text as lines and whole fenced code blocks, in order; joined with newlines they are the text again. */
-function splitUnits(text: string): Unit[] {
+export function splitUnits(text: string): Unit[] {
   const lines = text.split(/\r?\n/);
   const closing = closingFences(lines);
   const units: Unit[] = [];
@@ -1155,7 +1167,7 @@ function frame(name: string, text: string, note?: string): string {
 const oneLine = (text: string): string => defuse(text).replaceAll(/\s+/g, " ").trim();
 
 /** The special tokens of the common chat templates; a server may read them in the middle of a message. */
-const TEMPLATE_TOKENS =
+export const TEMPLATE_TOKENS =
   /<\||\|>|<｜|｜>|<<\/?SYS>>|\[\/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS)\]|\[(?:gMASK|IMG)\]|<\/?(?:s|bos|eos|sop|eop|eoa|unk|pad|think|end_of_utterance|reserved_\d+|start_of_turn|end_of_turn|start_of_image|tool_call|tool_response|tools|unused\d+|extra_id_\d+)>/gi;
 
 /**
@@ -1172,13 +1184,12 @@ export function defuse(text: string): string {
 /** Colours, cursor movements and titles; only where they end on their own line, so that a stray start takes nothing along. */
 const TERMINAL_SEQUENCES = /\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]|\x1b\][^\x07\x1b\n]{0,512}(?:\x07|\x1b\\)/g;
 
-/** Without C0 and C1 controls (tab and newline stay), zero-width characters, bidi overrides, tags and lone surrogates. */
+/** C0 and C1 controls but for tab and newline, zero-width characters, bidi overrides, tags, and what stands for a broken one. */
+export const INVISIBLE =
+  /[^\P{Cc}\n\t]|[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd\u{e0000}-\u{e007f}]/gu;
+
 function stripInvisible(text: string): string {
-  const newlines = text.replaceAll(/\r\n?/g, "\n").toWellFormed();
-  return newlines.replaceAll(
-    /[\p{Cc}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd\u{e0000}-\u{e007f}]/gu,
-    (char) => (char === "\n" || char === "\t" ? char : ""),
-  );
+  return text.replaceAll(/\r\n?/g, "\n").toWellFormed().replaceAll(INVISIBLE, "");
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -2414,44 +2425,77 @@ function mapStrings<T>(value: T, replace: (text: string) => string): T {
 
 /**
  * The shapes of secrets that are worth keeping out of a log, each with the part in front that is kept. A value that is a
- * variable, a placeholder or a plain word is none. Repetitions are bounded, so that no input is slow.
+ * variable, a placeholder, a plain word or the path of a file is none. Repetitions are bounded, so that no input is slow.
  */
 const SECRETS: [kind: string, shape: RegExp][] = [
   [
     "private_key",
-    /()-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,32}PRIVATE KEY-----|$)/g,
+    /()-----BEGIN [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----|$)/g,
   ],
   ["aws_key", /()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g],
   ["github_token", /()\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255})/g],
-  ["gitlab_token", /()\bglpat-[\w-]{20,255}/g],
+  ["gitlab_token", /()\bgl(?:pat|rt|dt|ptt|cbt|ft|soat)-[\w-]{20,255}/g],
   ["slack_token", /()\bxox[abeprs]-[\w-]{10,255}/g],
+  ["slack_token", /(\bhooks\.slack\.com\/services\/)\w{8,16}\/\w{8,16}\/\w{16,64}/g],
+  ["azure_key", /(\bAccountKey=)[A-Za-z0-9+/]{60,100}={0,2}/g],
   [
     "api_key",
-    /()\b(?:sk-[\w-]{20,255}|[sr]k_live_\w{10,255}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,64})/g,
+    /()\b(?:sk-[\w-]{20,255}|[sr]k_live_\w{10,255}|AIza[\w-]{35}|ya29\.[\w-]{20,255}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,64}|pypi-[\w-]{50,255}|dckr_pat_[\w-]{20,255}|dop_v1_[a-f0-9]{64}|hvs\.[\w-]{20,255}|SG\.[\w-]{16,64}\.[\w-]{16,64})/g,
   ],
   ["jwt", /()\beyJ[\w-]{8,4096}\.eyJ[\w-]{8,4096}\.[\w-]{8,4096}/g],
   ["bearer", /(\bauthorization["']?\s{0,4}[:=]\s{0,4}["']?(?:bearer|basic)\s{1,4})[\w.~+/=-]{12,4096}/gi],
-  ["url_password", /(\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@]{0,255}:)(?![$<{*[])[^\s/]{1,255}(?=@)/gi],
-  ["password", /((?:^|\s)(?:-u|--user)[ =][^\s:$]{1,64}:)(?![$<{*])[^\s"']{4,255}/g],
+  [
+    "url_password",
+    /(\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@]{0,255}:)(?![$<{*[]|pass(?:word|wd)?@)[^\s/]{1,255}(?=@)/gi,
+  ],
+  ["password", /((?:^|\s)(?:-u|--user)[ =][\w.@\\-]{1,64}:)(?![$<{*]|\/\/)[^\s"']{4,255}/g],
   [
     "password",
-    /((?:password|passwd|secret|token|api[_-]?key|access[_-]?key)(?:["']?\s{0,4}[:=]\s{0,4}["']?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))(?![$<{*%[(])(?=[^\s"',;]{0,255}[\d!#%&+/=@^~])[^\s"',;]{6,4096}/gi,
+    /((?:password|passwd|passphrase|secret|token|(?:api|access|account|encryption)[_-]?key)(?:["']?\s{0,4}[:=]\s{0,4}["']?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))(?![$<{*%[(]|@?(?:[.~]{1,2}|\/[\w.-]{1,64})\/[\w./-]{1,255}(?=["',;\s]|$))(?=[^\s"',;]{0,255}[\d!#%&+/=@^~])[^\s"',;]{6,4096}/gi,
   ],
 ];
+
+export interface Secret {
+  kind: string;
+  /** UTF-16 offsets; `end` is the first behind it. */
+  start: number;
+  end: number;
+}
+
+/** The secrets in a text, in order. Where two shapes overlap they are one secret, of the kind that stands first in the list. */
+export function findSecrets(text: string): Secret[] {
+  const matches = SECRETS.flatMap(([kind, shape], rank) =>
+    [...text.matchAll(shape)].map((match) => {
+      const end = match.index + match[0].length;
+      return { kind, rank, start: match.index + match[1]!.length, end };
+    }),
+  );
+  const merged: typeof matches = [];
+  for (const match of matches.sort((a, b) => a.start - b.start)) {
+    const last = merged.at(-1);
+    if (last === undefined || match.start >= last.end) {
+      merged.push(match);
+      continue;
+    }
+    if (match.rank < last.rank) Object.assign(last, { kind: match.kind, rank: match.rank });
+    last.end = Math.max(last.end, match.end);
+  }
+  return merged.map(({ kind, start, end }) => ({ kind, start, end }));
+}
 
 /** The text with every secret replaced by `[redacted:<kind>]`; `onSecret` is told each one. */
 export function redactSecrets(
   text: string,
   onSecret: (kind: string, secret: string) => void = () => {},
 ): string {
-  return SECRETS.reduce(
-    (left, [kind, shape]) =>
-      left.replace(shape, (match: string, kept: string) => {
-        onSecret(kind, match.slice(kept.length));
-        return `${kept}[redacted:${kind}]`;
-      }),
-    text,
-  );
+  let redacted = "";
+  let at = 0;
+  for (const { kind, start, end } of findSecrets(text)) {
+    onSecret(kind, text.slice(start, end));
+    redacted += `${text.slice(at, start)}[redacted:${kind}]`;
+    at = end;
+  }
+  return redacted + text.slice(at);
 }
 
 /** Secrets shorter than this ("none", "ollama") are words; striking them wherever they stand would spoil the text. */
@@ -2509,7 +2553,7 @@ function appendEvidence(row: EvidenceRow, attempts: Attempt[], root: string): Di
       if (answer.length > MAX_RESPONSE_CHARS)
         writeWhole(join(dirname(log), "responses", `${sha256(answer)}.txt`), answer);
     }
-    appendLine(log, toJson(row));
+    appendLines(log, [toJson(row)]);
     return null;
   } catch (error) {
     const path = error instanceof Error && "path" in error ? String(error.path) : log;
@@ -2535,14 +2579,23 @@ function writeWhole(path: string, text: string): void {
   renameSync(partial, path);
 }
 
-/** Appends one line in one write. @throws the system's error; a part of the line may stand in the file then. */
-export function appendLine(path: string, line: string): void {
+/**
+ * Appends whole lines in one write, so that writers at the same time do not mix.
+ * @throws the system's error; nothing of the lines stands in the file then, unless somebody else wrote behind them.
+ */
+export function appendLines(path: string, lines: string[]): void {
+  if (lines.length === 0) return;
   mkdirSync(dirname(path), { recursive: true });
   const file = openSync(path, "a+");
+  const sizeBefore = fstatSync(file).size;
+  let written = 0;
   try {
-    const bytes = Buffer.from(`${endsWithNewline(file) ? "" : "\n"}${line}\n`);
+    const bytes = Buffer.from(`${endsWithNewline(file) ? "" : "\n"}${lines.join("\n")}\n`);
     // One write does it, unless the disk is full: then the next one says so.
-    for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
+    while (written < bytes.length) written += writeSync(file, bytes, written);
+  } catch (error) {
+    if (written > 0 && fstatSync(file).size === sizeBefore + written) ftruncateSync(file, sizeBefore);
+    throw error;
   } finally {
     closeSync(file);
   }

@@ -2,7 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
-import { appendLine, EVIDENCE_LOG, redactSecrets, sha256 } from "../../scripts/distillation/replay.ts";
+import {
+  appendLines,
+  EVIDENCE_LOG,
+  findSecrets,
+  redactSecrets,
+  sha256,
+} from "../../scripts/distillation/replay.ts";
 import {
   CLOCK,
   DISK,
@@ -181,28 +187,28 @@ describe("the evidence row", () => {
   });
 });
 
-describe("appendLine", () => {
+describe("appendLines", () => {
   const file = (): string => join(temporaryFolder(), "log/rows.jsonl");
 
   test("creates the folder and ends every line", () => {
     const path = file();
-    appendLine(path, "one");
-    appendLine(path, "two");
+    appendLines(path, ["one"]);
+    appendLines(path, ["two"]);
     expect(readFileSync(path, "utf8")).toBe("one\ntwo\n");
   });
 
   test("gives a torn last line its newline first", () => {
     const path = file();
-    appendLine(path, "one");
+    appendLines(path, ["one"]);
     appendFileSync(path, '{"half":');
-    appendLine(path, "two");
+    appendLines(path, ["two"]);
     expect(readFileSync(path, "utf8")).toBe('one\n{"half":\ntwo\n');
   });
 
   test("keeps the lines of several writers at once whole", async () => {
     const path = file();
-    const script = `import { appendLine } from ${JSON.stringify(join(import.meta.dir, "../../scripts/distillation/replay.ts"))};
-      for (let n = 0; n < 100; n++) appendLine(${JSON.stringify(path)}, process.argv[1].repeat(8000));`;
+    const script = `import { appendLines } from ${JSON.stringify(join(import.meta.dir, "../../scripts/distillation/replay.ts"))};
+      for (let n = 0; n < 100; n++) appendLines(${JSON.stringify(path)}, [process.argv[1].repeat(8000)]);`;
     const writers = ["a", "b", "c"].map((name) =>
       Bun.spawn([process.execPath, "-e", script, name], { stderr: "inherit" }),
     );
@@ -270,6 +276,22 @@ describe("redactSecrets", () => {
     ["curl -u admin:hunter2x https://h", "curl -u admin:[redacted:password] https://h"],
     [`sk_live_${"a1".repeat(8)}`, "[redacted:api_key]"],
     [`hf_${"aB".repeat(17)}`, "[redacted:api_key]"],
+    [`hvs.${"aB1".repeat(10)}`, "[redacted:api_key]"],
+    [`SG.${"a1".repeat(11)}.${"b2".repeat(20)}`, "[redacted:api_key]"],
+    ["glrt-abcdefghij0123456789", "[redacted:gitlab_token]"],
+    [
+      `https://hooks.slack.com/services/T0000000A/B0000000A/${"aB1".repeat(8)}`,
+      "https://hooks.slack.com/services/[redacted:slack_token]",
+    ],
+    [`AccountKey=${"aB1/".repeat(21)}==;x`, "AccountKey=[redacted:azure_key];x"],
+    [
+      "-----BEGIN PGP PRIVATE KEY BLOCK-----\nlQ\n-----END PGP PRIVATE KEY BLOCK-----",
+      "[redacted:private_key]",
+    ],
+    ["passphrase: correct1horse", "passphrase: [redacted:password]"],
+    // Two shapes over one value are one secret, of the kind that tells more.
+    ["token=glpat-abcdefghij0123456789,x", "token=[redacted:gitlab_token],x"],
+    [`password=AKIA${"A1".repeat(8)}+tail9`, "password=[redacted:aws_key]"],
   ])("replaces %j", (text, expected) => {
     const kinds: string[] = [];
     expect(redactSecrets(text, (kind) => kinds.push(kind))).toBe(expected);
@@ -284,8 +306,25 @@ describe("redactSecrets", () => {
     "postgres://app:$PW@db/app",
     "token bucket of 100 tokens",
     "kubectl get secret web-tls-1 -o yaml",
+    "curl -u https://api.shop.internal/x1",
+    "date -u +%Y-%m-%dT%H:%M:%SZ",
+    "mysql://user:password@db/app",
+    "openvpn --secret /etc/openvpn/static.key1 2",
+    "password_file: ./secrets/db-1.txt",
+    "token: /run/secrets/token-1",
   ])("leaves %j alone", (text) => {
     expect(redactSecrets(text)).toBe(text);
+  });
+});
+
+describe("findSecrets", () => {
+  test("gives kind and place of each, in order", () => {
+    const text = "password: hunter2x and AKIAIOSFODNN7EXAMPLE";
+    const found = findSecrets(text);
+    expect(found.map(({ kind, start, end }) => [kind, text.slice(start, end)])).toEqual([
+      ["password", "hunter2x"],
+      ["aws_key", "AKIAIOSFODNN7EXAMPLE"],
+    ]);
   });
 });
 

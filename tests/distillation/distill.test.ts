@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
+import { FINDINGS } from "../../scripts/distillation/corpus.ts";
 import { COMMANDS, EXIT, helpFor, overview, printable } from "../../scripts/distillation/distill.ts";
 import { CHECKS, DOUBTFUL, ECHO_SHARE } from "../../scripts/distillation/replay.ts";
 import {
@@ -923,6 +924,8 @@ describe("completion", () => {
     expect(await complete(["distill", "replay", "--loc"])).toEqual(["--local-only"]);
     expect(await complete(["distill", "retrieve", "--ranker", "j"])).toEqual(["jaccard"]);
     expect(await complete(["distill", "completion", "f"])).toEqual(["fish"]);
+    expect(await complete(["distill", "corpus", "ch"])).toEqual(["check"]);
+    expect(await complete(["distill", "import", "--sp"])).toEqual(["--split"]);
   });
 
   test.each(["bash", "zsh", "fish"])("names every command and flag for %s", async (shell) => {
@@ -982,12 +985,35 @@ describe("README", () => {
     const flags = new Set(
       Object.values(COMMANDS).flatMap(({ options }) => Object.keys(options).map((flag) => `--${flag}`)),
     );
-    const commands = [...readme.matchAll(/distill (?:replay|retrieve|gate)[^\n`]*/g)].flatMap(
+    const commands = [...readme.matchAll(/distill (?:replay|retrieve|gate|import|corpus)[^\n`]*/g)].flatMap(
       ([line]) => line.match(/--[a-z][a-z-]*/g) ?? [],
     );
     expect(commands.filter((flag) => !flags.has(flag))).toEqual([]);
     const variables = new Set(readme.match(/\bLH_[A-Z_]+/g));
     expect([...variables].sort()).toEqual([...new Set(overview().match(/\bLH_[A-Z_]+/g))].sort());
+  });
+
+  test("shows what its import commands really print", async () => {
+    const section = readme.slice(readme.indexOf("## Bring your own runbooks"));
+    const [, path, page] = /`(docs\/\S+\.md)` reads\n\n`{4}md\n([\s\S]*?)`{4}/.exec(section)!;
+    const [, session] = /```console\n([\s\S]*?)```/.exec(section)!;
+    const cwd = temporaryFolder();
+    writeFile(join(cwd, path!), page!);
+    for (const step of session!.split(/^\$ /m).filter(Boolean)) {
+      const [, command, output] = /^\.\/scripts\/distill (.*)\n([\s\S]*)$/.exec(step)!;
+      const { stdout } = await spawn(["sh", "-c", `"${DISTILL}" ${command} 2>&1`], { cwd });
+      const [head, ...rest] = output!.split(/^…$/m);
+      if (rest.length > 0) expect(stdout).toStartWith(head!);
+      else expect(stdout).toBe(head!);
+    }
+  });
+
+  test("names every kind of finding that there is", () => {
+    const kinds = [...readme.matchAll(/^\| `([a-z_]+)` +\| (error|warning)/gm)].map(([, kind, severity]) => [
+      kind,
+      severity,
+    ]);
+    expect(kinds.toSorted()).toEqual(Object.entries(FINDINGS).toSorted());
   });
 
   test("shows what its first command really prints", async () => {

@@ -1,0 +1,306 @@
+/**
+ * What a corpus holds, and what is wrong with it.
+ *
+ * Two readings of the same lines. `surveyCorpus` counts: records by score, category and tag, sizes, checks. `checkCorpus`
+ * finds, line by line, what keeps a record from being found, shown or trusted. Errors are lines that are lost or must not
+ * be shown to anybody (bad lines, ids that take each other's place, secrets); warnings are records that load and serve
+ * their user badly. Lines that a later import superseded are history, so they are counted and not found.
+ */
+import {
+  DistillError,
+  findSecrets,
+  INVISIBLE,
+  readPlaybooks,
+  shown,
+  TEMPLATE_TOKENS,
+  tokenise,
+  validationSteps,
+  wholeText,
+} from "./replay.ts";
+import type { Playbook } from "./replay.ts";
+
+/** Token Jaccard from which two records say the same. Retrieval holds back what is nearer than 0.6 from one prompt. */
+export const NEAR_DUPLICATE_FROM = 0.8;
+/** Characters. Less says too little to act on; more is several runbooks, of which a bundle shows one passage. */
+export const SHORTEST_CONTENT = 200;
+export const LONGEST_CONTENT = 20_000;
+
+interface CorpusRecord {
+  /** 1-based. */
+  line: number;
+  playbook: Playbook;
+}
+
+/** A corpus read for its maintainer: every line is accounted for. */
+export interface CorpusLines {
+  path: string;
+  /** What a replay would load, in file order. */
+  records: CorpusRecord[];
+  bad: { line: number; problem: string }[];
+  /** Lines that a later line with the same id replaced, and that line. */
+  superseded: { line: number; id: string; by: number; byImport: boolean }[];
+}
+
+/** @throws DistillError `input` where the file is missing, unreadable or holds no line at all. */
+export async function readCorpusLines(path: string): Promise<CorpusLines> {
+  const live = new Map<string, CorpusRecord>();
+  const corpus: CorpusLines = { path, records: [], bad: [], superseded: [] };
+  for await (const line of readPlaybooks(path)) {
+    if ("problem" in line) {
+      corpus.bad.push({ line: line.number, problem: line.problem });
+      continue;
+    }
+    const { number, playbook } = line;
+    const before = live.get(playbook.id);
+    if (before) {
+      const byImport = [before.playbook, playbook].every((record) => importedPath(record) !== null);
+      corpus.superseded.push({ line: before.line, id: playbook.id, by: number, byImport });
+      live.delete(playbook.id);
+    }
+    live.set(playbook.id, { line: number, playbook });
+  }
+  corpus.records = [...live.values()];
+  if (corpus.records.length + corpus.bad.length > 0) return corpus;
+  throw new DistillError("input", `${path}: the corpus is empty. Add playbooks, for example with import.`);
+}
+
+/** The page that an import made a record of; null for a record of another origin. */
+const importedPath = ({ source_run_id }: Playbook): string | null =>
+  /^import:(.*)@[0-9a-f]+$/.exec(source_run_id)?.[1] ?? null;
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Survey
+// ---------------------------------------------------------------------------------------------------------------------
+
+export interface Count {
+  name: string;
+  records: number;
+}
+
+export interface CorpusSurvey {
+  records: number;
+  skipped: number;
+  superseded: number;
+  /** Most frequent first, then by name. */
+  by_score: Count[];
+  by_category: Count[];
+  by_tag: Count[];
+  /** Characters of a record's content. */
+  chars: { min: number; median: number; p90: number; max: number };
+  /** Records with at least one check that a bundle can show. */
+  with_checks: number;
+  /** Records that came from a page. */
+  imported: number;
+}
+
+export function surveyCorpus({ records, bad, superseded }: CorpusLines): CorpusSurvey {
+  const playbooks = records.map((record) => record.playbook);
+  const sizes = playbooks.map((playbook) => playbook.content.length).sort((a, b) => a - b);
+  const quantile = (share: number): number =>
+    sizes[Math.min(sizes.length - 1, Math.floor(share * sizes.length))] ?? 0;
+  return {
+    records: records.length,
+    skipped: bad.length,
+    superseded: superseded.length,
+    by_score: countBy(playbooks.map((playbook) => playbook.success_score)),
+    by_category: countBy(playbooks.map((playbook) => playbook.source_category || "(none)")),
+    by_tag: countBy(playbooks.flatMap((playbook) => [...new Set(playbook.tags)])),
+    chars: { min: quantile(0), median: quantile(0.5), p90: quantile(0.9), max: quantile(1) },
+    with_checks: playbooks.filter(hasChecks).length,
+    imported: playbooks.filter((playbook) => importedPath(playbook) !== null).length,
+  };
+}
+
+function countBy(names: string[]): Count[] {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts]
+    .map(([name, records]) => ({ name, records }))
+    .sort((a, b) => b.records - a.records || (a.name < b.name ? -1 : 1));
+}
+
+const hasChecks = ({ content }: Playbook): boolean => validationSteps([content]).length > 0;
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Check
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What can be found, and how bad it is. */
+export const FINDINGS = {
+  bad_line: "error",
+  duplicate_id: "error",
+  secret: "error",
+  near_duplicate: "warning",
+  no_check: "warning",
+  too_short: "warning",
+  too_long: "warning",
+  empty_title: "warning",
+  control_characters: "warning",
+  template_tokens: "warning",
+} as const;
+
+export type FindingKind = keyof typeof FINDINGS;
+
+export interface Finding {
+  line: number;
+  severity: (typeof FINDINGS)[FindingKind];
+  kind: FindingKind;
+  /** Null for a line that is no playbook. */
+  id: string | null;
+  /** What is wrong, with the value, and what to do. */
+  message: string;
+}
+
+/** Everything that is wrong with a corpus, by line. */
+export function checkCorpus(corpus: CorpusLines): Finding[] {
+  const bad = corpus.bad.map(({ line, problem }): Finding => {
+    return finding("bad_line", { line, id: null, message: problem });
+  });
+  const duplicates = corpus.superseded
+    .filter(({ byImport }) => !byImport)
+    .map(({ line, id, by }): Finding => {
+      const message = `its id is taken again in line ${by}, which wins. Give one of the two another id, or drop this line.`;
+      return finding("duplicate_id", { line, id, message });
+    });
+  const ownFaults = corpus.records.flatMap(faultsOf);
+  const findings = [...bad, ...duplicates, ...ownFaults, ...nearDuplicateFindings(corpus.records)];
+  return findings.sort((a, b) => a.line - b.line);
+}
+
+const finding = (kind: FindingKind, rest: Pick<Finding, "line" | "id" | "message">): Finding => ({
+  kind,
+  severity: FINDINGS[kind],
+  ...rest,
+});
+
+/** What is wrong with one record by itself. */
+function faultsOf({ line, playbook }: CorpusRecord): Finding[] {
+  const { id, title, content } = playbook;
+  const text = wholeText(playbook);
+  const length = content.trim().length;
+  const secrets = findSecrets(Object.values(playbook).flatMap(stringsIn).join("\n"));
+  const hidden = firstMatch(text.replaceAll("\r\n", "\n"), INVISIBLE);
+  const token = firstMatch(text, TEMPLATE_TOKENS);
+  const faults = {
+    secret:
+      secrets.length > 0 &&
+      `it holds what looks like a secret (${secrets.map((secret) => secret.kind).join(", ")}). Take it out and revoke it.`,
+    empty_title: title.trim() === "" && "its title is empty: half of the ranking is lost. Give it one.",
+    too_short:
+      length < SHORTEST_CONTENT &&
+      `its content has ${length} characters, under ${SHORTEST_CONTENT}. Say what to run and what to see.`,
+    too_long:
+      length > LONGEST_CONTENT &&
+      `its content has ${length} characters, over ${LONGEST_CONTENT}, and one passage of it is shown. Split it, for example with import --split h2.`,
+    no_check:
+      !hasChecks(playbook) &&
+      "no line of it begins with verify, check, assert, confirm or ensure. Say how to see that it worked.",
+    control_characters:
+      hidden !== null &&
+      `it holds control or invisible characters, such as ${codePoint(hidden)}. Paste it as plain text.`,
+    template_tokens:
+      token !== null &&
+      `it holds ${shown(token)}, which chat templates give a meaning. It is broken up before a model sees it; write it otherwise.`,
+  } satisfies Partial<Record<FindingKind, string | false>>;
+  return Object.entries(faults).flatMap(([kind, message]) =>
+    message === false ? [] : [finding(kind as keyof typeof faults, { line, id, message })],
+  );
+}
+
+/** The strings in a JSON value, however deep. */
+function stringsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(stringsIn) : [];
+}
+
+const firstMatch = (text: string, shape: RegExp): string | null => text.match(shape)?.[0] ?? null;
+
+const codePoint = (char: string): string =>
+  `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`;
+
+function nearDuplicateFindings(records: CorpusRecord[]): Finding[] {
+  // One by one: the tokens of a large corpus take ten times its room.
+  const texts = records.values().map(({ playbook }) => tokenise(wholeText(playbook)));
+  return nearDuplicates(texts, NEAR_DUPLICATE_FROM).map(({ at, of, similarity }): Finding => {
+    const { line, playbook } = records[at]!;
+    const twin = records[of]!;
+    const message = `it says nearly the same as ${shown(twin.playbook.id)} in line ${twin.line} (token Jaccard ${similarity.toFixed(2)}). Merge the two.`;
+    return finding("near_duplicate", { line, id: playbook.id, message });
+  });
+}
+
+/**
+ * For every text (its tokens, repeats allowed) that is near to an earlier one, one such and their Jaccard. A text without
+ * tokens is near to none.
+ *
+ * Exact, by prefix filtering (Chaudhuri et al., 2006; Bayardo et al., 2007): with the tokens of every set sorted by rarity, two
+ * sets of a Jaccard of at least t share a token among the first |x| - ceil(t·|x|) + 1 of each, so only sets that meet in
+ * those rare tokens are compared. The work grows with how many records share their rarest fifth of tokens: about linearly
+ * for a corpus of texts, and for a thousand copies of one too, since a set is compared until a first twin is found.
+ */
+export function nearDuplicates(
+  texts: Iterable<string[]>,
+  threshold: number,
+): { at: number; of: number; similarity: number }[] {
+  const sets = rankedSets(texts);
+  const holders = new Map<number, number[]>();
+  return sets.flatMap((set, at) => {
+    const prefix = set.subarray(0, set.length - Math.ceil(threshold * set.length) + 1);
+    const twin = firstNear(set, sets, { prefix, holders, threshold });
+    for (const token of prefix) {
+      const list = holders.get(token);
+      if (list) list.push(at);
+      else holders.set(token, [at]);
+    }
+    return twin === null ? [] : [{ at, ...twin }];
+  });
+}
+
+/** Every text's distinct tokens as numbers, rarest token first and lowest; a number takes a tenth of a string's room. */
+function rankedSets(texts: Iterable<string[]>): Uint32Array[] {
+  const codes = new Map<string, number>();
+  const frequency: number[] = [];
+  const coded = Array.from(texts, (tokens) => {
+    const set = new Set(
+      tokens.map((token) => codes.get(token) ?? (codes.set(token, codes.size), codes.size - 1)),
+    );
+    for (const code of set) frequency[code] = (frequency[code] ?? 0) + 1;
+    return Uint32Array.from(set);
+  });
+  const byRarity = frequency.map((_, code) => code).sort((a, b) => frequency[a]! - frequency[b]! || a - b);
+  const rank = new Uint32Array(byRarity.length);
+  for (const [place, code] of byRarity.entries()) rank[code] = place;
+  return coded.map((set) => set.map((code) => rank[code]!).sort());
+}
+
+function firstNear(
+  set: Uint32Array,
+  sets: Uint32Array[],
+  { prefix, holders, threshold }: { prefix: Uint32Array; holders: Map<number, number[]>; threshold: number },
+): { of: number; similarity: number } | null {
+  const compared = new Set<number>();
+  for (const token of prefix)
+    for (const of of holders.get(token) ?? []) {
+      const { length } = sets[of]!;
+      const ratio = Math.min(set.length, length) / Math.max(set.length, length);
+      if (compared.has(of) || ratio < threshold) continue;
+      compared.add(of);
+      const shared = countShared(set, sets[of]!);
+      const similarity = shared / (set.length + length - shared);
+      if (similarity >= threshold) return { of, similarity };
+    }
+  return null;
+}
+
+/** How many numbers two ascending lists have in common. */
+function countShared(a: Uint32Array, b: Uint32Array): number {
+  let shared = 0;
+  for (let i = 0, j = 0; i < a.length && j < b.length;) {
+    const x = a[i]!;
+    const y = b[j]!;
+    if (x === y) shared++;
+    if (x <= y) i++;
+    if (y <= x) j++;
+  }
+  return shared;
+}

@@ -1,0 +1,627 @@
+/**
+ * Import turns the Markdown runbooks that somebody already has into playbooks, and appends to the corpus what is new or
+ * changed since the last time.
+ *
+ *   find pages -> read -> strike secrets -> front matter -> clean -> split -> compare -> append
+ *
+ * A page's identity is its path below the folder that was given, so importing again finds it again. What the import made
+ * of it is hashed into `source_run_id`: the same hash means that nothing changed, and a record that was edited by hand in
+ * the corpus stays as it is until its page changes. The corpus is only ever appended to; a later line with the same id
+ * wins. Nothing is written before every page has been read, and then in one write.
+ */
+import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import type { Dirent, Stats } from "node:fs";
+import { basename, dirname, isAbsolute, join, relative } from "node:path";
+
+import {
+  appendLines,
+  DistillError,
+  errorCode,
+  findSecrets,
+  isObject,
+  isOneOf,
+  readPlaybooks,
+  redactSecrets,
+  sha256,
+  shown,
+  splitUnits,
+  SUCCESS_SCORES,
+  toJson,
+} from "./replay.ts";
+import type { Playbook, SuccessScore, Unit } from "./replay.ts";
+
+/** A runbook of more is a log or a book. */
+const MAX_PAGE_BYTES = 1024 * 1024;
+/** Hex characters of the hash in `source_run_id`: 64 bits. */
+const HASH_CHARS = 16;
+
+export type SplitLevel = "h2" | "h3";
+
+export interface ImportOptions {
+  /** Files and folders, absolute. */
+  paths: string[];
+  corpusPath: string;
+  /** Folders below it are named relative to it in the records, others by their last name. */
+  root: string;
+  /** Null: one record a page. */
+  split: SplitLevel | null;
+  tags: string[];
+  /** Of pages that say nothing of themselves. */
+  score: SuccessScore;
+  dryRun: boolean;
+}
+
+/** A playbook that came from a page; `imported_from` is the folder that was given. */
+export interface ImportedPlaybook extends Playbook {
+  imported_from: string;
+}
+
+export interface ImportOutcome {
+  /** What was appended, or would be in a dry run, in the order of the pages. */
+  added: { change: "new" | "changed"; record: ImportedPlaybook }[];
+  unchanged: number;
+  skipped: { path: string; reason: string }[];
+  /** Index pages below a folder: they only lead to others. */
+  leftOut: string[];
+  /** Ids of records whose page, or section, is no longer there; they stay in the corpus. */
+  gone: string[];
+  redactions: { path: string; line: number; kind: string }[];
+  /** `where: what`, for everything else that a user should know. */
+  warnings: string[];
+}
+
+/**
+ * Imports pages into the corpus, which is created where it is missing.
+ * @param onProgress called after every page with how many are done.
+ * @throws DistillError `input` for a path that is missing or no Markdown, or where there is no page at all;
+ * `evidence` where the corpus cannot be written: nothing is in it then that was not before.
+ */
+export async function importPages(
+  options: ImportOptions,
+  onProgress: (done: number, total: number) => void = () => {},
+): Promise<ImportOutcome> {
+  const outcome: ImportOutcome = {
+    added: [],
+    unchanged: 0,
+    skipped: [],
+    leftOut: [],
+    gone: [],
+    redactions: [],
+    warnings: [],
+  };
+  const pages = onePerId(findPages(options, outcome), outcome);
+  const existing = await readExisting(options.corpusPath, outcome);
+  const records = pages.flatMap((page, index) => {
+    const read = readPage(page, outcome);
+    onProgress(index + 1, pages.length);
+    return read === null ? [] : playbooksOf(page, read, options, outcome);
+  });
+  compare(records, existing, outcome);
+  outcome.gone = goneRecords(existing, pages, records, outcome);
+  if (!options.dryRun) append(options.corpusPath, outcome);
+  return outcome;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Finding pages
+// In: files and folders. Out: Markdown files with their path below the folder, in order of their names. A link is followed
+// where it stays inside the folder and leads to something that is not found anyway.
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface PageFile {
+  file: string;
+  /** Below the given folder, with `/`. */
+  path: string;
+  id: string;
+  folder: GivenFolder;
+}
+
+interface GivenFolder {
+  /** As records name it. */
+  name: string;
+  /** False where single files of it were named: then the others are not known to be gone. */
+  isWhole: boolean;
+}
+
+const MARKDOWN = /\.(?:md|markdown)$/i;
+const INDEX_PAGE = /^(?:readme|index|_index|summary|_sidebar)\.(?:md|markdown)$/i;
+
+function findPages(options: ImportOptions, outcome: ImportOutcome): PageFile[] {
+  const given = options.paths.map((path) => ({ path, stats: statsOf(path) }));
+  const pages = given.flatMap(({ path, stats }) =>
+    stats.isDirectory() ? walkFolder(path, options, outcome) : [namedPage(path, options)],
+  );
+  if (pages.length > 0) return pages;
+  const hint = outcome.leftOut.length > 0 ? " but index pages. Name them to import them" : ". Check the path";
+  throw new DistillError("input", `${options.paths.join(", ")}: no Markdown page (.md) there${hint}.`);
+}
+
+function statsOf(path: string): Stats {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats) return stats;
+  throw new DistillError("input", `${path}: no such file or folder. Check the path.`);
+}
+
+function namedPage(file: string, options: ImportOptions): PageFile {
+  if (!MARKDOWN.test(file)) {
+    throw new DistillError("input", `${file}: not a Markdown page. Name a .md file, or a folder of them.`);
+  }
+  const name = folderName(dirname(file), options.root);
+  return pageFile(file, basename(file), { name, isWhole: false });
+}
+
+const pageFile = (file: string, path: string, folder: GivenFolder): PageFile => ({
+  file,
+  path,
+  id: path.replace(MARKDOWN, ""),
+  folder,
+});
+
+/** Relative to the root, or the last name alone: a corpus that is shared tells nothing of the machine it was made on. */
+function folderName(folder: string, root: string): string {
+  const fromRoot = relative(root, folder) || ".";
+  return fromRoot.startsWith("..") || isAbsolute(fromRoot) ? basename(folder) : fromRoot;
+}
+
+function walkFolder(given: string, options: ImportOptions, outcome: ImportOutcome): PageFile[] {
+  const top = realpathSync(given);
+  const folder = { name: folderName(given, options.root), isWhole: true };
+  const pages: PageFile[] = [];
+  const links: string[] = [];
+  const seen = new Set<string>();
+  const addFile = (real: string, path: string): void => {
+    if (!MARKDOWN.test(path) || seen.has(real)) return;
+    seen.add(real);
+    if (INDEX_PAGE.test(basename(path))) outcome.leftOut.push(join(given, path));
+    else pages.push(pageFile(join(given, path), path, folder));
+  };
+  const walk = (real: string, path: string): void => {
+    if (seen.has(real)) return;
+    seen.add(real);
+    for (const entry of entriesOf(join(given, path), outcome)) {
+      const below = path === "" ? entry.name : `${path}/${entry.name}`;
+      if (entry.isSymbolicLink()) links.push(below);
+      else if (entry.isDirectory()) walk(join(real, entry.name), below);
+      else addFile(join(real, entry.name), below);
+    }
+  };
+  walk(top, "");
+  // Links last: what they lead to keeps its own name. A link may add links.
+  for (let at = 0; at < links.length; at++) {
+    const path = links[at]!;
+    const target = linkTarget(join(given, path), top);
+    if ("real" in target) (target.isFolder ? walk : addFile)(target.real, path);
+    else if (MARKDOWN.test(path) || target.isFolder)
+      outcome.skipped.push({ path: join(given, path), reason: target.reason });
+  }
+  return pages.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+/** Without hidden names, which hold no runbooks (`.git`), and installed packages. */
+function entriesOf(folder: string, outcome: ImportOutcome): Dirent[] {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return entries.filter(({ name }) => !name.startsWith(".") && name !== "node_modules");
+  } catch (error) {
+    outcome.skipped.push({ path: folder, reason: `not readable (${errorCode(error)})` });
+    return [];
+  }
+}
+
+function linkTarget(
+  link: string,
+  top: string,
+): { real: string; isFolder: boolean } | { reason: string; isFolder: boolean } {
+  const stats = statSync(link, { throwIfNoEntry: false });
+  if (!stats) return { reason: "a symbolic link that leads nowhere", isFolder: false };
+  const isFolder = stats.isDirectory();
+  const real = realpathSync(link);
+  const isInside = real === top || real.startsWith(`${top}/`);
+  return isInside ? { real, isFolder } : { reason: "a symbolic link that leads out of the folder", isFolder };
+}
+
+/** Of two pages with one id the first; a file that was given twice is one page. */
+function onePerId(pages: PageFile[], outcome: ImportOutcome): PageFile[] {
+  const byId = new Map<string, PageFile>();
+  const files = new Set<string>();
+  for (const page of pages) {
+    const real = realpathSync(page.file);
+    const first = byId.get(page.id);
+    if (first === undefined) byId.set(page.id, page);
+    else if (!files.has(real))
+      outcome.skipped.push({ path: page.file, reason: `the same path as ${first.file}, id ${page.id}` });
+    files.add(real);
+  }
+  return [...byId.values()];
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Reading one page
+// In: a file. Out: its text without secrets, or null with the reason why it is skipped.
+// ---------------------------------------------------------------------------------------------------------------------
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function readPage(page: PageFile, outcome: ImportOutcome): string | null {
+  const skip = (reason: string): null => {
+    outcome.skipped.push({ path: page.file, reason });
+    return null;
+  };
+  try {
+    const stats = statSync(page.file);
+    if (!stats.isFile()) return skip("not a file");
+    if (stats.size > MAX_PAGE_BYTES) return skip("over 1 MiB");
+    const text = utf8.decode(readFileSync(page.file)).replaceAll(/\r\n?/g, "\n");
+    return text.trim() === "" ? skip("empty") : strikeSecrets(page, text, outcome);
+  } catch (error) {
+    return skip(error instanceof TypeError ? "not UTF-8 text" : `not readable (${errorCode(error)})`);
+  }
+}
+
+function strikeSecrets(page: PageFile, text: string, outcome: ImportOutcome): string {
+  for (const { kind, start } of findSecrets(text)) {
+    outcome.redactions.push({ path: page.file, line: text.slice(0, start).split("\n").length, kind });
+  }
+  return redactSecrets(text);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// From a page to playbooks
+// In: a page's text. Out: one playbook, or one a section, with what the page says of itself in its front matter.
+// ---------------------------------------------------------------------------------------------------------------------
+
+function playbooksOf(
+  page: PageFile,
+  text: string,
+  options: ImportOptions,
+  outcome: ImportOutcome,
+): ImportedPlaybook[] {
+  const { fields, body, problem } = splitFrontMatter(text);
+  if (problem !== null) outcome.warnings.push(`${page.file}:1: ${problem}`);
+  const units = cleanMarkdown(body);
+  const { title, sections } = sectionsOf(page, fields, units, options.split);
+  const filled = sections.filter((section) => section.text !== "");
+  if (filled.length === 0)
+    outcome.skipped.push({ path: page.file, reason: "empty: no text besides its title" });
+  const ids = new Map<string, number>();
+  const score = scoreOf(page, { fields, title, units }, options.score, outcome);
+  return filled.map(({ headings, text }) => {
+    const made = {
+      title: [title, ...headings].join(": "),
+      content: text,
+      success_score: score,
+      tags: tagsOf(page, fields, options.tags),
+      source_category: textOf(fields.source_category) ?? textOf(fields.category) ?? "runbook",
+    };
+    const source_run_id = `import:${page.path}@${sha256(toJson(made)).slice(0, HASH_CHARS)}`;
+    const id = sectionId(page.id, headings, ids);
+    const { title: sectionTitle, content, ...rest } = made;
+    const imported_from = page.folder.name;
+    return { id, title: sectionTitle, content, source_run_id, ...rest, imported_from };
+  });
+}
+
+/** The page's id, and behind `#` the section's heading as a link to it would name it; a repeated one gets a number. */
+function sectionId(pageId: string, headings: string[], used: Map<string, number>): string {
+  const heading = headings.at(-1);
+  if (heading === undefined) return pageId;
+  const words = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "");
+  const anchor = words.trim().replaceAll(/\s+/g, "-") || "section";
+  const count = used.get(anchor) ?? 0;
+  used.set(anchor, count + 1);
+  return `${pageId}#${count === 0 ? anchor : `${anchor}-${count}`}`;
+}
+
+type Fields = Record<string, unknown>;
+
+/** YAML between `---` lines, TOML between `+++` lines. */
+const FRONT_MATTER: Record<string, (text: string) => unknown> = {
+  "---": Bun.YAML.parse,
+  "+++": Bun.TOML.parse,
+};
+
+function splitFrontMatter(text: string): { fields: Fields; body: string; problem: string | null } {
+  const lines = text.split("\n");
+  const fence = lines[0]!.trimEnd();
+  const parse = Object.hasOwn(FRONT_MATTER, fence) ? FRONT_MATTER[fence] : undefined;
+  const end = lines.findIndex((line, at) => at > 0 && line.trimEnd() === fence);
+  if (!parse || end < 0) return { fields: {}, body: text, problem: null };
+  const block = lines.slice(1, end);
+  const body = lines.slice(end + 1).join("\n");
+  try {
+    const fields = parse(block.join("\n"));
+    if (isObject(fields)) return { fields, body, problem: null };
+    if (fields === null) return { fields: {}, body, problem: null };
+  } catch (error) {
+    const what = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    const isMeant = block.some((line) => /^[\w-]+\s*[:=]/.test(line));
+    if (isMeant) return { fields: {}, body, problem: `its front matter is left out: ${what}. Fix it.` };
+  }
+  // A rule at the top of a page, and another below.
+  return { fields: {}, body: text, problem: null };
+}
+
+/** A scalar of front matter as text: a title may be a number. */
+function textOf(value: unknown): string | null {
+  if (typeof value === "number") return String(value);
+  return typeof value === "string" && value.trim() !== "" ? value.trim() : null;
+}
+
+function tagsOf(page: PageFile, fields: Fields, given: string[]): string[] {
+  const { tags = [] } = fields;
+  const own = Array.isArray(tags) ? tags.map(textOf) : (textOf(tags)?.split(",") ?? []);
+  const folders = page.path.split("/").slice(0, -1);
+  const byName = new Map<string, string>();
+  for (const tag of [...own, ...folders, ...given]) {
+    const name = tag?.trim().toLowerCase();
+    if (name && !byName.has(name)) byName.set(name, tag!.trim());
+  }
+  return [...byName.values()];
+}
+
+interface Page {
+  fields: Fields;
+  title: string;
+  units: Unit[];
+}
+
+function scoreOf(
+  { file }: PageFile,
+  page: Page,
+  fallback: SuccessScore,
+  outcome: ImportOutcome,
+): SuccessScore {
+  const given = page.fields.success_score;
+  if (isOneOf(SUCCESS_SCORES, given)) return given;
+  if (given != null) {
+    const what = `success_score ${shown(given)} is none of ${SUCCESS_SCORES.join(", ")}`;
+    outcome.warnings.push(`${file}: ${what}. Taken as needs_human_review.`);
+    return "needs_human_review";
+  }
+  return isRetired(page) ? "needs_human_review" : fallback;
+}
+
+const RETIRED = "(?:deprecated|archived|obsolete|draft)";
+const RETIRED_STATUS = new RegExp(`^${RETIRED}$`, "i");
+/** "[DEPRECATED] Restart", "Draft: restart", "Restart (archived)", but not "Deprecated API in use". */
+const RETIRED_TITLE = new RegExp(`^${RETIRED}\\s*[:–—-]\\s|[[(]${RETIRED}[\\])]`, "i");
+/** A line that is a label: "Deprecated: use the new one.", "Status: draft", with any markup taken off. */
+const RETIRED_LABEL = new RegExp(`^(?:(?:status|state)\\s*:\\s*)?${RETIRED}\\s*(?:[:.!–—-]|$)`, "i");
+const RETIRED_PROSE = new RegExp(
+  `\\bthis (?:page|document|doc|runbook|playbook|guide|article|procedure) (?:is|was|has been)(?: now)?(?: an?)? ${RETIRED}\\b`,
+  "i",
+);
+/** Lines at the top of a page in which a label speaks of the page. */
+const LABEL_LINES = 10;
+
+/** Whether the page calls itself deprecated, archived, obsolete or a draft. */
+function isRetired({ fields, title, units }: Page): boolean {
+  const flags = [fields.deprecated, fields.archived, fields.draft, fields.obsolete];
+  if (flags.some((flag) => flag != null && flag !== false && flag !== "false")) return true;
+  const status = textOf(fields.status) ?? textOf(fields.state) ?? "";
+  if (RETIRED_STATUS.test(status) || RETIRED_TITLE.test(title)) return true;
+  const prose = units.flatMap((unit) => (unit.kind === "line" ? [unmarked(unit.text)] : []));
+  return (
+    prose.slice(0, LABEL_LINES).some((line) => RETIRED_LABEL.test(line)) ||
+    RETIRED_PROSE.test(prose.join(" "))
+  );
+}
+
+/** A line without quote marks, emphasis, brackets and admonition marks around its words. */
+const unmarked = (line: string): string =>
+  line
+    .replaceAll(/[>*_[\]"]|^\s*(?::::|!!!)\s*\w+/g, "")
+    .replaceAll(/\s+/g, " ")
+    .trim();
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Cleaning and splitting
+// In: a page's body. Out: its text without what is not about the matter (comments, badges, tables of contents), code
+// untouched, as one section or several.
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The units of a page that say something: headings all written with `#`, blank lines single. */
+function cleanMarkdown(body: string): Unit[] {
+  const units = withPlainHeadings(splitUnits(withoutComments(body)));
+  const kept = units.filter((unit) => unit.kind === "code" || !isFurniture(unit.text));
+  return kept.filter((unit, at) => {
+    if (unit.kind === "blank") return at > 0 && kept[at - 1]!.kind !== "blank";
+    if (unit.kind !== "heading" || !CONTENTS.test(unit.text)) return true;
+    return !["heading", "nothing"].includes(nextKind(kept, at));
+  });
+}
+
+function nextKind(units: Unit[], at: number): Unit["kind"] | "nothing" {
+  let next = at + 1;
+  while (units[next]?.kind === "blank") next++;
+  return units[next]?.kind ?? "nothing";
+}
+
+/** The text without `<!-- … -->`; one that stands in code, or is never closed, stays. */
+function withoutComments(text: string): string {
+  const prose = withCodeBlanked(text);
+  let kept = "";
+  for (let at = 0; ;) {
+    const start = prose.indexOf("<!--", at);
+    const end = start < 0 ? -1 : text.indexOf("-->", start);
+    if (end < 0) return kept + text.slice(at);
+    kept += text.slice(at, start);
+    at = end + "-->".length;
+  }
+}
+
+/** The text with spaces in place of its code, offsets unchanged. */
+function withCodeBlanked(text: string): string {
+  const blank = (code: string): string => " ".repeat(code.length);
+  const lines = splitUnits(text).map((unit) => {
+    const isCode = unit.kind === "code" || /^(?: {4}|\t)/.test(unit.text);
+    return isCode ? blank(unit.text) : unit.text.replaceAll(/(?<!`)`+[^`]+`+/g, blank);
+  });
+  return lines.join("\n");
+}
+
+/** Headings that are underlined with `===` or `---` as headings with `#`. */
+function withPlainHeadings(units: Unit[]): Unit[] {
+  const plain: Unit[] = [];
+  for (const unit of units) {
+    const above = plain.at(-1);
+    const level = unit.kind === "line" ? ["=", "-"].indexOf(/^(=|-)\1+\s*$/.exec(unit.text)?.[1] ?? "") : -1;
+    const isUnderlined =
+      level >= 0 &&
+      above?.kind === "line" &&
+      (plain.at(-2)?.kind ?? "blank") === "blank" &&
+      !/^\s*(?:[-*+>|]|\d+[.)]\s)/.test(above.text);
+    if (isUnderlined)
+      plain.splice(-1, 1, { kind: "heading", text: `${"#".repeat(level + 1)} ${above.text.trim()}` });
+    else plain.push(unit);
+  }
+  return plain;
+}
+
+const CONTENTS = /^\s*#{1,6}\s+(?:table of )?contents\W*$/i;
+const CONTENTS_MARK = /^\s*(?:\[toc\]|\[\[_?toc_?\]\]|\{:\s*toc\s*\}|\{\{[<%]\s*toc\s*[>%]\}\})\s*$/i;
+/** A list item that is nothing but a link into its own page. */
+const CONTENTS_ITEM = /^\s*(?:[-*+]|\d+[.)])\s+\[[^\]]*\]\(#[^)]*\)\s*$/;
+
+/** A line of badges or of a table of contents. */
+const isFurniture = (line: string): boolean =>
+  CONTENTS_MARK.test(line) || CONTENTS_ITEM.test(line) || isBadgeLine(line);
+
+// Bounded, so that no line is slow.
+const LINKED_IMAGE = /\[!\[[^\]]{0,300}\]\([^)]{0,500}\)\](?:\([^)]{0,500}\)|\[[^\]]{0,300}\])/g;
+const BADGE_IMAGE =
+  /!\[[^\]]{0,300}\]\([^)]{0,500}(?:badge|shields\.io)[^)]{0,500}\)|<img\s[^>]{0,500}(?:badge|shields\.io)[^>]{0,500}>/gi;
+
+/** Images that are links, or come from a badge service, and nothing else but tags around them. */
+function isBadgeLine(line: string): boolean {
+  const rest = line.replaceAll(LINKED_IMAGE, "").replaceAll(BADGE_IMAGE, "");
+  return rest !== line && rest.replaceAll(/<\/?(?:a|p|div|center)\b[^>]*>/gi, "").trim() === "";
+}
+
+interface Section {
+  /** The headings that lead to it, outermost first; none for what stands above the first. */
+  headings: string[];
+  text: string;
+}
+
+/** A page's title and its sections. The heading that gave the title, or a section its name, is not repeated in the text. */
+function sectionsOf(
+  page: PageFile,
+  fields: Fields,
+  units: Unit[],
+  split: SplitLevel | null,
+): { title: string; sections: Section[] } {
+  const deepest = split === null ? 0 : Number(split.slice(1));
+  const isTitle = (unit: Unit): boolean =>
+    unit.kind === "heading" && (deepest === 0 || levelOf(unit) < SHALLOWEST_SECTION);
+  const first = units.find(isTitle);
+  const given = textOf(fields.title);
+  const title = given ?? (first ? headingText(first) : basename(page.id).replaceAll(/[-_]+/g, " "));
+  const isOnTop = first && units.find((unit) => unit.kind !== "blank") === first;
+  const repeatsTitle = isOnTop && (given === null || headingText(first) === title || levelOf(first) === 1);
+  const body = repeatsTitle ? units.slice(units.indexOf(first) + 1) : units;
+  return { title, sections: splitSections(body, deepest) };
+}
+
+/** `h2`: a page's own title is no section. */
+const SHALLOWEST_SECTION = 2;
+
+function splitSections(units: Unit[], deepest: number): Section[] {
+  const sections: { headings: string[]; units: Unit[] }[] = [{ headings: [], units: [] }];
+  const open: { level: number; text: string }[] = [];
+  for (const unit of units) {
+    const level = unit.kind === "heading" ? levelOf(unit) : Infinity;
+    if (level > deepest) {
+      sections.at(-1)!.units.push(unit);
+      continue;
+    }
+    while (open.length > 0 && open.at(-1)!.level >= level) open.pop();
+    open.push({ level, text: headingText(unit) });
+    sections.push({ headings: open.map(({ text }) => text), units: [] });
+  }
+  return sections.map(({ headings, units }) => ({ headings, text: textOfUnits(units) }));
+}
+
+/** Without blank lines around it; the first line's indentation stays, for it may be code. */
+const textOfUnits = (units: Unit[]): string =>
+  units
+    .map((unit) => unit.text)
+    .join("\n")
+    .replace(/^(?:[ \t]*\n)+/, "")
+    .trimEnd();
+
+const levelOf = (heading: Unit): number => /^\s*(#+)/.exec(heading.text)![1]!.length;
+
+/** A heading's words without its marks. */
+const headingText = (heading: Unit): string =>
+  Bun.markdown.render(heading.text.trimStart()).trim() || heading.text.replaceAll("#", "").trim();
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Comparing and appending
+// In: what the pages say now and what the corpus holds. Out: what is new or changed, in one write.
+// ---------------------------------------------------------------------------------------------------------------------
+
+async function readExisting(path: string, outcome: ImportOutcome): Promise<Map<string, Playbook>> {
+  const existing = new Map<string, Playbook>();
+  const stats = statSync(path, { throwIfNoEntry: false });
+  // Nothing stands in a file that is not there yet, and a device (standard output) cannot be asked.
+  if (!stats || stats.isCharacterDevice()) return existing;
+  for await (const line of readPlaybooks(path)) {
+    if ("playbook" in line) existing.set(line.playbook.id, line.playbook);
+    else outcome.warnings.push(`${path}:${line.number}: ${line.problem}`);
+  }
+  return existing;
+}
+
+function compare(records: ImportedPlaybook[], existing: Map<string, Playbook>, outcome: ImportOutcome): void {
+  for (const record of records) {
+    const before = existing.get(record.id);
+    if (before?.source_run_id === record.source_run_id) {
+      outcome.unchanged++;
+      continue;
+    }
+    outcome.added.push({ change: before ? "changed" : "new", record });
+    if (before && before.imported_from !== record.imported_from) {
+      const what = `replaces a record that did not come from ${record.imported_from}`;
+      outcome.warnings.push(`${record.id}: ${what}. Rename the page, or drop the earlier line.`);
+    }
+  }
+}
+
+/** Records of the folders that were given, whole, and of the pages that were named, which no page stands for any more. */
+function goneRecords(
+  existing: Map<string, Playbook>,
+  pages: PageFile[],
+  records: ImportedPlaybook[],
+  outcome: ImportOutcome,
+): string[] {
+  const produced = new Set(records.map((record) => record.id));
+  const unread = new Set(outcome.skipped.map(({ path }) => path));
+  const whole = new Set(pages.filter(({ folder }) => folder.isWhole).map(({ folder }) => folder.name));
+  const key = (folder: unknown, path: string | undefined): string => `${folder}\n${path}`;
+  const byKey = new Map(pages.map((page) => [key(page.folder.name, page.path), page]));
+  const isGone = (record: Playbook): boolean => {
+    const path = /^import:(.*)@[0-9a-f]+$/.exec(record.source_run_id)?.[1];
+    if (path === undefined || typeof record.imported_from !== "string" || produced.has(record.id))
+      return false;
+    const page = byKey.get(key(record.imported_from, path));
+    return page ? !unread.has(page.file) : whole.has(record.imported_from);
+  };
+  return [...existing.values()].filter(isGone).map((record) => record.id);
+}
+
+function append(path: string, { added }: ImportOutcome): void {
+  try {
+    appendLines(
+      path,
+      added.map(({ record }) => toJson(record)),
+    );
+  } catch (error) {
+    const code = errorCode(error);
+    const advice = code === "ENOSPC" ? "Make room" : "Check the path and its permissions";
+    const what = `the playbooks could not be added (${code}), and none was`;
+    throw new DistillError("evidence", `${path}: ${what}. ${advice}, or name another --corpus.`, {
+      cause: error,
+    });
+  }
+}

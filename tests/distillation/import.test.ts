@@ -1,0 +1,570 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+
+import { loadCorpus } from "../../scripts/distillation/replay.ts";
+import type { Playbook } from "../../scripts/distillation/replay.ts";
+import { evidenceRows, playbook, jsonl, run, temporaryFolder, writeFile } from "./support.ts";
+
+/** A folder `runbooks` with these pages, and a corpus beside it that does not exist yet. */
+function pages(files: Record<string, string | Uint8Array>): { folder: string; corpus: string; cwd: string } {
+  const cwd = temporaryFolder();
+  for (const [path, text] of Object.entries(files)) writeFile(join(cwd, "runbooks", path), text);
+  return { cwd, folder: join(cwd, "runbooks"), corpus: join(cwd, "corpus.jsonl") };
+}
+
+const importInto = ({ cwd, corpus }: { cwd: string; corpus: string }, ...argv: string[]) =>
+  run(["import", "--corpus", corpus, ...argv], { cwd });
+
+/** The records of one page, imported with these flags. */
+async function recordsOf(
+  text: string,
+  { path = "page.md", flags = [] as string[] } = {},
+): Promise<Playbook[]> {
+  const place = pages({ [path]: text });
+  const { code } = await importInto(place, "runbooks", ...flags);
+  expect(code).toBe(0);
+  return (await loadCorpus(place.corpus, () => {})).records;
+}
+
+const recordOf = async (text: string, options?: { path?: string; flags?: string[] }): Promise<Playbook> =>
+  (await recordsOf(text, options))[0]!;
+
+const FULL_PAGE = `---
+title: Replica lag on the orders database
+tags: [postgresql, lag]
+---
+
+# Replica lag
+
+[![ci](https://ci.internal/badge.svg)](https://ci.internal) ![](https://img.shields.io/badge/owner-db-blue)
+
+<!-- reviewed
+last spring -->
+
+## Contents
+
+- [Symptoms](#symptoms)
+  - [Fix](#fix)
+
+## Symptoms
+
+Lag above 60 s.
+
+\`\`\`sh
+<!-- stays -->
+psql -c "SELECT 1"   # [x](#y)
+\`\`\`
+
+## Fix
+
+- Verify that \`lag\` is below 5 s.
+`;
+
+describe("import", () => {
+  test("makes a playbook of a page", async () => {
+    const record = await recordOf(FULL_PAGE, { path: "db/Lag.md", flags: ["--tags", "db,orders"] });
+    expect(record).toEqual({
+      id: "db/Lag",
+      title: "Replica lag on the orders database",
+      content: [
+        "## Symptoms",
+        "",
+        "Lag above 60 s.",
+        "",
+        "```sh",
+        "<!-- stays -->",
+        'psql -c "SELECT 1"   # [x](#y)',
+        "```",
+        "",
+        "## Fix",
+        "",
+        "- Verify that `lag` is below 5 s.",
+      ].join("\n"),
+      source_run_id: expect.stringMatching(/^import:db\/Lag\.md@[0-9a-f]{16}$/),
+      success_score: "accepted",
+      tags: ["postgresql", "lag", "db", "orders"],
+      source_category: "runbook",
+      imported_from: "runbooks",
+    });
+  });
+
+  test("answers a replay from what it imported", async () => {
+    const place = pages({ "lag.md": FULL_PAGE });
+    await importInto(place, "runbooks");
+    const root = temporaryFolder();
+    const task = "replica lag above 60 s on the orders database";
+    const argv = ["replay", "--dry-run", "--task", task, "--corpus", place.corpus, "--root", root];
+    const { code, stdout } = await run(argv);
+    expect(code).toBe(0);
+    expect(stdout).toContain("Verify that `lag` is below 5 s.");
+    expect(evidenceRows(root)[0]!.retrieved_artifacts.rag_ids).toEqual(["lag"]);
+  });
+
+  test("adds only what changed when run again", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "b.md": "# B\n\nTwo." });
+    const summary = async (): Promise<string> => (await importInto(place, "runbooks")).stdout;
+    expect(await summary()).toBe("2 new, 0 changed, 0 unchanged, 0 skipped: corpus.jsonl\n");
+    expect(await summary()).toBe("0 new, 0 changed, 2 unchanged, 0 skipped: corpus.jsonl\n");
+    writeFile(join(place.folder, "b.md"), "# B\n\nThree.");
+    expect(await summary()).toBe("0 new, 1 changed, 1 unchanged, 0 skipped: corpus.jsonl\n");
+    const { records, superseded } = await loadCorpus(place.corpus, () => {});
+    expect(records.map(({ id, content }) => [id, content])).toEqual([
+      ["a", "One."],
+      ["b", "Three."],
+    ]);
+    expect(superseded).toBe(1);
+  });
+
+  test("takes other tags, score or title for a change", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    await importInto(place, "runbooks");
+    for (const flags of [
+      ["--tags", "x"],
+      ["--score", "rejected"],
+    ]) {
+      const { stdout } = await importInto(place, "runbooks", ...flags);
+      expect(stdout).toStartWith("0 new, 1 changed,");
+    }
+  });
+
+  test("leaves a record alone that was edited by hand since", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    await importInto(place, "runbooks");
+    const text = readFileSync(place.corpus, "utf8");
+    writeFile(place.corpus, text.replace('"accepted"', '"rejected"'));
+    const { stdout } = await importInto(place, "runbooks");
+    expect(stdout).toStartWith("0 new, 0 changed, 1 unchanged");
+  });
+
+  test("writes nothing in a dry run and shows what it would", async () => {
+    const place = pages({ "a.md": "# A title\n\nOne.\n- Check `df`: 5 GB." });
+    expect(await importInto(place, "runbooks", "--dry-run")).toEqual({
+      code: 0,
+      stdout: [
+        "new      a",
+        "         A title",
+        "         24 characters, 1 check, accepted",
+        "1 new, 0 changed, 0 unchanged, 0 skipped (dry run: corpus.jsonl stays as it is)",
+        "",
+      ].join("\n"),
+      stderr: "",
+    });
+    expect(existsSync(place.corpus)).toBe(false);
+  });
+
+  test("prints counts and records as one JSON object", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "empty.md": "" });
+    const { stdout, stderr } = await importInto(place, "runbooks", "--json");
+    expect(JSON.parse(stdout)).toEqual({
+      corpus: place.corpus,
+      dry_run: false,
+      new: 1,
+      changed: 0,
+      unchanged: 0,
+      skipped: [{ path: join(place.folder, "empty.md"), reason: "empty" }],
+      left_out: [],
+      gone: [],
+      redactions: [],
+      warnings: [],
+      records: [JSON.parse(readFileSync(place.corpus, "utf8"))],
+    });
+    expect(stderr).toEndWith("distill: 1 new, 0 changed, 0 unchanged, 1 skipped: corpus.jsonl\n");
+  });
+
+  test("names what it skips, with the reason", async () => {
+    const place = pages({
+      "bytes.md": Buffer.from([0x23, 0xff, 0xfe]),
+      "empty.md": " \n\n",
+      "good.md": "# Good\n\nText.",
+      "huge.md": "x".repeat(1024 * 1024 + 1),
+      "largest.md": `# Largest\n\n${"x".repeat(1024 * 1024 - 11)}`,
+      "title.md": "# Only a title\n",
+    });
+    const { code, stdout, stderr } = await importInto(place, "runbooks");
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: "2 new, 0 changed, 0 unchanged, 4 skipped: corpus.jsonl\n",
+    });
+    expect(stderr.trimEnd().split("\n").sort()).toEqual([
+      "distill: runbooks/bytes.md: skipped: not UTF-8 text.",
+      "distill: runbooks/empty.md: skipped: empty.",
+      "distill: runbooks/huge.md: skipped: over 1 MiB.",
+      "distill: runbooks/title.md: skipped: empty: no text besides its title.",
+    ]);
+  });
+
+  test("leaves index pages out unless they are named", async () => {
+    const place = pages({
+      "README.md": "# R\n\nText.",
+      "sub/index.md": "# I\n\nText.",
+      "a.md": "# A\n\nText.",
+    });
+    const { stdout, stderr } = await importInto(place, "runbooks");
+    expect(stdout).toStartWith("1 new, 0 changed, 0 unchanged, 0 skipped");
+    expect(stderr).toBe(
+      "distill: index pages left out: runbooks/README.md, runbooks/sub/index.md. Name them to import them.\n",
+    );
+    const named = await importInto(place, "runbooks/README.md");
+    expect(named.stdout).toStartWith("1 new,");
+  });
+
+  test("leaves hidden folders and installed packages out", async () => {
+    const place = pages({
+      ".git/a.md": "# A\n\nText.",
+      "node_modules/x/b.md": "# B\n\nText.",
+      "c.md": "# C\n\nText.",
+    });
+    await importInto(place, "runbooks");
+    expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["c"]);
+  });
+
+  test("skips the second of two pages with one path", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    writeFile(join(place.cwd, "other/a.md"), "# A\n\nTwo.");
+    const { stdout, stderr } = await importInto(place, "runbooks", "other");
+    expect(stdout).toStartWith("1 new, 0 changed, 0 unchanged, 1 skipped");
+    expect(stderr).toBe(
+      `distill: other/a.md: skipped: the same path as ${join(place.folder, "a.md")}, id a.\n`,
+    );
+  });
+
+  test("takes a page that is given twice once", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    const { stdout } = await importInto(place, "runbooks", "runbooks/a.md", "runbooks");
+    expect(stdout).toBe("1 new, 0 changed, 0 unchanged, 0 skipped: corpus.jsonl\n");
+  });
+
+  test("follows links inside the folder and none out of it", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", ".data/hidden.md": "# H\n\nText." });
+    const outside = writeFile(join(place.cwd, "secret.md"), "# Secret\n\nText.");
+    symlinkSync(outside, join(place.folder, "out.md"));
+    symlinkSync(place.cwd, join(place.folder, "up"));
+    symlinkSync(".", join(place.folder, "loop"));
+    symlinkSync("a.md", join(place.folder, "alias.md"));
+    symlinkSync(".data/hidden.md", join(place.folder, "shown.md"));
+    symlinkSync("gone.md", join(place.folder, "broken.md"));
+    const { stderr } = await importInto(place, "runbooks");
+    expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["a", "shown"]);
+    expect(stderr.trimEnd().split("\n").sort()).toEqual([
+      "distill: runbooks/broken.md: skipped: a symbolic link that leads nowhere.",
+      "distill: runbooks/out.md: skipped: a symbolic link that leads out of the folder.",
+      "distill: runbooks/up: skipped: a symbolic link that leads out of the folder.",
+    ]);
+  });
+
+  test("names records whose page is gone and keeps them", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "b.md": "# B\n\nTwo." });
+    await importInto(place, "runbooks");
+    rmSync(join(place.folder, "b.md"));
+    const again = await importInto(place, "runbooks");
+    expect(again.stderr).toBe("distill: b: no page stands for it any more; the record is kept.\n");
+    expect((await loadCorpus(place.corpus, () => {})).records).toHaveLength(2);
+  });
+
+  test("takes no record of another folder or a skipped page for gone", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    writeFile(join(place.cwd, "other/b.md"), "# B\n\nTwo.");
+    await importInto(place, "runbooks", "other");
+    writeFile(join(place.folder, "a.md"), "");
+    writeFile(join(place.folder, "c.md"), "# C\n\nThree.");
+    const { stderr } = await importInto(place, "runbooks");
+    expect(stderr).toBe("distill: runbooks/a.md: skipped: empty.\n");
+    expect((await importInto(place, "runbooks/c.md")).stderr).toBe("");
+  });
+
+  test("warns where a page takes the id of another record", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    writeFile(place.corpus, jsonl([playbook({ id: "a" })]));
+    const { stdout, stderr } = await importInto(place, "runbooks");
+    expect(stdout).toStartWith("0 new, 1 changed");
+    expect(stderr).toBe(
+      "distill: a: replaces a record that did not come from runbooks. Rename the page, or drop the earlier line.\n",
+    );
+  });
+
+  test("names bad lines of the corpus and goes on", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    writeFile(place.corpus, "{torn");
+    const { stdout, stderr } = await importInto(place, "runbooks");
+    expect(stdout).toStartWith("1 new");
+    expect(stderr).toStartWith("distill: corpus.jsonl:1: not valid JSON");
+    expect(readFileSync(place.corpus, "utf8")).toStartWith('{torn\n{"id":"a"');
+  });
+
+  test.each([
+    [["import"], 2, "distill: import: name the pages, or folders of them: distill import docs/runbooks.\n"],
+    [["import", "none"], 3, "distill: none: no such file or folder. Check the path.\n"],
+    [["import", "."], 3, ": no Markdown page (.md) there. Check the path.\n"],
+    [
+      ["import", "notes.txt"],
+      3,
+      "distill: notes.txt: not a Markdown page. Name a .md file, or a folder of them.\n",
+    ],
+    [
+      ["import", "x", "--split", "h4"],
+      2,
+      'distill: --split: expected h2 or h3 (got "h4"). Did you mean h2?\n',
+    ],
+    [["import", "x", "--score", "good"], 2, "distill: --score: expected accepted or "],
+  ])("refuses %j in one line", async (argv, code, expected) => {
+    const cwd = temporaryFolder();
+    writeFile(join(cwd, "notes.txt"), "x");
+    const result = await run([...argv, "--corpus", "c.jsonl"], { cwd });
+    expect(result).toMatchObject({ code, stdout: "" });
+    expect(result.stderr).toContain(expected);
+    expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(existsSync(join(cwd, "c.jsonl"))).toBe(false);
+  });
+
+  test("says that only index pages are there", async () => {
+    const { stderr } = await importInto(pages({ "README.md": "# R\n\nText." }), "runbooks");
+    expect(stderr).toContain("no Markdown page (.md) there but index pages. Name them to import them.");
+  });
+
+  test.each([
+    [
+      "a full disk",
+      (corpus: string) => symlinkSync("/dev/full", corpus),
+      5,
+      "(ENOSPC), and none was. Make room, or",
+    ],
+    ["a folder in its place", (corpus: string) => mkdirSync(corpus), 3, "a folder, not a file."],
+  ])("ends in an error where the corpus cannot be written: %s", async (_, spoil, expected, told) => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    spoil(place.corpus);
+    const { code, stdout, stderr } = await importInto(place, "runbooks");
+    expect({ code, stdout }).toEqual({ code: expected, stdout: "" });
+    expect(stderr).toContain(told);
+  });
+
+  test("shows progress on a terminal and wipes it", async () => {
+    const { cwd, corpus } = pages({ "a.md": "# A\n\nOne." });
+    const { stderr } = await run(["import", "--corpus", corpus, "runbooks"], { cwd, tty: true });
+    expect(stderr).toBe("\r\x1b[K[import] 1 of 1 page\r\x1b[K");
+  });
+});
+
+describe("import and secrets", () => {
+  test("replaces secrets before anything is written and names their lines", async () => {
+    const place = pages({
+      "a.md": [
+        "# A",
+        "",
+        "Connect: postgres://app:hunter2x@db-3/app",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "MIIEabc",
+        "-----END RSA PRIVATE KEY-----",
+        "",
+        "password: s3cret99",
+      ].join("\n"),
+    });
+    const { stdout, stderr } = await importInto(place, "runbooks", "--json");
+    expect(stderr.split("\n").slice(0, 3)).toEqual([
+      expect.stringMatching(/^distill: runbooks\/a\.md:3: a secret \(url_password\) is replaced by/),
+      expect.stringMatching(/^distill: runbooks\/a\.md:4: a secret \(private_key\) is replaced by/),
+      expect.stringMatching(/^distill: runbooks\/a\.md:8: a secret \(password\) is replaced by/),
+    ]);
+    for (const text of [stdout, stderr, readFileSync(place.corpus, "utf8")])
+      expect(text).not.toMatch(/hunter2x|MIIEabc|s3cret99/);
+    const [record] = (await loadCorpus(place.corpus, () => {})).records;
+    expect(record!.content).toBe(
+      "Connect: postgres://app:[redacted:url_password]@db-3/app\n[redacted:private_key]\n\npassword: [redacted:password]",
+    );
+  });
+
+  test("counts lines as an editor does in a file with CRLF", async () => {
+    const place = pages({ "a.md": "# A\r\n\r\npassword: s3cret99\r\n" });
+    expect((await importInto(place, "runbooks")).stderr).toContain("a.md:3: a secret");
+  });
+});
+
+describe("a page's title", () => {
+  test.each([
+    ["front matter", "---\ntitle: 'From: front matter'\n---\n# Heading\n\nText.", "From: front matter"],
+    ["a number in front matter", "---\ntitle: 504\n---\nText.", "504"],
+    ["TOML front matter", '+++\ntitle = "From TOML"\n+++\nText.', "From TOML"],
+    ["the first heading", "# A `code` **heading** [link](x)\n\nText.", "A code heading link"],
+    ["an underlined heading", "A heading\n=========\n\nText.", "A heading"],
+    ["a heading behind a paragraph", "Text.\n\n## Later\n\nText.", "Later"],
+    ["the file's name", "Text without a heading.", "disk full"],
+    ["no comment in code", "```sh\n# not a heading\n```\n", "disk full"],
+  ])("comes from %s", async (_, text, title) => {
+    expect(await recordOf(text, { path: "disk-full.md" })).toMatchObject({ title });
+  });
+
+  test("stands in the content only where it is another one", async () => {
+    const other = await recordOf("---\ntitle: Other\n---\n## Symptoms\n\nText.");
+    expect(other.content).toBe("## Symptoms\n\nText.");
+    expect((await recordOf("# Title\n\nText.")).content).toBe("Text.");
+  });
+});
+
+describe("a page's front matter", () => {
+  test("is left out and named where it cannot be read", async () => {
+    const place = pages({ "a.md": "---\ntitle: [open\n---\n# Heading\n\nText." });
+    const { stderr } = await importInto(place, "runbooks");
+    expect(stderr).toMatch(/^distill: runbooks\/a\.md:1: its front matter is left out: .*\. Fix it\.\n$/);
+    const [record] = (await loadCorpus(place.corpus, () => {})).records;
+    expect(record).toMatchObject({ title: "Heading", content: "Text." });
+  });
+
+  test("is not taken for what are two rules", async () => {
+    const { content } = await recordOf("---\nJust text.\n\n---\nMore text.");
+    expect(content).toBe("---\nJust text.\n\n---\nMore text.");
+  });
+
+  test.each([
+    ["tags: a, b", ["a", "b", "db"]],
+    ["tags: [A, a, 3]", ["A", "3", "db"]],
+    ["title: x", ["db"]],
+  ])("gives tags: %s", async (line, tags) => {
+    expect(await recordOf(`---\n${line}\n---\nText.`, { path: "db/a.md" })).toMatchObject({ tags });
+  });
+
+  test("gives category and score", async () => {
+    const text = "---\nsource_category: incident\nsuccess_score: partially_accepted\n---\nText.";
+    expect(await recordOf(text)).toMatchObject({
+      source_category: "incident",
+      success_score: "partially_accepted",
+    });
+  });
+
+  test("cannot give an unknown score", async () => {
+    const place = pages({ "a.md": "---\nsuccess_score: great\n---\nText." });
+    const { stderr } = await importInto(place, "runbooks");
+    expect(stderr).toContain('runbooks/a.md: success_score "great" is none of accepted, ');
+    const [record] = (await loadCorpus(place.corpus, () => {})).records;
+    expect(record!.success_score).toBe("needs_human_review");
+  });
+});
+
+describe("a page that calls itself deprecated, archived or draft", () => {
+  test.each([
+    "---\ndeprecated: true\n---\nText.",
+    "---\ndraft: true\n---\nText.",
+    "---\nstatus: Archived\n---\nText.",
+    "# [DEPRECATED] Restart\n\nText.",
+    "# Restart (archived)\n\nText.",
+    "# Draft: restart\n\nText.",
+    "# A\n\n> **Deprecated**: see the other page.\n\nText.",
+    "# A\n\n> [!WARNING]\n> Deprecated. See the other page.\n\nText.",
+    '# A\n\n!!! warning "Deprecated"\n    Text.',
+    "# A\n\n**Status:** draft\n\nText.",
+    "# A\n\nText. This runbook is now deprecated, see the other one.",
+    "# A\n\nThis page has been archived.",
+  ])("needs review: %j", async (text) => {
+    expect((await recordOf(text)).success_score).toBe("needs_human_review");
+  });
+
+  test.each([
+    "---\ndeprecated: false\ndraft: false\nstatus: active\n---\nText.",
+    "# Deprecated API in use\n\nThe alert fires where a deprecated API version is requested.",
+    "# A\n\nThe flag `--foo` is deprecated. The files are archived by `archive_command`.",
+    "# A\n\n```sh\nDeprecated: no\n```\nText.",
+    "# A\n\n<!-- This page is deprecated. -->\nText.",
+  ])("does not: %j", async (text) => {
+    expect((await recordOf(text)).success_score).toBe("accepted");
+  });
+
+  test("keeps the score that its front matter gives", async () => {
+    const text = "---\nsuccess_score: accepted\n---\n> Deprecated: no, it is not.";
+    expect((await recordOf(text)).success_score).toBe("accepted");
+  });
+
+  test("takes --score where it says nothing", async () => {
+    const flags = ["--score", "partially_accepted"];
+    expect((await recordOf("Text.", { flags })).success_score).toBe("partially_accepted");
+  });
+});
+
+describe("a page's content", () => {
+  test.each([
+    ["a comment within a line", "Run <!-- not --> this.", "Run  this."],
+    ["a comment with a code block in it", "A.\n<!--\n```sh\nrm\n```\n-->\nB.", "A.\n\nB."],
+    ["a comment that is never closed", "A <!-- b", "A <!-- b"],
+    ["a comment in a code span", "Write `<!-- x -->` here.", "Write `<!-- x -->` here."],
+    ["a comment in a code block", "~~~html\n<!-- x -->\n~~~", "~~~html\n<!-- x -->\n~~~"],
+    ["two comments", "A<!-- 1 -->B<!-- 2 -->C", "ABC"],
+    ["badges", "[![a](b)](c) [![d](e)][f]\nText.", "Text."],
+    ["an HTML badge", '<p><a href="x"><img src="https://img.shields.io/x"></a></p>\nText.', "Text."],
+    ["a picture that is no badge", "![diagram](flow.png)\nText.", "![diagram](flow.png)\nText."],
+    ["a mark for contents", "[[_TOC_]]\n\n[TOC]\n\nText.", "Text."],
+    [
+      "a heading over nothing but contents",
+      "## Table of Contents\n\n1. [A](#a)\n\n## A\n\nText.",
+      "## A\n\nText.",
+    ],
+    [
+      "contents with a text",
+      "## Contents\n\nWhat the box contains.",
+      "## Contents\n\nWhat the box contains.",
+    ],
+    ["a link to another page", "- [Other](other.md#x)\n\nText.", "- [Other](other.md#x)\n\nText."],
+    ["several blank lines", "A.\n\n\n\nB.", "A.\n\nB."],
+    ["blank lines in code", "```\na\n\n\n\nb\n```", "```\na\n\n\n\nb\n```"],
+    ["a table", "a | b\n--- | ---\n1 | 2", "a | b\n--- | ---\n1 | 2"],
+    ["a BOM and CRLF", "\ufeffA.\r\nB.", "A.\nB."],
+  ])("is cleaned: %s", async (_, text, content) => {
+    const record = await recordOf(
+      `---\ntitle: t\n---\n${text}`.replace(/^---\ntitle: t\n---\n(?=\ufeff)/, ""),
+    );
+    expect(record.content).toBe(content);
+  });
+
+  test("is cleaned in linear time", async () => {
+    const hostile = [
+      "<!--".repeat(60_000),
+      "[![".repeat(60_000),
+      "`".repeat(200_000),
+      "## Contents\n\n".repeat(20_000),
+    ];
+    for (const text of hostile) await recordOf(`Text.\n\n${text}\n\nText.`);
+  });
+});
+
+describe("import --split", () => {
+  const page =
+    "# Kafka\n\nIntro.\n\n## Lag\n\nA.\n\n### Check\n\n- Verify `a`.\n\n## Disk full!\n\n```sh\n## no heading\n```\n\n## Lag\n\nAgain.\n\n## Empty\n";
+  const split = async (level: string, text = page) =>
+    (await recordsOf(text, { path: "kafka.md", flags: ["--split", level] })).map(({ id, title, content }) => [
+      id,
+      title,
+      content,
+    ]);
+
+  test("makes a record a section with h2", async () => {
+    expect(await split("h2")).toEqual([
+      ["kafka", "Kafka", "Intro."],
+      ["kafka#lag", "Kafka: Lag", "A.\n\n### Check\n\n- Verify `a`."],
+      ["kafka#disk-full", "Kafka: Disk full!", "```sh\n## no heading\n```"],
+      ["kafka#lag-1", "Kafka: Lag", "Again."],
+    ]);
+  });
+
+  test("makes a record a subsection with h3", async () => {
+    expect((await split("h3")).slice(1, 3)).toEqual([
+      ["kafka#lag", "Kafka: Lag", "A."],
+      ["kafka#check", "Kafka: Lag: Check", "- Verify `a`."],
+    ]);
+  });
+
+  test("takes the page's title from its name where all headings are sections", async () => {
+    expect(await split("h2", "## One\n\nA.\n\n## Two\n\nB.")).toEqual([
+      ["kafka#one", "kafka: One", "A."],
+      ["kafka#two", "kafka: Two", "B."],
+    ]);
+  });
+
+  test("keeps a page without sections whole", async () => {
+    expect(await split("h2", "# Kafka\n\nA.")).toEqual([["kafka", "Kafka", "A."]]);
+  });
+
+  test("names a section that is gone", async () => {
+    const place = pages({ "a.md": "# A\n\n## One\n\nX.\n\n## Two\n\nY." });
+    await importInto(place, "runbooks", "--split", "h2");
+    writeFile(join(place.folder, "a.md"), "# A\n\n## One\n\nX.");
+    const { stderr } = await importInto(place, "runbooks/a.md", "--split", "h2");
+    expect(stderr).toBe("distill: a#two: no page stands for it any more; the record is kept.\n");
+  });
+});

@@ -1,0 +1,153 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { meets, scoreRetrieval, toTask } from "../../scripts/distillation/tasks.ts";
+import type { RankedTask } from "../../scripts/distillation/tasks.ts";
+import { sha256 } from "../../scripts/distillation/replay.ts";
+import { CLOCK, DISK, jsonl, rootWith, run, TASK, temporaryFolder, writeFile } from "./support.ts";
+
+describe("toTask", () => {
+  test("fills in what a row does not say", () => {
+    expect(toTask({ task: "disk full" })).toEqual({
+      task: "disk full",
+      task_id: sha256("disk full").slice(0, 16),
+      relevant_ids: null,
+      expects: [],
+      rejects: [],
+      exclude_ids: [],
+      exclude_source_run_ids: [],
+    });
+  });
+
+  test("takes what a row says", () => {
+    const row = {
+      task: "t",
+      task_id: "x",
+      relevant_ids: [],
+      expects: ["df -h", "/lsof \\+L1/i"],
+      rejects: ["rm -rf"],
+      exclude_ids: ["a"],
+      exclude_source_run_ids: ["run:a"],
+    };
+    expect(toTask({ ...row, note: 7 })).toEqual(row);
+  });
+
+  test.each([
+    [{}, '"task" must be a non-empty string (got nothing).'],
+    [{ task: " " }, '"task" must be a non-empty string (got " ").'],
+    [{ task: "t", task_id: 7 }, '"task_id" must be a string (got 7).'],
+    [{ task: "t", relevant_ids: "a" }, '"relevant_ids" must be an array of strings (got "a").'],
+    [{ task: "t", expects: [1] }, '"expects" must be an array of strings (got [1]).'],
+    [{ task: "t", rejects: ["/(/i"] }, '"/(/i" is no regular expression. Fix it.'],
+  ])("refuses %j", (row, problem) => {
+    expect(toTask(row)).toBe(problem);
+  });
+});
+
+describe("meets", () => {
+  test.each([
+    ["Run `df -h /var` now.", "df -h", true],
+    ["Run `DF -H` now.", "df -h", false],
+    ["Run `DF -H` now.", "/df -h/i", true],
+    ["a.b", "a.b", true],
+    ["axb", "a.b", false],
+    ["axb", "/a.b/", true],
+    ["see /etc/fstab", "/etc/fstab", true],
+    ["two\nlines", "/^lines$/m", true],
+    ["", "x", false],
+  ])("finds in %j what %j names: %p", (text, expectation, expected) => {
+    expect(meets(text, expectation)).toBe(expected);
+  });
+
+  test("does not remember where a global expression stood", () => {
+    expect([meets("aa", "/a/g"), meets("aa", "/a/g"), meets("aa", "/a/y")]).toEqual([true, true, true]);
+  });
+});
+
+const ranked = (fields: Partial<RankedTask>): RankedTask => ({
+  task_id: "t",
+  relevant_ids: ["a"],
+  hit_ids: ["a"],
+  coverage: 1,
+  ...fields,
+});
+
+describe("scoreRetrieval", () => {
+  test("counts hits among the first one and three and names the misses", () => {
+    const score = scoreRetrieval([
+      ranked({}),
+      ranked({ hit_ids: ["x", "y", "a"] }),
+      ranked({ task_id: "far", hit_ids: ["x", "y", "z", "a"] }),
+      ranked({ task_id: "none", hit_ids: [] }),
+    ]);
+    expect(score).toMatchObject({
+      answerable: 4,
+      success_at_1: 0.25,
+      success_at_3: 0.5,
+      missed: ["far", "none"],
+      strangers: 0,
+      abstention: null,
+    });
+  });
+
+  // By hand: DCG = 1/log2(3), the ideal 1/log2(2) + 1/log2(3); DCG = 1/log2(2), the ideal the same.
+  test.each([
+    [{ relevant_ids: ["a", "b"], hit_ids: ["x", "a"] }, 0.38685],
+    [{ relevant_ids: ["a"], hit_ids: ["a", "x"] }, 1],
+    [{ relevant_ids: ["a"], hit_ids: [...Array(10).fill("x"), "a"] }, 0],
+  ])("discounts by rank: %j", (fields, ndcg) => {
+    expect(scoreRetrieval([ranked(fields)]).ndcg_at_10).toBeCloseTo(ndcg, 5);
+  });
+
+  test("finds the coverage that separates strangers best", () => {
+    const stranger = (coverage: number): RankedTask => ranked({ relevant_ids: [], coverage });
+    const tasks = [0.2, 0.3, 0.6]
+      .map(stranger)
+      .concat([0.25, 0.5, 0.8].map((coverage) => ranked({ coverage })));
+    // Below 0.21 one stranger of three and no other, and the shares differ by no more further up.
+    expect(scoreRetrieval(tasks).abstention).toEqual({
+      min_coverage: 0.21,
+      strangers_turned_away: 1,
+      answerable_turned_away: 0,
+    });
+  });
+
+  test("turns nobody away where coverage tells nothing", () => {
+    const tasks = [ranked({ relevant_ids: [], coverage: 0.9 }), ranked({ coverage: 0.1 })];
+    expect(scoreRetrieval(tasks).abstention).toEqual({
+      min_coverage: 0,
+      strangers_turned_away: 0,
+      answerable_turned_away: 0,
+    });
+  });
+});
+
+describe("retrieve --tasks", () => {
+  const scored = (rows: object[], ...flags: string[]) => {
+    const tasks = writeFile(join(temporaryFolder(), "tasks.jsonl"), jsonl(rows));
+    return run(["retrieve", "--tasks", tasks, "--json", "--root", rootWith([DISK, CLOCK]), ...flags]);
+  };
+
+  test("scores tasks that name what answers them", async () => {
+    const { code, stdout, stderr } = await scored([
+      { task: TASK, task_id: "disk", relevant_ids: [DISK.id] },
+      { task: "tokens are refused, the clock is off", task_id: "clock", relevant_ids: ["elsewhere"] },
+      { task: "order new chairs", task_id: "chairs", relevant_ids: [] },
+      { task: "disk full", task_id: "unjudged" },
+    ]);
+    expect(code).toBe(0);
+    expect(stdout.trimEnd().split("\n")).toHaveLength(4);
+    expect(stderr.split("\n")).toEqual([
+      "[retrieve] success@1 0.500, success@3 0.500, nDCG@10 0.500 over 2 tasks",
+      "[retrieve] not in the first three: clock",
+      expect.stringMatching(
+        /^\[retrieve\] --min-coverage 0\.\d\d would turn away 1 of 1 task that nothing answers, and 0 of 2 that something does$/,
+      ),
+      "",
+    ]);
+  });
+
+  test("says nothing of tasks that name none", async () => {
+    expect((await scored([{ task: TASK }])).stderr).toBe("");
+  });
+});
