@@ -935,8 +935,10 @@ function cutPromptLine({
 /** What the gate looked up, in words. "Nothing to check" is said, never taken for grounded. */
 function groundingWords({ grounding, claims }: Pick<GateResult, "grounding" | "claims">): string {
   if (grounding === "nothing_to_check") return "nothing to check";
-  const supported = claims.filter((claim) => claim.supported_by !== null).length;
-  return `${grounding}: ${supported} of ${counted(claims.length, "fact")} found in the task or its evidence`;
+  const atHand = claims.filter(({ support }) => support === "task" || support === "retrieved").length;
+  const elsewhere = claims.filter(({ support }) => support === "elsewhere").length;
+  const found = `${atHand} of ${counted(claims.length, "fact")} found in the task or its evidence`;
+  return `${grounding}: ${found}${elsewhere > 0 ? `, ${elsewhere} elsewhere in the corpus` : ""}`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -54,9 +54,11 @@ const NUMBER_WORDS = new Map([
 export function wordsOf(text: string): Word[] {
   const folded = fold(text);
   const words: Word[] = [];
-  for (const match of folded.matchAll(WORD)) {
-    const word = match[0];
-    const start = match.index;
+  let end = 0;
+  // What lies between two words holds no letter, so the next one is found where it first stands.
+  for (const word of folded.match(WORD) ?? []) {
+    const start = folded.indexOf(word, end);
+    end = start + word.length;
     if (word === "cannot") {
       words.push(wordAt("can", start), wordAt("not", start + 3));
     } else if (word === "t" && words.length > 0 && /n['’]$/.test(folded.slice(start - 2, start))) {
@@ -581,7 +583,7 @@ function isSaid(words: Word[], { trigrams }: Vocabulary): boolean {
 }
 
 const PLACEHOLDER =
-  /(?<![\w-])(?:TODO|TBD|FIXME|X{2,12})(?![\w-])|\/path\/to(?:\/[\w.-]{1,100})?|\b(?:[\w-]{1,63}\.)?example\.(?:com|org|net)\b|\bYOUR[_-][A-Z_]{1,40}\b/g;
+  /(?<![\w-])(?:TODO|TBD|X{2,12})(?![\w-])|\/path\/to(?:\/[\w.-]{1,100})?|\b(?:[\w-]{1,63}\.)?example\.(?:com|org|net)\b|\bYOUR[_-][A-Z_]{1,40}\b/g;
 
 /** What stands for something that nobody filled in. `<name>` in angle brackets says so itself and is none. */
 export function placeholdersIn(text: string): (Span & { text: string })[] {

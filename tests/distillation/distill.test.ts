@@ -307,7 +307,9 @@ describe("replay", () => {
     const root = rootWith([DISK, playbook({ id: "k8s/rollout", content: "Run `kubectl rollout restart`." })]);
     await using server = gateway(() => completion(`${GOOD_ANSWER} Then \`kubectl rollout restart\`.`));
     const argv = ["replay", "--task", TASK, "--root", root, "--top-k", "1", "--gate", policy];
-    expect((await run(argv, { env: { LH_GATEWAY_URL: server.url } })).code).toBe(code);
+    const result = await run(argv, { env: { LH_GATEWAY_URL: server.url } });
+    expect(result.code).toBe(code);
+    expect(result.stderr.includes("2 elsewhere in the corpus)")).toBe(policy === "standard");
     expect(evidenceRows(root)[0]!.gate!.policy).toBe(policy);
   });
 
