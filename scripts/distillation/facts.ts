@@ -51,13 +51,13 @@ export interface Quantity {
   value: number;
   /** One unit of the last digit that was stated: 1,000,000 for 181 million, 0.1 for 4.5. */
   step: number;
-  /** Seconds or bytes, where the unit is one of time or size. */
+  /** Seconds, bytes or kelvins, where the unit is one of time, size or temperature. */
   base?: { dimension: Dimension; amount: number };
   /** A bare number: neither unit nor currency nor scale. */
   bare: boolean;
 }
 
-type Dimension = "seconds" | "bytes";
+type Dimension = "seconds" | "bytes" | "kelvins";
 
 /** Weight of what is often common knowledge, like a short flag or a sub-command: three make one fact. */
 export const WEAK = 0.34;
@@ -709,12 +709,14 @@ const SCALES: Record<string, number> = {
   k: 1e3,
   bn: 1e9,
 };
+/** `350°F`, `350F`, `26 degrees Celsius`. */
+const TEMPERATURE = String.raw`(?:[°º]|degrees? )? ?(?:celsius|fahrenheit|[cf](?!\w))|[°º]`;
 /** Units that are counted and never converted. */
 const OTHER_UNITS =
   "months?|years?|yrs?|x|g|t|fold|[kmg]bps|[kmg]?hz|rpm|rps|qps|iops|mm|cm|km|kg|mph|kph|lbs?|oz|" +
   "feet|foot|ft|inch(?:es)?|miles?|pounds?|dollars?|cents?|degrees?";
 const SCALE = Object.keys(SCALES).join("|");
-const UNIT = [...Object.keys(SECONDS), ...Object.keys(BYTES), OTHER_UNITS].join("|");
+const UNIT = [TEMPERATURE, ...Object.keys(SECONDS), ...Object.keys(BYTES), OTHER_UNITS].join("|");
 
 /** Currency, digits, then an ordinal's ending or a scale word and a unit. */
 const NUMBER_PATTERN = new RegExp(
@@ -754,8 +756,9 @@ function numberWeight(match: RegExpExecArray, quantity: Quantity, scene: Scene):
 
 function readQuantity(match: RegExpExecArray): Quantity {
   const [, currency, digits, , scale, gap, unit] = match;
-  // "5 m" is no duration; "5m" is.
-  const known = unit !== undefined && (unit.length > 1 || gap === "") ? fold(unit) : undefined;
+  // "5 m" is no duration; "5m" is, and so is "350 F" a temperature.
+  const isUnit = unit !== undefined && (unit.length > 1 || gap === "" || /^[CF]$/.test(unit));
+  const known = isUnit ? fold(unit) : undefined;
   return quantityOf(digits!, { currency, scale, unit: known });
 }
 
@@ -773,8 +776,13 @@ function quantityOf(
   const quantity: Quantity = { value, step, bare: !currency && !scale && !unit };
   const seconds = unit && UNIT_TABLE.get(unit);
   if (seconds) quantity.base = { dimension: seconds.dimension, amount: value * seconds.factor };
+  const scaleName = /(?:^|[^a-z])([cf])(?:elsius|ahrenheit)?$/.exec(unit ?? "")?.[1];
+  if (scaleName) quantity.base = { dimension: "kelvins", amount: kelvins(value, scaleName === "f") };
   return quantity;
 }
+
+const kelvins = (degrees: number, fahrenheit: boolean): number =>
+  273.15 + (fahrenheit ? (degrees - 32) / 1.8 : degrees);
 
 /** Every spelling of a convertible unit, singular and plural. */
 const UNIT_TABLE = unitTable();
@@ -949,6 +957,7 @@ interface NumberIndex {
   percents: Entry[];
   seconds: Entry[];
   bytes: Entry[];
+  kelvins: Entry[];
 }
 
 /** Linear in the text; its numbers and times are read when the first fact needs them. */
@@ -969,7 +978,15 @@ function once<T>(make: () => T): () => T {
 }
 
 function indexNumbers(text: string): NumberIndex {
-  const index: NumberIndex = { all: [], bare: [], decimals: [], percents: [], seconds: [], bytes: [] };
+  const index: NumberIndex = {
+    all: [],
+    bare: [],
+    decimals: [],
+    percents: [],
+    seconds: [],
+    bytes: [],
+    kelvins: [],
+  };
   for (const match of text.matchAll(NUMBER_PATTERN)) {
     const quantity = readQuantity(match);
     const entry: Entry = { value: quantity.value, offset: match.index };
@@ -1193,7 +1210,7 @@ function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null
   const range = roundings(quantity!);
   const plain = within(numbers.all, range, isOther) ?? within(numbers.percents, around(value, 0));
   if (plain !== null) return plain;
-  if (base) return within(numbers[base.dimension], around(base.amount, 0));
+  if (base) return within(numbers[base.dimension], around(base.amount, CONVERTED[base.dimension]));
   // A release named by two numbers ("OpenShift 4.16") is part of a version.
   return /^\d+\.\d+$/.test(text) ? findBetween(evidence.folded, text, VERSION_BOUNDARY) : null;
 }
@@ -1214,6 +1231,9 @@ function around(value: number, slack: number): Range {
   const margin = slack + Math.abs(value) * 1e-9;
   return { from: value - margin, to: value + margin };
 }
+
+/** How far a converted value may be off: 350°F is 176.7°C, and cookbooks say 175 or 180. */
+const CONVERTED: Record<Dimension, number> = { seconds: 0, bytes: 0, kelvins: 5 };
 
 /** Between kB and KiB, and what rounding makes of a number: half of it at most. */
 const UNIT_SLACK = Math.LN2;
