@@ -58,7 +58,6 @@ import type {
   Claim,
   CorpusIndex,
   Deps,
-  Elsewhere,
   GateResult,
   ModelTarget,
   Policy,
@@ -1113,7 +1112,7 @@ async function judgeOf(flags: Flags, io: Io): Promise<Judge> {
   const { policy, doubtThreshold: threshold } = gateOptions(flags);
   const corpus = flags.text("corpus");
   const records = corpus === undefined ? [] : (await loadCorpus(resolve(io.cwd, corpus), warner(io))).records;
-  const elsewhere: Elsewhere | null = corpus === undefined ? null : elsewhereIn(records);
+  const elsewhere = elsewhereIn(records);
   return ({ task, evidence, response }) => {
     const sources = [
       taskSource(task),

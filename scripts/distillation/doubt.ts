@@ -126,10 +126,10 @@ export function printFitted({
 
 const round = (value: number): number => Math.round(value * 1000) / 1000;
 
-/** 1 / (1 + e^-(intercept + Σ weight · measure)), in (0, 1). */
+/** 1 / (1 + e^-(intercept + Σ weight · measure)), in [0, 1], to four decimals: platforms differ in the last ones. */
 export function doubtScore(measures: Measures): number {
   const { intercept, weights } = measures.record ? RECORD : PROSE;
   let sum = intercept;
   for (const [name, weight] of Object.entries(weights)) sum += weight * measures[name as Measure];
-  return 1 / (1 + Math.exp(-sum));
+  return Math.round(10_000 / (1 + Math.exp(-sum))) / 10_000;
 }

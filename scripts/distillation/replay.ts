@@ -1935,12 +1935,17 @@ const weightOf = (claims: Claim[]): number => claims.reduce((sum, claim) => sum 
 /** Kinds that another record's copy does not excuse: a value is right at its place only. */
 const ONLY_AT_HAND = new Set<FactKind>(["number", "percent", "version", "code", "time"]);
 
+/** So many facts of an answer are looked for in the whole corpus; one with more is no answer. */
+const MAX_ASKED = 200;
+
 /** Every machine-made fact of the answer, looked up in the task, in the records at hand, then in the rest of the corpus. */
 function claimsOf({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
+  let asked = 0;
   return extractFacts(answer).map((fact): Claim => {
     const { kind, text, start, weight } = fact;
     const atHand = firstSupport(fact, sources);
-    const mayStandElsewhere = policy === "standard" && !ONLY_AT_HAND.has(kind);
+    const mayStandElsewhere =
+      policy === "standard" && !ONLY_AT_HAND.has(kind) && !atHand && asked++ < MAX_ASKED;
     const found = atHand ?? (mayStandElsewhere ? elsewhere?.(fact) : null) ?? null;
     const support = atHand ? (isTask(atHand.source) ? "task" : "retrieved") : found ? "elsewhere" : "nowhere";
     const [supported_by, support_offset] = found ? [found.id, found.offset] : [null, null];
@@ -2159,10 +2164,13 @@ function findOffTask({ answer, task, weights }: View): Finding {
     : `it takes up none of the task's own words (${own.slice(0, NAMED).join(", ")}), threshold 1`;
 }
 
+/** camelCase, snake_case, letters beside digits. */
+const NAME_LIKE = /[a-z][A-Z]|[A-Za-z]\d|\d[A-Za-z]|_/;
+
 /** A task's rarest tokens, half of its weight; where nothing was retrieved, the tokens and parts of its names. */
 function ownTokens(task: string, weights: Map<string, number> | null): string[] {
   if (weights === null) {
-    const names = task.match(/[A-Za-z0-9_]*(?:[a-z][A-Z]|[A-Za-z]\d|\d[A-Za-z]|_)[A-Za-z0-9_]*/g) ?? [];
+    const names = (task.match(/[A-Za-z0-9_]+/g) ?? []).filter((word) => NAME_LIKE.test(word));
     return [...new Set(names.flatMap(weightedTokens))];
   }
   const sorted = [...weights].sort(([, a], [, b]) => b - a);

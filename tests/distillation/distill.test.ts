@@ -293,6 +293,7 @@ describe("replay", () => {
     const { code, stderr } = await run(argv, { env: { LH_GATEWAY_URL: server.url } });
     expect(code).toBe(0);
     expect(stderr).toContain("doubtful (warning): its score is");
+    expect(stderr).not.toContain("passed, with doubts");
     expect(evidenceRows(root)[0]!.validation_result).toMatchObject({
       passed: true,
       reasons: [expect.stringMatching(/^doubtful \(warning\)/), expect.stringMatching(/^names \(warning\)/)],

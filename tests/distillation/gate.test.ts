@@ -231,6 +231,13 @@ describe("elsewhere", () => {
     expect(failed({ policy, answer, elsewhere: look })).toEqual(["ungrounded"]);
   });
 
+  test("asks the corpus for a bounded number of facts", () => {
+    let asked = 0;
+    const answer = Array.from({ length: 300 }, (_, at) => `Look at /srv/none/${at}x.`).join(" ");
+    gate(input({ answer, elsewhere: () => (asked++, null) }));
+    expect(asked).toBe(200);
+  });
+
   test("counts a fact in angle brackets under no policy", () => {
     const answer = `${GOOD_ANSWER} Then look at \`/var/log/<service>.log\`.`.replace(
       "/var/log/<service>.log",
