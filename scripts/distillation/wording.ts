@@ -429,6 +429,8 @@ function alteredNegation(there: Set<string>): string | null {
 
 /** One key of a record that is answered with yes, no, or nothing. */
 export interface Setting {
+  /** The key as it stands in the record. */
+  name: string;
   /** Stems that must all stand in a clause for it to speak of this key, e.g. outdoor, seat. */
   key: string[];
   /** Null: the record leaves it open. */
@@ -445,7 +447,7 @@ export function readRecords(texts: string[]): Setting[] | null {
   const pairs = records.flatMap((record) => record ?? []);
   const settings = pairs.flatMap(([key, value]): Setting[] => {
     const answer = value === null ? null : YES.test(value) ? true : NO.test(value) ? false : undefined;
-    return answer === undefined ? [] : [{ key: keyStems(key), value: answer }];
+    return answer === undefined ? [] : [{ name: key, key: keyStems(key), value: answer }];
   });
   // A word that two keys share, or that is said elsewhere in the records, does not tell which key is meant.
   const prose = pairs.flatMap(([, value]) =>
@@ -456,7 +458,7 @@ export function readRecords(texts: string[]): Setting[] | null {
   for (const { key } of settings)
     for (const stem of new Set(key)) counts.set(stem, (counts.get(stem) ?? 0) + 1);
   return settings
-    .map(({ key, value }) => ({ key: key.filter((stem) => counts.get(stem) === 1), value }))
+    .map((setting) => ({ ...setting, key: setting.key.filter((stem) => counts.get(stem) === 1) }))
     .filter(({ key }) => key.length > 0 && !key.some((stem) => said.has(stem)));
 }
 
@@ -525,11 +527,11 @@ export function recordFindings(answer: string, settings: Setting[]): RecordFindi
     for (const [stem, index] of at) {
       const setting = byStem.get(stem);
       if (!setting?.key.every((part) => at.has(part))) continue;
-      const { key, value } = setting;
+      const { value } = setting;
       const before = clause.slice(words[Math.max(0, index - 3)]!.start, words[index]!.start);
       const isOtherwise = value === null ? false : value ? NEGATED.test(before) : !negated;
       if (isOtherwise)
-        findings.contradictions.push(`${key.join(" ")} is ${value ? "yes" : "no"} in the record`);
+        findings.contradictions.push(`${setting.name} is ${value ? "yes" : "no"} in the record`);
       if (value === null && !isAboutSilence(clause)) findings.beyond++;
     }
   }

@@ -83,7 +83,7 @@ describe("measure", () => {
     const record = '{"terrace": false, "name": "Tinker"}';
     const { measures, contradictions } = measured("Tinker has a terrace.", record);
     expect(measures).toMatchObject({ record: true, contradicted: 1 });
-    expect(contradictions).toEqual(["terrac is no in the record"]);
+    expect(contradictions).toEqual(["terrace is no in the record"]);
     expect(measured("Tinker has a terrace.", record, "prose").measures.record).toBe(false);
   });
 });

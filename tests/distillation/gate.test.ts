@@ -358,6 +358,17 @@ describe("wording", () => {
   ])("restates is told from an answer: %p", (answer, restates) => {
     expect(failed({ answer, validationSteps: [] }).includes("restates")).toBe(restates);
   });
+
+  test("restates lets a long task be answered in its own words and eight new ones", () => {
+    const task =
+      "alerts for payments and checkout fire at night while the cluster upgrade drains nodes, volumes detach slowly, operators page twice and dashboards show gaps between scrapes";
+    const sources = [taskSource(task)];
+    const say = (more: string): string[] =>
+      failed({ answer: `${task} because ${more}`, sources, validationSteps: [] });
+    const words = "kubelets silently evict everything before storage notices missing heartbeats".split(" ");
+    expect(say(`${words.join(" ")}`)).toEqual([]);
+    expect(say(words.slice(0, 5).join(" "))).toEqual(["restates"]);
+  });
 });
 
 describe("copies", () => {

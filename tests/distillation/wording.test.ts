@@ -232,9 +232,9 @@ describe("readRecords", () => {
     const json = '{"outdoor_seating": true, "WiFi": "no", "music": null, "stars": 4.5}';
     const yaml = "outdoor seating: yes\nWiFi: no\nname: Tinker\nmusic:\n";
     expect(readRecords([json])).toEqual([
-      { key: ["outdoor", "seat"], value: true },
-      { key: ["wi", "fi"], value: false },
-      { key: ["music"], value: null },
+      { name: "outdoor_seating", key: ["outdoor", "seat"], value: true },
+      { name: "WiFi", key: ["wi", "fi"], value: false },
+      { name: "music", key: ["music"], value: null },
     ]);
     expect(readRecords([yaml])?.map(({ value }) => value)).toEqual([true, false]);
   });
@@ -256,8 +256,8 @@ describe("readRecords", () => {
     expect(
       readRecords(['{"casual": false, "review": "so casual", "street lot": true, "parking lot": false}']),
     ).toEqual([
-      { key: ["street"], value: true },
-      { key: ["park"], value: false },
+      { name: "street lot", key: ["street"], value: true },
+      { name: "parking lot", key: ["park"], value: false },
     ]);
   });
 });
