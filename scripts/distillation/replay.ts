@@ -2230,7 +2230,8 @@ function findMixture({ answer, sources, claims }: View): Finding {
   const main = records[most.indexOf(Math.max(...most))]!;
   const stranger = records.find(
     (record) =>
-      Math.min(countOf(record, main), countOf(main, record)) >= MIN_MIXED_FACTS &&
+      // Main has the most, so it has as many of its own.
+      countOf(record, main) >= MIN_MIXED_FACTS &&
       jaccard(contentTokens(main.text), contentTokens(record.text)) < UNRELATED,
   );
   return stranger

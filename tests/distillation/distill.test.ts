@@ -764,6 +764,11 @@ describe("gate", () => {
     const file = rowsFile([{ id: "a", task: TASK, evidence: DISK.content, response: INVENTED_ANSWER }]);
     const judge = async (...flags: string[]) =>
       JSON.parse((await run(["gate", "--rows", file, ...flags])).stdout);
+    const short = rowsFile([{ id: "b", task: TASK, evidence: DISK.content, response: "Run `lsof +L1`." }]);
+    expect(JSON.parse((await run(["gate", "--rows", short])).stdout).verdict).toBe("pass");
+    expect(JSON.parse((await run(["gate", "--rows", short, "--gate", "structural"])).stdout).verdict).toBe(
+      "fail",
+    );
     expect(await judge("--gate", "structural")).toMatchObject({ verdict: "pass", policy: "structural" });
     expect(await judge("--gate", "strict")).toMatchObject({ verdict: "fail", policy: "strict" });
     expect(await judge("--threshold", "1")).toMatchObject({ doubtful: false, threshold: 1 });

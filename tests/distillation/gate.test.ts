@@ -316,6 +316,7 @@ describe("wording", () => {
     ["Run `curl https://api.example.com/health`.", "fail"],
     ["Run `systemctl restart XXX`.", "fail"],
     ["Fix: TODO", "warn"],
+    ["TODO: run `systemctl restart rsyslog`.", "warn"],
     ["Ask the owner of example.com.", "warn"],
   ] as const)("placeholder in %p is a %s", (line, severity) => {
     expect(found({ answer: `${GOOD_ANSWER}\n${line}` }, severity)).toContain("placeholder");
@@ -366,7 +367,7 @@ describe("wording", () => {
     const say = (more: string): string[] =>
       failed({ answer: `${task} because ${more}`, sources, validationSteps: [] });
     const words = "kubelets silently evict everything before storage notices missing heartbeats".split(" ");
-    expect(say(`${words.join(" ")}`)).toEqual([]);
+    expect(say(words.join(" "))).toEqual([]);
     expect(say(words.slice(0, 5).join(" "))).toEqual(["restates"]);
   });
 });
@@ -413,6 +414,7 @@ describe("records that do not belong", () => {
   test("from_warning fails on a decisive command that only a warning has", () => {
     const answer = `${GOOD_ANSWER} Then run \`pg_resetwal -f /var/lib/pg\`.`;
     expect(from(answer, [warning])).toEqual(["from_warning"]);
+    expect(from(GOOD_ANSWER, [warning])).toEqual([]);
     expect(from(answer, [warning, recordSource("pg/saved", WAL, "accepted")])).toEqual([]);
     expect(from(answer, [recordSource("pg/by-hand", WAL)])).toEqual([]);
     expect(from(answer, [warning, recordSource("pg/by-hand", WAL)])).toEqual([]);
@@ -478,6 +480,13 @@ describe("score", () => {
 });
 
 describe("hostile answers", () => {
+  test("are read for facts to the end, for wording as far as anybody would read", () => {
+    const loop = " Restart the process that holds them.".repeat(4);
+    const answer = `${"a ".repeat(60_000)}${loop} Look at /srv/none.`;
+    expect(failed({ answer, without: "form" })).toEqual(["ungrounded"]);
+    expect(failed({ answer: answer.slice(100_000), without: "form" })).toEqual(["repeats", "ungrounded"]);
+  });
+
   test.each([
     "a ",
     "not ",

@@ -214,6 +214,7 @@ describe("alterations", () => {
 
   test.each([
     ["a number of the task", SOURCE.replace("10 minutes", "40 minutes")],
+    ["a word in place of the number", SOURCE.replace("10 minutes", "several minutes")],
     ["a sentence that is not copied", "It may take 25 minutes until the disk is free."],
     ["a short phrase", "within 25 minutes"],
   ])("does not take %s for one", (_, answer) => {
