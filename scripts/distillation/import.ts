@@ -259,8 +259,12 @@ function readPage(page: PageFile, outcome: ImportOutcome): string | null {
 }
 
 function strikeSecrets(page: PageFile, text: string, outcome: ImportOutcome): string {
+  let line = 1;
+  let at = 0;
   for (const { kind, start } of findSecrets(text)) {
-    outcome.redactions.push({ path: page.file, line: text.slice(0, start).split("\n").length, kind });
+    line += text.slice(at, start).split("\n").length - 1;
+    at = start;
+    outcome.redactions.push({ path: page.file, line, kind });
   }
   return redactSecrets(text);
 }
@@ -489,13 +493,14 @@ const isFurniture = (line: string): boolean =>
 
 // Bounded, so that no line is slow.
 const LINKED_IMAGE = /\[!\[[^\]]{0,300}\]\([^)]{0,500}\)\](?:\([^)]{0,500}\)|\[[^\]]{0,300}\])/g;
-const BADGE_IMAGE =
-  /!\[[^\]]{0,300}\]\([^)]{0,500}(?:badge|shields\.io)[^)]{0,500}\)|<img\s[^>]{0,500}(?:badge|shields\.io)[^>]{0,500}>/gi;
+const IMAGE = /!\[[^\]]{0,300}\]\([^)]{0,500}\)|<img\s[^<>]*>/gi;
+const BADGE = /badge|shields\.io/i;
 
 /** Images that are links, or come from a badge service, and nothing else but tags around them. */
 function isBadgeLine(line: string): boolean {
-  const rest = line.replaceAll(LINKED_IMAGE, "").replaceAll(BADGE_IMAGE, "");
-  return rest !== line && rest.replaceAll(/<\/?(?:a|p|div|center)\b[^>]*>/gi, "").trim() === "";
+  const unlinked = line.replaceAll(LINKED_IMAGE, "");
+  const rest = unlinked.replaceAll(IMAGE, (image) => (BADGE.test(image) ? "" : image));
+  return rest !== line && rest.replaceAll(/<\/?(?:a|p|div|center)\b[^<>]*>/gi, "").trim() === "";
 }
 
 interface Section {

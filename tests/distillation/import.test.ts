@@ -356,20 +356,21 @@ describe("import and secrets", () => {
         "MIIEabc",
         "-----END RSA PRIVATE KEY-----",
         "",
-        "password: s3cret99",
+        "password: s3cret99, token: s3cret98",
       ].join("\n"),
     });
     const { stdout, stderr } = await importInto(place, "runbooks", "--json");
-    expect(stderr.split("\n").slice(0, 3)).toEqual([
+    expect(stderr.split("\n").slice(0, 4)).toEqual([
       expect.stringMatching(/^distill: runbooks\/a\.md:3: a secret \(url_password\) is replaced by/),
       expect.stringMatching(/^distill: runbooks\/a\.md:4: a secret \(private_key\) is replaced by/),
       expect.stringMatching(/^distill: runbooks\/a\.md:8: a secret \(password\) is replaced by/),
+      expect.stringMatching(/^distill: runbooks\/a\.md:8: a secret \(password\) is replaced by/),
     ]);
     for (const text of [stdout, stderr, readFileSync(place.corpus, "utf8")])
-      expect(text).not.toMatch(/hunter2x|MIIEabc|s3cret99/);
+      expect(text).not.toMatch(/hunter2x|MIIEabc|s3cret9/);
     const [record] = (await loadCorpus(place.corpus, () => {})).records;
     expect(record!.content).toBe(
-      "Connect: postgres://app:[redacted:url_password]@db-3/app\n[redacted:private_key]\n\npassword: [redacted:password]",
+      "Connect: postgres://app:[redacted:url_password]@db-3/app\n[redacted:private_key]\n\npassword: [redacted:password], token: [redacted:password]",
     );
   });
 
@@ -518,6 +519,10 @@ describe("a page's content", () => {
       "[![".repeat(60_000),
       "`".repeat(200_000),
       "## Contents\n\n".repeat(20_000),
+      "![](badge".repeat(50_000),
+      "<img badge".repeat(50_000),
+      `![](badge)${"<a ".repeat(150_000)}`,
+      "password=a1bcdefg\n".repeat(25_000),
     ];
     for (const text of hostile) await recordOf(`Text.\n\n${text}\n\nText.`);
   });
