@@ -9,7 +9,7 @@
  * the corpus stays as it is until its page changes. The corpus is only ever appended to; a later line with the same id
  * wins. Nothing is written before every page has been read, and then in one write.
  */
-import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import type { Dirent, Stats } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
 
@@ -137,9 +137,13 @@ function findPages(options: ImportOptions, outcome: ImportOutcome): PageFile[] {
 }
 
 function statsOf(path: string): Stats {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats) return stats;
-  throw new DistillError("input", `${path}: no such file or folder. Check the path.`);
+  try {
+    return statSync(path);
+  } catch (error) {
+    const code = errorCode(error);
+    const what = code === "ENOENT" ? "no such file or folder" : `not readable (${code})`;
+    throw new DistillError("input", `${path}: ${what}. Check the path.`, { cause: error });
+  }
 }
 
 function namedPage(file: string, options: ImportOptions): PageFile {
@@ -212,12 +216,16 @@ function linkTarget(
   link: string,
   top: string,
 ): { real: string; isFolder: boolean } | { reason: string; isFolder: boolean } {
-  const stats = statSync(link, { throwIfNoEntry: false });
-  if (!stats) return { reason: "a symbolic link that leads nowhere", isFolder: false };
-  const isFolder = stats.isDirectory();
-  const real = realpathSync(link);
-  const isInside = real === top || real.startsWith(`${top}/`);
-  return isInside ? { real, isFolder } : { reason: "a symbolic link that leads out of the folder", isFolder };
+  try {
+    const isFolder = statSync(link).isDirectory();
+    const real = realpathSync(link);
+    const isInside = real === top || real.startsWith(`${top}/`);
+    return isInside
+      ? { real, isFolder }
+      : { reason: "a symbolic link that leads out of the folder", isFolder };
+  } catch {
+    return { reason: "a symbolic link that leads nowhere", isFolder: false };
+  }
 }
 
 /** Of two pages with one id the first; a file that was given twice is one page. */
@@ -568,9 +576,8 @@ const headingText = (heading: Unit): string =>
 
 async function readExisting(path: string, outcome: ImportOutcome): Promise<Map<string, Playbook>> {
   const existing = new Map<string, Playbook>();
-  const stats = statSync(path, { throwIfNoEntry: false });
   // Nothing stands in a file that is not there yet, and a device (standard output) cannot be asked.
-  if (!stats || stats.isCharacterDevice()) return existing;
+  if (!existsSync(path) || statSync(path).isCharacterDevice()) return existing;
   for await (const line of readPlaybooks(path)) {
     if ("playbook" in line) existing.set(line.playbook.id, line.playbook);
     else outcome.warnings.push(`${path}:${line.number}: ${line.problem}`);

@@ -244,11 +244,13 @@ describe("import", () => {
     symlinkSync("a.md", join(place.folder, "alias.md"));
     symlinkSync(".data/hidden.md", join(place.folder, "shown.md"));
     symlinkSync("gone.md", join(place.folder, "broken.md"));
+    symlinkSync("round.md", join(place.folder, "round.md"));
     const { stderr } = await importInto(place, "runbooks");
     expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["a", "shown"]);
     expect(stderr.trimEnd().split("\n").sort()).toEqual([
       "distill: runbooks/broken.md: skipped: a symbolic link that leads nowhere.",
       "distill: runbooks/out.md: skipped: a symbolic link that leads out of the folder.",
+      "distill: runbooks/round.md: skipped: a symbolic link that leads nowhere.",
       "distill: runbooks/up: skipped: a symbolic link that leads out of the folder.",
     ]);
   });
@@ -295,6 +297,7 @@ describe("import", () => {
   test.each([
     [["import"], 2, "distill: import: name the pages, or folders of them: distill import docs/runbooks.\n"],
     [["import", "none"], 3, "distill: none: no such file or folder. Check the path.\n"],
+    [["import", "notes.txt/a.md"], 3, "distill: notes.txt/a.md: not readable (ENOTDIR). Check the path.\n"],
     [["import", "."], 3, ": no Markdown page (.md) there. Check the path.\n"],
     [
       ["import", "notes.txt"],
@@ -328,6 +331,12 @@ describe("import", () => {
       (corpus: string) => symlinkSync("/dev/full", corpus),
       5,
       "(ENOSPC), and none was. Make room, or",
+    ],
+    [
+      "a file in place of its folder",
+      (corpus: string) => symlinkSync("/dev/null/corpus.jsonl", corpus),
+      5,
+      "(ENOTDIR), and none was. Check the path",
     ],
     ["a folder in its place", (corpus: string) => mkdirSync(corpus), 3, "a folder, not a file."],
   ])("ends in an error where the corpus cannot be written: %s", async (_, spoil, expected, told) => {
