@@ -319,9 +319,11 @@ function sectionId(pageId: string, headings: string[], used: Map<string, number>
   if (heading === undefined) return pageId;
   const words = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "");
   const anchor = words.trim().replaceAll(/\s+/g, "-") || "section";
-  const count = used.get(anchor) ?? 0;
-  used.set(anchor, count + 1);
-  return `${pageId}#${count === 0 ? anchor : `${anchor}-${count}`}`;
+  let name = anchor;
+  let repeats = used.get(anchor) ?? 0;
+  while (used.has(name)) name = `${anchor}-${++repeats}`;
+  used.set(name, 0).set(anchor, repeats);
+  return `${pageId}#${name}`;
 }
 
 type Fields = Record<string, unknown>;

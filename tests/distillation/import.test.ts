@@ -574,6 +574,19 @@ describe("import --split", () => {
     expect(await split("h2", "# Kafka\n\nA.")).toEqual([["kafka", "Kafka", "A."]]);
   });
 
+  test("gives every section an id of its own", async () => {
+    const text =
+      "## Lag 1\n\nA.\n\n## Lag\n\nB.\n\n## Lag\n\nC.\n\n## Lag\n\nD.\n\n## Lag 1\n\nE.\n\n## ¿?\n\nF.";
+    expect((await split("h2", text)).map(([id]) => id)).toEqual([
+      "kafka#lag-1",
+      "kafka#lag",
+      "kafka#lag-2",
+      "kafka#lag-3",
+      "kafka#lag-1-1",
+      "kafka#section",
+    ]);
+  });
+
   test("names a section that is gone", async () => {
     const place = pages({ "a.md": "# A\n\n## One\n\nX.\n\n## Two\n\nY." });
     await importInto(place, "runbooks", "--split", "h2");
