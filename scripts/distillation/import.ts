@@ -234,11 +234,11 @@ function onePerId(pages: PageFile[], outcome: ImportOutcome): PageFile[] {
   const files = new Set<string>();
   for (const page of pages) {
     const real = realpathSync(page.file);
+    if (files.has(real)) continue;
+    files.add(real);
     const first = byId.get(page.id);
     if (first === undefined) byId.set(page.id, page);
-    else if (!files.has(real))
-      outcome.skipped.push({ path: page.file, reason: `the same path as ${first.file}, id ${page.id}` });
-    files.add(real);
+    else outcome.skipped.push({ path: page.file, reason: `the same path as ${first.file}, id ${page.id}` });
   }
   return [...byId.values()];
 }

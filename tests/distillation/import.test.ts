@@ -230,9 +230,10 @@ describe("import", () => {
   });
 
   test("takes a page that is given twice once", async () => {
-    const place = pages({ "a.md": "# A\n\nOne." });
-    const { stdout } = await importInto(place, "runbooks", "runbooks/a.md", "runbooks");
-    expect(stdout).toBe("1 new, 0 changed, 0 unchanged, 0 skipped: corpus.jsonl\n");
+    const place = pages({ "a.md": "# A\n\nOne.", "db/b.md": "# B\n\nTwo." });
+    const { stdout } = await importInto(place, "runbooks", "runbooks/a.md", "runbooks/db/b.md", "runbooks");
+    expect(stdout).toBe("2 new, 0 changed, 0 unchanged, 0 skipped: corpus.jsonl\n");
+    expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["a", "db/b"]);
   });
 
   test("follows links inside the folder and none out of it", async () => {
