@@ -97,7 +97,7 @@ export async function importPages(
     return read === null ? [] : playbooksOf(page, read, options, outcome);
   });
   compare(records, existing, outcome);
-  outcome.gone = goneRecords(existing, pages, records, outcome);
+  outcome.gone = goneRecords(existing, pages, { ...options, ...outcome, records });
   if (!options.dryRun) append(options.corpusPath, outcome);
   return outcome;
 }
@@ -113,14 +113,8 @@ interface PageFile {
   /** Below the given folder, with `/`. */
   path: string;
   id: string;
-  folder: GivenFolder;
-}
-
-interface GivenFolder {
   /** As records name it. */
-  name: string;
-  /** False where single files of it were named: then the others are not known to be gone. */
-  isWhole: boolean;
+  folder: string;
 }
 
 const MARKDOWN = /\.(?:md|markdown)$/i;
@@ -150,11 +144,10 @@ function namedPage(file: string, options: ImportOptions): PageFile {
   if (!MARKDOWN.test(file)) {
     throw new DistillError("input", `${file}: not a Markdown page. Name a .md file, or a folder of them.`);
   }
-  const name = folderName(dirname(file), options.root);
-  return pageFile(file, basename(file), { name, isWhole: false });
+  return pageFile(file, basename(file), folderName(dirname(file), options.root));
 }
 
-const pageFile = (file: string, path: string, folder: GivenFolder): PageFile => ({
+const pageFile = (file: string, path: string, folder: string): PageFile => ({
   file,
   path,
   id: path.replace(MARKDOWN, ""),
@@ -169,7 +162,7 @@ function folderName(folder: string, root: string): string {
 
 function walkFolder(given: string, options: ImportOptions, outcome: ImportOutcome): PageFile[] {
   const top = realpathSync(given);
-  const folder = { name: folderName(given, options.root), isWhole: true };
+  const folder = folderName(given, options.root);
   const pages: PageFile[] = [];
   const links: string[] = [];
   const seen = new Set<string>();
@@ -308,7 +301,7 @@ function playbooksOf(
     const source_run_id = `import:${page.path}@${sha256(toJson(made)).slice(0, HASH_CHARS)}`;
     const id = sectionId(page.id, headings, ids);
     const { title: sectionTitle, content, ...rest } = made;
-    const imported_from = page.folder.name;
+    const imported_from = page.folder;
     return { id, title: sectionTitle, content, source_run_id, ...rest, imported_from };
   });
 }
@@ -602,24 +595,33 @@ function compare(records: ImportedPlaybook[], existing: Map<string, Playbook>, o
   }
 }
 
-/** Records of the folders that were given, whole, and of the pages that were named, which no page stands for any more. */
+/**
+ * Records of the folders that were given, and of the pages that were named, which no page stands for any more. A page that
+ * is there and was only left out, or could not be read, still stands for its own.
+ */
 function goneRecords(
   existing: Map<string, Playbook>,
   pages: PageFile[],
-  records: ImportedPlaybook[],
-  outcome: ImportOutcome,
+  {
+    records,
+    paths,
+    root,
+    skipped,
+  }: Pick<ImportOptions, "paths" | "root"> & Pick<ImportOutcome, "skipped"> & { records: ImportedPlaybook[] },
 ): string[] {
   const produced = new Set(records.map((record) => record.id));
-  const unread = new Set(outcome.skipped.map(({ path }) => path));
-  const whole = new Set(pages.filter(({ folder }) => folder.isWhole).map(({ folder }) => folder.name));
-  const key = (folder: unknown, path: string | undefined): string => `${folder}\n${path}`;
-  const byKey = new Map(pages.map((page) => [key(page.folder.name, page.path), page]));
+  const unread = new Set(skipped.map(({ path }) => path));
+  const folders = paths.filter((path) => statSync(path).isDirectory());
+  const key = (folder: unknown, path: string): string => `${folder}\n${path}`;
+  const byKey = new Map(pages.map((page) => [key(page.folder, page.path), page]));
   const isGone = (record: Playbook): boolean => {
     const path = /^import:(.*)@[0-9a-f]+$/.exec(record.source_run_id)?.[1];
     if (path === undefined || typeof record.imported_from !== "string" || produced.has(record.id))
       return false;
     const page = byKey.get(key(record.imported_from, path));
-    return page ? !unread.has(page.file) : whole.has(record.imported_from);
+    if (page) return !unread.has(page.file);
+    const homes = folders.filter((folder) => folderName(folder, root) === record.imported_from);
+    return homes.length > 0 && !homes.some((folder) => existsSync(join(folder, path)));
   };
   return [...existing.values()].filter(isGone).map((record) => record.id);
 }

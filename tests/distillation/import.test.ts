@@ -276,6 +276,22 @@ describe("import", () => {
     expect((await importInto(place, "runbooks/c.md")).stderr).toBe("");
   });
 
+  test("takes no index page that was named once for gone", async () => {
+    const place = pages({ "README.md": "# R\n\nText.", "a.md": "# A\n\nOne." });
+    await importInto(place, "runbooks/README.md");
+    const { stderr } = await importInto(place, "runbooks");
+    expect(stderr).toBe("distill: index pages left out: runbooks/README.md. Name them to import them.\n");
+  });
+
+  test("names what is gone from a folder that has no page left", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    writeFile(join(place.cwd, "other/b.md"), "# B\n\nTwo.");
+    await importInto(place, "runbooks", "other");
+    rmSync(join(place.cwd, "other/b.md"));
+    const { stderr } = await importInto(place, "runbooks", "other");
+    expect(stderr).toBe("distill: b: no page stands for it any more; the record is kept.\n");
+  });
+
   test("warns where a page takes the id of another record", async () => {
     const place = pages({ "a.md": "# A\n\nOne." });
     writeFile(place.corpus, jsonl([playbook({ id: "a" })]));
