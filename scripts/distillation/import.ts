@@ -381,7 +381,7 @@ function scoreOf(
   const given = page.fields.success_score;
   if (isOneOf(SUCCESS_SCORES, given)) return given;
   if (given != null) {
-    const what = `success_score ${shown(given)} is none of ${SUCCESS_SCORES.join(", ")}`;
+    const what = `success_score ${shown(textOf(given) ?? typeof given)} is none of ${SUCCESS_SCORES.join(", ")}`;
     outcome.warnings.push(`${file}: ${what}. Taken as needs_human_review.`);
     return "needs_human_review";
   }
@@ -393,18 +393,20 @@ const RETIRED_STATUS = new RegExp(`^${RETIRED}$`, "i");
 /** "[DEPRECATED] Restart", "Draft: restart", "Restart (archived)", but not "Deprecated API in use". */
 const RETIRED_TITLE = new RegExp(`^${RETIRED}\\s*[:–—-]\\s|[[(]${RETIRED}[\\])]`, "i");
 /** A line that is a label: "Deprecated: use the new one.", "Status: draft", with any markup taken off. */
-const RETIRED_LABEL = new RegExp(`^(?:(?:status|state)\\s*:\\s*)?${RETIRED}\\s*(?:[:.!–—-]|$)`, "i");
+const RETIRED_LABEL = new RegExp(`^(?:(?:status|state)\\s*:\\s*)?${RETIRED}\\s*(?:[:.!–—-](?:\\s|$)|$)`, "i");
 const RETIRED_PROSE = new RegExp(
   `\\bthis (?:page|document|doc|runbook|playbook|guide|article|procedure) (?:is|was|has been)(?: now)?(?: an?)? ${RETIRED}\\b`,
   "i",
 );
+/** A flag of front matter that is not set, in the words of YAML 1.1 too. */
+const SAYS_NO = /^(?:false|no|off|0|)$/i;
 /** Lines at the top of a page in which a label speaks of the page. */
 const LABEL_LINES = 10;
 
 /** Whether the page calls itself deprecated, archived, obsolete or a draft. */
 function isRetired({ fields, title, units }: Page): boolean {
   const flags = [fields.deprecated, fields.archived, fields.draft, fields.obsolete];
-  if (flags.some((flag) => flag != null && flag !== false && flag !== "false")) return true;
+  if (flags.some((flag) => flag != null && !SAYS_NO.test(String(flag)))) return true;
   const status = textOf(fields.status) ?? textOf(fields.state) ?? "";
   if (RETIRED_STATUS.test(status) || RETIRED_TITLE.test(title)) return true;
   const prose = units.flatMap((unit) => (unit.kind === "line" ? [unmarked(unit.text)] : []));
@@ -430,12 +432,12 @@ const unmarked = (line: string): string =>
 /** The units of a page that say something: headings all written with `#`, blank lines single. */
 function cleanMarkdown(body: string): Unit[] {
   const units = withPlainHeadings(splitUnits(withoutComments(body)));
-  const kept = units.filter((unit) => unit.kind === "code" || !isFurniture(unit.text));
-  return kept.filter((unit, at) => {
-    if (unit.kind === "blank") return at > 0 && kept[at - 1]!.kind !== "blank";
+  const told = units.filter((unit) => unit.kind === "code" || !isFurniture(unit.text));
+  const kept = told.filter((unit, at) => {
     if (unit.kind !== "heading" || !CONTENTS.test(unit.text)) return true;
-    return !["heading", "nothing"].includes(nextKind(kept, at));
+    return !["heading", "nothing"].includes(nextKind(told, at));
   });
+  return kept.filter((unit, at) => unit.kind !== "blank" || (at > 0 && kept[at - 1]!.kind !== "blank"));
 }
 
 function nextKind(units: Unit[], at: number): Unit["kind"] | "nothing" {
@@ -524,7 +526,7 @@ function sectionsOf(
     unit.kind === "heading" && (deepest === 0 || levelOf(unit) < SHALLOWEST_SECTION);
   const first = units.find(isTitle);
   const given = textOf(fields.title);
-  const title = given ?? (first ? headingText(first) : basename(page.id).replaceAll(/[-_]+/g, " "));
+  const title = given ?? ((first && headingText(first)) || basename(page.id).replaceAll(/[-_]+/g, " "));
   const isOnTop = first && units.find((unit) => unit.kind !== "blank") === first;
   const repeatsTitle = isOnTop && (given === null || headingText(first) === title || levelOf(first) === 1);
   const body = repeatsTitle ? units.slice(units.indexOf(first) + 1) : units;

@@ -415,6 +415,7 @@ describe("a page's title", () => {
     ["an underlined heading", "A heading\n=========\n\nText.", "A heading"],
     ["a heading behind a paragraph", "Text.\n\n## Later\n\nText.", "Later"],
     ["the file's name", "Text without a heading.", "disk full"],
+    ["the file's name where the first heading is empty", "# \n\nText.", "disk full"],
     ["no comment in code", "```sh\n# not a heading\n```\n", "disk full"],
   ])("comes from %s", async (_, text, title) => {
     expect(await recordOf(text, { path: "disk-full.md" })).toMatchObject({ title });
@@ -464,6 +465,18 @@ describe("a page's front matter", () => {
     const [record] = (await loadCorpus(place.corpus, () => {})).records;
     expect(record!.success_score).toBe("needs_human_review");
   });
+
+  test("is read where its score is no text at all", async () => {
+    const record = await recordOf("---\nsuccess_score: &loop [*loop]\n---\nText.");
+    expect(record.success_score).toBe("needs_human_review");
+  });
+
+  test.each(["---\n---\nText.", "--- \ntitle: page\n--- \nText.", "---\ntitle: ' '\n---\nText."])(
+    "stays out of the content: %j",
+    async (text) => {
+      expect(await recordOf(text)).toMatchObject({ title: "page", content: "Text." });
+    },
+  );
 });
 
 describe("a page that calls itself deprecated, archived or draft", () => {
@@ -471,6 +484,9 @@ describe("a page that calls itself deprecated, archived or draft", () => {
     "---\ndeprecated: true\n---\nText.",
     "---\ndraft: true\n---\nText.",
     "---\nstatus: Archived\n---\nText.",
+    "---\nstate: draft\n---\nText.",
+    "---\narchived: 2024-03-01\n---\nText.",
+    "---\nobsolete: true\n---\nText.",
     "# [DEPRECATED] Restart\n\nText.",
     "# Restart (archived)\n\nText.",
     "# Draft: restart\n\nText.",
@@ -480,12 +496,17 @@ describe("a page that calls itself deprecated, archived or draft", () => {
     "# A\n\n**Status:** draft\n\nText.",
     "# A\n\nText. This runbook is now deprecated, see the other one.",
     "# A\n\nThis page has been archived.",
+    "# A\n\nState: Obsolete.",
+    "# A\n\nThis page\nis archived.",
   ])("needs review: %j", async (text) => {
     expect((await recordOf(text)).success_score).toBe("needs_human_review");
   });
 
   test.each([
     "---\ndeprecated: false\ndraft: false\nstatus: active\n---\nText.",
+    "---\ndeprecated: 'false'\ndraft: no\narchived: 0\nobsolete:\n---\nText.",
+    "# A\n\nArchived-log shipping stops where draft.yaml is gone.",
+    `# A\n\n${"Text.\n".repeat(10)}Deprecated.`,
     "# Deprecated API in use\n\nThe alert fires where a deprecated API version is requested.",
     "# A\n\nThe flag `--foo` is deprecated. The files are archived by `archive_command`.",
     "# A\n\n```sh\nDeprecated: no\n```\nText.",
@@ -522,6 +543,8 @@ describe("a page's content", () => {
       "## Table of Contents\n\n1. [A](#a)\n\n## A\n\nText.",
       "## A\n\nText.",
     ],
+    ["contents in between", "A.\n\n## Contents\n\n- [B](#b)\n\n## B\n\nB.", "A.\n\n## B\n\nB."],
+    ["contents at the end", "A.\n\n## Contents\n\n- [B](#b)", "A."],
     [
       "contents with a text",
       "## Contents\n\nWhat the box contains.",
