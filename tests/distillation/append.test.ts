@@ -288,6 +288,18 @@ describe("redactSecrets", () => {
       "-----BEGIN PGP PRIVATE KEY BLOCK-----\nlQ\n-----END PGP PRIVATE KEY BLOCK-----",
       "[redacted:private_key]",
     ],
+    ["**Password:** hunter2x", "**Password:** [redacted:password]"],
+    ["**Password**: hunter2x", "**Password**: [redacted:password]"],
+    ["password: **hunter2x**", "password: **[redacted:password]"],
+    ["- `password`: hunter2x", "- `password`: [redacted:password]"],
+    ["SECRET_KEY=abc123def456", "SECRET_KEY=[redacted:password]"],
+    ["encryption-key: a1b2c3d4", "encryption-key: [redacted:password]"],
+    ["account_key: a1b2c3d4", "account_key: [redacted:password]"],
+    [`ya29.${"a1".repeat(20)}`, "[redacted:api_key]"],
+    [`pypi-${"aB1".repeat(20)}`, "[redacted:api_key]"],
+    [`dckr_pat_${"aB1".repeat(9)}`, "[redacted:api_key]"],
+    [`dop_v1_${"a1".repeat(32)}`, "[redacted:api_key]"],
+    ["glsoat-abcdefghij0123456789", "[redacted:gitlab_token]"],
     ["passphrase: correct1horse", "passphrase: [redacted:password]"],
     // Two shapes over one value are one secret, of the kind that tells more.
     ["token=glpat-abcdefghij0123456789,x", "token=[redacted:gitlab_token],x"],
@@ -312,12 +324,24 @@ describe("redactSecrets", () => {
     "openvpn --secret /etc/openvpn/static.key1 2",
     "password_file: ./secrets/db-1.txt",
     "token: /run/secrets/token-1",
+    "token: ~/.config/token-1",
+    "curl --data password=@/run/secrets/pw-1",
+    "mysql://user:passwd@db/app",
+    "**Password:** <your-password-1>",
+    "password: ********",
+    "Rotate the token:\n\n* step-1 of 2",
+    "kind: secretKeyRef, name: web-tls-1",
   ])("leaves %j alone", (text) => {
     expect(redactSecrets(text)).toBe(text);
   });
 });
 
 describe("findSecrets", () => {
+  test("keeps two apart that touch", () => {
+    const key = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----";
+    expect(findSecrets(`${key}AKIA${"A1".repeat(8)}`)).toHaveLength(2);
+  });
+
   test("gives kind and place of each, in order", () => {
     const text = "password: hunter2x and AKIAIOSFODNN7EXAMPLE";
     const found = findSecrets(text);
@@ -329,13 +353,19 @@ describe("findSecrets", () => {
 });
 
 describe("redactSecrets on hostile input", () => {
-  test.each(["token:", "eyJ-", "-----BEGIN PRIVATE KEY", "ab://x:", "sk-", "--token "])(
-    "survives 400 KB of %j",
-    (unit) => {
-      const text = `${unit.repeat(400_000 / unit.length)} password=hunter2x99 end`;
-      expect(redactSecrets(text)).not.toContain("hunter2x99");
-    },
-  );
+  test.each([
+    "token:",
+    "token*:*",
+    "token`:  ",
+    "eyJ-",
+    "-----BEGIN PRIVATE KEY",
+    "ab://x:",
+    "sk-",
+    "--token ",
+  ])("survives 400 KB of %j", (unit) => {
+    const text = `${unit.repeat(400_000 / unit.length)} password=hunter2x99 end`;
+    expect(redactSecrets(text)).not.toContain("hunter2x99");
+  });
 });
 
 test("a dry run writes nothing but its row", async () => {
