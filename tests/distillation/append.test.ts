@@ -205,6 +205,24 @@ describe("appendLines", () => {
     expect(readFileSync(path, "utf8")).toBe('one\n{"half":\ntwo\n');
   });
 
+  test("takes back what stands half written when the disk is full", async () => {
+    const path = file();
+    appendLines(path, ["one"]);
+    const script = `import { appendLines } from ${JSON.stringify(join(import.meta.dir, "../../scripts/distillation/replay.ts"))};
+      try { appendLines(${JSON.stringify(path)}, ["two", "x".repeat(100_000)]); } catch (error) { console.log(error.code); }`;
+    // A limit on the size of a file stands in for the disk.
+    const limited = `trap '' XFSZ; ulimit -f 8; exec "$0" -e "$1"`;
+    const { stdout } = Bun.spawnSync(["sh", "-c", limited, process.execPath, script]);
+    expect(stdout.toString()).toBe("EFBIG\n");
+    expect(readFileSync(path, "utf8")).toBe("one\n");
+  });
+
+  test("creates no file for no lines", () => {
+    const path = file();
+    appendLines(path, []);
+    expect(existsSync(path)).toBe(false);
+  });
+
   test("keeps the lines of several writers at once whole", async () => {
     const path = file();
     const script = `import { appendLines } from ${JSON.stringify(join(import.meta.dir, "../../scripts/distillation/replay.ts"))};
