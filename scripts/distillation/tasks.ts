@@ -144,8 +144,9 @@ function bestAbstention(tasks: RankedTask[]): Abstention | null {
   if (strangers.length === 0 || answerable.length === 0) return null;
   const below = (group: RankedTask[], limit: number): number =>
     group.filter((task) => task.coverage < limit).length;
-  // Hundredths, each just above a task's coverage.
-  const limits = tasks.map((task) => Math.floor(task.coverage * 100 + 1) / 100).sort((a, b) => a - b);
+  // Hundredths, each just above a task's coverage; each once, for there may be many tasks.
+  const above = new Set(tasks.map((task) => Math.floor(task.coverage * 100 + 1) / 100));
+  const limits = [...above].sort((a, b) => a - b);
   // Times both group sizes, so that equals are equal.
   const benefit = (limit: number): number =>
     below(strangers, limit) * answerable.length - below(answerable, limit) * strangers.length;

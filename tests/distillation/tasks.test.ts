@@ -38,6 +38,8 @@ describe("toTask", () => {
     [{ task: "t", task_id: 7 }, '"task_id" must be a string (got 7).'],
     [{ task: "t", relevant_ids: "a" }, '"relevant_ids" must be an array of strings (got "a").'],
     [{ task: "t", expects: [1] }, '"expects" must be an array of strings (got [1]).'],
+    [{ task: "t", expects: ["/(/i"] }, '"/(/i" is no regular expression. Fix it.'],
+    [{ task: "t", expects: ["/a/ii"] }, '"/a/ii" is no regular expression. Fix it.'],
     [{ task: "t", rejects: ["/(/i"] }, '"/(/i" is no regular expression. Fix it.'],
   ])("refuses %j", (row, problem) => {
     expect(toTask(row)).toBe(problem);
@@ -54,6 +56,8 @@ describe("meets", () => {
     ["axb", "/a.b/", true],
     ["see /etc/fstab", "/etc/fstab", true],
     ["two\nlines", "/^lines$/m", true],
+    ["two\nlines", "/two\nlines/", true],
+    ["ba", "/a/y", true],
     ["", "x", false],
   ])("finds in %j what %j names: %p", (text, expectation, expected) => {
     expect(meets(text, expectation)).toBe(expected);
@@ -95,6 +99,7 @@ describe("scoreRetrieval", () => {
     [{ relevant_ids: ["a", "b"], hit_ids: ["x", "a"] }, 0.38685],
     [{ relevant_ids: ["a"], hit_ids: ["a", "x"] }, 1],
     [{ relevant_ids: ["a"], hit_ids: [...Array(10).fill("x"), "a"] }, 0],
+    [{ relevant_ids: [..."abcdefghijkl"], hit_ids: [..."abcdefghij"] }, 1],
   ])("discounts by rank: %j", (fields, ndcg) => {
     expect(scoreRetrieval([ranked(fields)]).ndcg_at_10).toBeCloseTo(ndcg, 5);
   });
@@ -110,6 +115,25 @@ describe("scoreRetrieval", () => {
       strangers_turned_away: 1,
       answerable_turned_away: 0,
     });
+  });
+
+  test("weighs shares of both kinds, not counts", () => {
+    const strangers = [0.1, 0.3].map((coverage) => ranked({ relevant_ids: [], coverage }));
+    const answerable = [0.2, 0.25, 0.5, 0.6, 0.7, 0.8].map((coverage) => ranked({ coverage }));
+    // Below 0.11 one of two and none of six; below 0.31 both, and two of six: 1/2 against 2/3.
+    expect(scoreRetrieval([...answerable, ...strangers]).abstention).toEqual({
+      min_coverage: 0.31,
+      strangers_turned_away: 2,
+      answerable_turned_away: 2,
+    });
+    expect(scoreRetrieval(strangers).abstention).toBeNull();
+  });
+
+  test("scores 20,000 tasks in no time", () => {
+    const tasks = Array.from({ length: 20_000 }, (_, n) =>
+      ranked({ relevant_ids: n % 2 ? [] : ["a"], coverage: (n % 997) / 997 }),
+    );
+    expect(scoreRetrieval(tasks).strangers).toBe(10_000);
   });
 
   test("turns nobody away where coverage tells nothing", () => {
@@ -145,6 +169,12 @@ describe("retrieve --tasks", () => {
       ),
       "",
     ]);
+  });
+
+  test("says what there is to say of tasks of one kind alone", async () => {
+    const found = await scored([{ task: TASK, relevant_ids: [DISK.id] }]);
+    expect(found.stderr).toBe("[retrieve] success@1 1.000, success@3 1.000, nDCG@10 1.000 over 1 task\n");
+    expect((await scored([{ task: TASK, relevant_ids: [] }])).stderr).toBe("");
   });
 
   test("says nothing of tasks that name none", async () => {
