@@ -651,7 +651,7 @@ const warner =
   (message: string): void =>
     io.stderr(`distill: ${printable(fromHere(message, io))}\n`);
 
-/** A message with the files that it begins with or names, as they are called from the working directory. */
+/** A message that begins with a file's path, with the path as it is called from the working directory. */
 const fromHere = (message: string, { cwd }: Io): string =>
   message.startsWith(`${cwd}/`) ? message.slice(cwd.length + 1) : message;
 
