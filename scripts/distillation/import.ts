@@ -191,14 +191,21 @@ function walkFolder(given: string, options: ImportOptions, outcome: ImportOutcom
     else if (MARKDOWN.test(path) || target.isFolder)
       outcome.skipped.push({ path: join(given, path), reason: target.reason });
   }
-  return pages.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  return pages.sort(byText(({ path }) => path));
 }
 
-/** Without hidden names, which hold no runbooks (`.git`), and installed packages. */
+/** In the order of code units, which is the same everywhere. */
+const byText =
+  <T>(key: (value: T) => string) =>
+  (a: T, b: T): number =>
+    key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0;
+
+/** By name, without hidden ones, which hold no runbooks (`.git`), and installed packages. */
 function entriesOf(folder: string, outcome: ImportOutcome): Dirent[] {
   try {
     const entries = readdirSync(folder, { withFileTypes: true });
-    return entries.filter(({ name }) => !name.startsWith(".") && name !== "node_modules");
+    const visible = entries.filter(({ name }) => !name.startsWith(".") && name !== "node_modules");
+    return visible.sort(byText(({ name }) => name));
   } catch (error) {
     outcome.skipped.push({ path: folder, reason: `not readable (${errorCode(error)})` });
     return [];

@@ -197,13 +197,17 @@ describe("import", () => {
   test("leaves index pages out unless they are named", async () => {
     const place = pages({
       "README.md": "# R\n\nText.",
+      "SUMMARY.MD": "# S\n\nText.",
       "sub/index.md": "# I\n\nText.",
+      "sub/_index.markdown": "# I\n\nText.",
+      "_sidebar.md": "# S\n\nText.",
       "a.md": "# A\n\nText.",
+      "B.Markdown": "# B\n\nText.",
     });
     const { stdout, stderr } = await importInto(place, "runbooks");
-    expect(stdout).toStartWith("1 new, 0 changed, 0 unchanged, 0 skipped");
+    expect(stdout).toStartWith("2 new, 0 changed, 0 unchanged, 0 skipped");
     expect(stderr).toBe(
-      "distill: index pages left out: runbooks/README.md, runbooks/sub/index.md. Name them to import them.\n",
+      "distill: index pages left out: runbooks/README.md, runbooks/SUMMARY.MD, runbooks/_sidebar.md and 2 more. Name them to import them.\n",
     );
     const named = await importInto(place, "runbooks/README.md");
     expect(named.stdout).toStartWith("1 new,");
@@ -217,6 +221,21 @@ describe("import", () => {
     });
     await importInto(place, "runbooks");
     expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["c"]);
+  });
+
+  test("skips what is called a page and is no file", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    Bun.spawnSync(["mkfifo", join(place.folder, "pipe.md")]);
+    const { stdout, stderr } = await importInto(place, "runbooks");
+    expect(stdout).toStartWith("1 new, 0 changed, 0 unchanged, 1 skipped");
+    expect(stderr).toBe("distill: runbooks/pipe.md: skipped: not a file.\n");
+  });
+
+  test("names the root itself with a dot", async () => {
+    const { folder, corpus } = pages({ "a.md": "# A\n\nOne." });
+    await run(["import", ".", "--root", ".", "--corpus", corpus], { cwd: folder });
+    const [record] = (await loadCorpus(corpus, () => {})).records;
+    expect(record).toMatchObject({ id: "a", imported_from: "." });
   });
 
   test("skips the second of two pages with one path", async () => {
@@ -241,14 +260,18 @@ describe("import", () => {
     const outside = writeFile(join(place.cwd, "secret.md"), "# Secret\n\nText.");
     symlinkSync(outside, join(place.folder, "out.md"));
     symlinkSync(place.cwd, join(place.folder, "up"));
+    const beside = writeFile(join(place.cwd, "runbooks-2/secret.md"), "# Secret\n\nText.");
+    symlinkSync(beside, join(place.folder, "beside.md"));
     symlinkSync(".", join(place.folder, "loop"));
     symlinkSync("a.md", join(place.folder, "alias.md"));
     symlinkSync(".data/hidden.md", join(place.folder, "shown.md"));
     symlinkSync("gone.md", join(place.folder, "broken.md"));
     symlinkSync("round.md", join(place.folder, "round.md"));
+    symlinkSync("shown.md", join(place.folder, "shown2.md"));
     const { stderr } = await importInto(place, "runbooks");
     expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["a", "shown"]);
     expect(stderr.trimEnd().split("\n").sort()).toEqual([
+      "distill: runbooks/beside.md: skipped: a symbolic link that leads out of the folder.",
       "distill: runbooks/broken.md: skipped: a symbolic link that leads nowhere.",
       "distill: runbooks/out.md: skipped: a symbolic link that leads out of the folder.",
       "distill: runbooks/round.md: skipped: a symbolic link that leads nowhere.",
@@ -295,11 +318,13 @@ describe("import", () => {
   test("warns where a page takes the id of another record", async () => {
     const place = pages({ "a.md": "# A\n\nOne." });
     writeFile(place.corpus, jsonl([playbook({ id: "a" })]));
+    const told =
+      "distill: a: replaces a record that did not come from runbooks. Rename the page, or drop the earlier line.\n";
     const { stdout, stderr } = await importInto(place, "runbooks");
     expect(stdout).toStartWith("0 new, 1 changed");
-    expect(stderr).toBe(
-      "distill: a: replaces a record that did not come from runbooks. Rename the page, or drop the earlier line.\n",
-    );
+    expect(stderr).toBe(told);
+    writeFile(join(place.cwd, "other/a.md"), "# A\n\nTwo.");
+    expect((await importInto(place, "other")).stderr).toBe(told.replace("runbooks", "other"));
   });
 
   test("names bad lines of the corpus and goes on", async () => {
@@ -412,6 +437,7 @@ describe("a page's title", () => {
     ["a number in front matter", "---\ntitle: 504\n---\nText.", "504"],
     ["TOML front matter", '+++\ntitle = "From TOML"\n+++\nText.', "From TOML"],
     ["the first heading", "# A `code` **heading** [link](x)\n\nText.", "A code heading link"],
+    ["a heading underlined with dashes", "Text.\n\nLater\n-----\n\nText.", "Later"],
     ["an underlined heading", "A heading\n=========\n\nText.", "A heading"],
     ["a heading behind a paragraph", "Text.\n\n## Later\n\nText.", "Later"],
     ["the file's name", "Text without a heading.", "disk full"],
@@ -425,6 +451,8 @@ describe("a page's title", () => {
     const other = await recordOf("---\ntitle: Other\n---\n## Symptoms\n\nText.");
     expect(other.content).toBe("## Symptoms\n\nText.");
     expect((await recordOf("# Title\n\nText.")).content).toBe("Text.");
+    expect((await recordOf("---\ntitle: Same\n---\n## Same\n\nText.")).content).toBe("Text.");
+    expect((await recordOf("---\ntitle: Other\n---\nPage\n---\n\nText.")).content).toBe("## Page\n\nText.");
   });
 });
 
@@ -435,6 +463,13 @@ describe("a page's front matter", () => {
     expect(stderr).toMatch(/^distill: runbooks\/a\.md:1: its front matter is left out: .*\. Fix it\.\n$/);
     const [record] = (await loadCorpus(place.corpus, () => {})).records;
     expect(record).toMatchObject({ title: "Heading", content: "Text." });
+  });
+
+  test("is left out and named where its TOML cannot be read", async () => {
+    const place = pages({ "a.md": "+++\ntitle = open\n+++\nText." });
+    const { stderr } = await importInto(place, "runbooks");
+    expect(stderr).toContain("runbooks/a.md:1: its front matter is left out: ");
+    expect((await loadCorpus(place.corpus, () => {})).records[0]!.content).toBe("Text.");
   });
 
   test("is not taken for what are two rules", async () => {
@@ -455,6 +490,9 @@ describe("a page's front matter", () => {
     expect(await recordOf(text)).toMatchObject({
       source_category: "incident",
       success_score: "partially_accepted",
+    });
+    expect(await recordOf("---\ncategory: incident\n---\nText.")).toMatchObject({
+      source_category: "incident",
     });
   });
 
@@ -532,6 +570,9 @@ describe("a page's content", () => {
     ["a comment with a code block in it", "A.\n<!--\n```sh\nrm\n```\n-->\nB.", "A.\n\nB."],
     ["a comment that is never closed", "A <!-- b", "A <!-- b"],
     ["a comment in a code span", "Write `<!-- x -->` here.", "Write `<!-- x -->` here."],
+    ["a comment in indented code", "A.\n\n    <!-- x -->\n\nB.", "A.\n\n    <!-- x -->\n\nB."],
+    ["a rule below a paragraph of two lines", "A.\nB.\n---\nC.", "A.\nB.\n---\nC."],
+    ["a rule below a list", "- A.\n---\nB.", "- A.\n---\nB."],
     ["a comment in a code block", "~~~html\n<!-- x -->\n~~~", "~~~html\n<!-- x -->\n~~~"],
     ["two comments", "A<!-- 1 -->B<!-- 2 -->C", "ABC"],
     ["badges", "[![a](b)](c) [![d](e)][f]\nText.", "Text."],
