@@ -766,6 +766,11 @@ describe("completion", () => {
     expect(await complete(["distill", "import", "--sp"])).toEqual(["--split"]);
   });
 
+  test("offers files to import in zsh, where they have to be asked for", async () => {
+    const { stdout } = await run(["completion", "zsh"]);
+    expect(stdout).toMatch(/^ +import\) _arguments '\*:file:_files' /m);
+  });
+
   test.each(["bash", "zsh", "fish"])("names every command and flag for %s", async (shell) => {
     const { code, stdout } = await run(["completion", shell]);
     expect(code).toBe(0);
