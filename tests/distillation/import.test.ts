@@ -657,13 +657,14 @@ describe("import --split", () => {
 
   test("gives every section an id of its own", async () => {
     const text =
-      "## Lag 1\n\nA.\n\n## Lag\n\nB.\n\n## Lag\n\nC.\n\n## Lag\n\nD.\n\n## Lag 1\n\nE.\n\n## ¿?\n\nF.";
+      "## Lag 1\n\nA.\n\n## Lag\n\nB.\n\n## Lag\n\nC.\n\n## Lag\n\nD.\n\n## Lag 1\n\nE.\n\n## Lag 2\n\nF.\n\n## ¿?\n\nG.";
     expect((await split("h2", text)).map(([id]) => id)).toEqual([
       "kafka#lag-1",
       "kafka#lag",
       "kafka#lag-2",
       "kafka#lag-3",
       "kafka#lag-1-1",
+      "kafka#lag-2-1",
       "kafka#section",
     ]);
   });

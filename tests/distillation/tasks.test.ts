@@ -106,7 +106,7 @@ describe("scoreRetrieval", () => {
 
   test("finds the coverage that separates strangers best", () => {
     const stranger = (coverage: number): RankedTask => ranked({ relevant_ids: [], coverage });
-    const tasks = [0.2, 0.3, 0.6]
+    const tasks = [0.6, 0.3, 0.2]
       .map(stranger)
       .concat([0.25, 0.5, 0.8].map((coverage) => ranked({ coverage })));
     // Below 0.21 one stranger of three and no other, and the shares differ by no more further up.
