@@ -88,7 +88,7 @@ describe("corpus", () => {
 
   test.each([
     [["corpus", "chekc"], 2, 'corpus: expected check (got "chekc"). Did you mean check?'],
-    [["corpus", "check", "check"], 2, 'corpus: expected check (got "check").'],
+    [["corpus", "check", "check"], 2, 'corpus: unexpected "check".'],
     [["corpus", "--strict"], 2, "--strict goes with check: distill corpus check --strict."],
     [["corpus", "--corpus", "none.jsonl"], 3, "none.jsonl: no such file. Check the path."],
     [["corpus", "check", "--corpus", "/dev/null"], 3, "/dev/null: the corpus is empty."],

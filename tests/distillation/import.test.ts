@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { loadCorpus } from "../../scripts/distillation/replay.ts";
@@ -164,6 +164,7 @@ describe("import", () => {
       unchanged: 0,
       skipped: [{ path: join(place.folder, "empty.md"), reason: "empty" }],
       left_out: [],
+      retired: [],
       gone: [],
       redactions: [],
       warnings: [],
@@ -284,7 +285,9 @@ describe("import", () => {
     await importInto(place, "runbooks");
     rmSync(join(place.folder, "b.md"));
     const again = await importInto(place, "runbooks");
-    expect(again.stderr).toBe("distill: b: no page stands for it any more; the record is kept.\n");
+    expect(again.stderr).toBe(
+      "distill: b: no page stands for it any more; the record is kept. Delete its line to drop it.\n",
+    );
     expect((await loadCorpus(place.corpus, () => {})).records).toHaveLength(2);
   });
 
@@ -312,7 +315,58 @@ describe("import", () => {
     await importInto(place, "runbooks", "other");
     rmSync(join(place.cwd, "other/b.md"));
     const { stderr } = await importInto(place, "runbooks", "other");
-    expect(stderr).toBe("distill: b: no page stands for it any more; the record is kept.\n");
+    expect(stderr).toBe(
+      "distill: other: no Markdown page (.md) there. Check the path.\ndistill: b: no page stands for it any more; the record is kept. Delete its line to drop it.\n",
+    );
+  });
+
+  test("tells folders with one name apart where the corpus lies beside them", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    writeFile(join(place.cwd, "team/runbooks/a.md"), "# A\n\nTwo.");
+    writeFile(join(place.cwd, "team/runbooks/b.md"), "# B\n\nThree.");
+    await importInto(place, "runbooks");
+    const { stderr } = await importInto(place, "team/runbooks");
+    expect(stderr).toStartWith("distill: a: replaces a record that did not come from team/runbooks.");
+    rmSync(join(place.cwd, "team/runbooks/b.md"));
+    expect((await importInto(place, "runbooks")).stderr).not.toContain("no page stands for it");
+  });
+
+  test("knows a page that is named alone by the folder it was imported with", async () => {
+    const place = pages({ "db/a.md": "# A\n\nOne." });
+    await importInto(place, "runbooks");
+    writeFile(join(place.folder, "db/a.md"), "# A\n\nTwo.");
+    const { stdout } = await importInto(place, "runbooks/db/a.md");
+    expect(stdout).toStartWith("0 new, 1 changed, 0 unchanged");
+    expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["db/a"]);
+  });
+
+  test("skips a page whose name is not UTF-8", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    writeFileSync(
+      Buffer.concat([Buffer.from(`${place.folder}/b`), Buffer.from([0xff]), Buffer.from(".md")]),
+      "# B\n\nTwo.",
+    );
+    const { stdout, stderr } = await importInto(place, "runbooks");
+    expect(stdout).toStartWith("1 new, 0 changed, 0 unchanged, 1 skipped");
+    expect(stderr).toEndWith(".md: skipped: its name is not UTF-8 text.\n");
+  });
+
+  test("says where one of several folders holds no page", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    mkdirSync(join(place.cwd, "empty"));
+    const { code, stderr } = await importInto(place, "empty", "runbooks");
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: "distill: empty: no Markdown page (.md) there. Check the path.\n",
+    });
+  });
+
+  test("names the pages that it takes for retired", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "b.md": "# B\n\n> Deprecated.\n\nTwo." });
+    const { stderr } = await importInto(place, "runbooks");
+    expect(stderr).toBe(
+      "distill: taken as needs_human_review, for they call themselves deprecated or a draft: b.\n",
+    );
   });
 
   test("warns where a page takes the id of another record", async () => {
@@ -338,6 +392,7 @@ describe("import", () => {
 
   test.each([
     [["import"], 2, "distill: import: name the pages, or folders of them: distill import docs/runbooks.\n"],
+    [["import", ""], 2, "distill: import: an argument is empty. Is a variable not set?\n"],
     [["import", "none"], 3, "distill: none: no such file or folder. Check the path.\n"],
     [["import", "notes.txt/a.md"], 3, "distill: notes.txt/a.md: not readable (ENOTDIR). Check the path.\n"],
     [["import", "."], 3, ": no Markdown page (.md) there. Check the path.\n"],
@@ -425,6 +480,11 @@ describe("import and secrets", () => {
     );
   });
 
+  test("leaves no secret that a comment held apart", async () => {
+    const record = await recordOf("Text.\n\npassword: <!-- x -->hunter2x");
+    expect(record.content).toBe("Text.\n\npassword: [redacted:password]");
+  });
+
   test("counts lines as an editor does in a file with CRLF", async () => {
     const place = pages({ "a.md": "# A\r\n\r\npassword: s3cret99\r\n" });
     expect((await importInto(place, "runbooks")).stderr).toContain("a.md:3: a secret");
@@ -438,6 +498,8 @@ describe("a page's title", () => {
     ["TOML front matter", '+++\ntitle = "From TOML"\n+++\nText.', "From TOML"],
     ["the first heading", "# A `code` **heading** [link](x)\n\nText.", "A code heading link"],
     ["a heading underlined with dashes", "Text.\n\nLater\n-----\n\nText.", "Later"],
+    ["a heading with an anchor", '# <a name="x"></a>A <b>heading</b> {#x}\n\nText.', "A heading"],
+    ["several lines of front matter", "---\ntitle: |\n  Two\n  lines\n---\nText.", "Two lines"],
     ["an underlined heading", "A heading\n=========\n\nText.", "A heading"],
     ["a heading behind a paragraph", "Text.\n\n## Later\n\nText.", "Later"],
     ["the file's name", "Text without a heading.", "disk full"],
@@ -534,6 +596,12 @@ describe("a page that calls itself deprecated, archived or draft", () => {
     "# A\n\n**Status:** draft\n\nText.",
     "# A\n\nText. This runbook is now deprecated, see the other one.",
     "# A\n\nThis page has been archived.",
+    "# A\n\n⚠️ DEPRECATED ⚠️\n\nText.",
+    "# A\n\n🚧 This is a draft. 🚧\n\nText.",
+    "# A\n\n- Status: Archived\n\nText.",
+    "# A\n\n| Status | Deprecated |\n| --- | --- |\n\nText.",
+    "# A\n\n<div>Deprecated</div>\n\nText.",
+    "# A\n\nSuperseded by the new page.\n\nText.",
     "# A\n\nState: Obsolete.",
     "# A\n\nThis page\nis archived.",
   ])("needs review: %j", async (text) => {
@@ -548,6 +616,9 @@ describe("a page that calls itself deprecated, archived or draft", () => {
     "# Deprecated API in use\n\nThe alert fires where a deprecated API version is requested.",
     "# A\n\nThe flag `--foo` is deprecated. The files are archived by `archive_command`.",
     "# A\n\n```sh\nDeprecated: no\n```\nText.",
+    "# A\n\nDeprecated: no\n\nText.",
+    "# A\n\nDraft: false\n\nText.",
+    "# A\n\nArchived segments are in `archive_status`.",
     "# A\n\n<!-- This page is deprecated. -->\nText.",
   ])("does not: %j", async (text) => {
     expect((await recordOf(text)).success_score).toBe("accepted");
@@ -573,12 +644,18 @@ describe("a page's content", () => {
     ["a comment in indented code", "A.\n\n    <!-- x -->\n\nB.", "A.\n\n    <!-- x -->\n\nB."],
     ["a rule below a paragraph of two lines", "A.\nB.\n---\nC.", "A.\nB.\n---\nC."],
     ["a rule below a list", "- A.\n---\nB.", "- A.\n---\nB."],
+    [
+      "a comment in a quoted code block",
+      "> ```sh\n> ls <!-- x -->\n> ```",
+      "> ```sh\n> ls <!-- x -->\n> ```",
+    ],
     ["a comment in a code block", "~~~html\n<!-- x -->\n~~~", "~~~html\n<!-- x -->\n~~~"],
     ["two comments", "A<!-- 1 -->B<!-- 2 -->C", "ABC"],
     ["badges", "[![a](b)](c) [![d](e)][f]\nText.", "Text."],
     ["an HTML badge", '<p><a href="x"><img src="https://img.shields.io/x"></a></p>\nText.', "Text."],
     ["a picture that is no badge", "![diagram](flow.png)\nText.", "![diagram](flow.png)\nText."],
-    ["a mark for contents", "[[_TOC_]]\n\n[TOC]\n\nText.", "Text."],
+    ["a mark for contents", "[[_TOC_]]\n\n[TOC]\n\n* TOC\n{:toc}\n\nText.", "Text."],
+    ["a generator's heading", "**Table of Contents** *generated by it*\n\n- [A](#a)\n\nText.", "Text."],
     [
       "a heading over nothing but contents",
       "## Table of Contents\n\n1. [A](#a)\n\n## A\n\nText.",
@@ -674,6 +751,8 @@ describe("import --split", () => {
     await importInto(place, "runbooks", "--split", "h2");
     writeFile(join(place.folder, "a.md"), "# A\n\n## One\n\nX.");
     const { stderr } = await importInto(place, "runbooks/a.md", "--split", "h2");
-    expect(stderr).toBe("distill: a#two: no page stands for it any more; the record is kept.\n");
+    expect(stderr).toBe(
+      "distill: a#two: no page stands for it any more; the record is kept. Delete its line to drop it.\n",
+    );
   });
 });

@@ -33,14 +33,21 @@ describe("toTask", () => {
   });
 
   test.each([
-    [{}, '"task" must be a non-empty string (got nothing).'],
-    [{ task: " " }, '"task" must be a non-empty string (got " ").'],
-    [{ task: "t", task_id: 7 }, '"task_id" must be a string (got 7).'],
-    [{ task: "t", relevant_ids: "a" }, '"relevant_ids" must be an array of strings (got "a").'],
-    [{ task: "t", expects: [1] }, '"expects" must be an array of strings (got [1]).'],
-    [{ task: "t", expects: ["/(/i"] }, '"/(/i" is no regular expression. Fix it.'],
-    [{ task: "t", expects: ["/a/ii"] }, '"/a/ii" is no regular expression. Fix it.'],
-    [{ task: "t", rejects: ["/(/i"] }, '"/(/i" is no regular expression. Fix it.'],
+    [{}, '"task" must be a non-empty string (got nothing). Fix the row or drop it.'],
+    [{ task: " " }, '"task" must be a non-empty string (got " "). Fix the row or drop it.'],
+    [{ task: "t", task_id: 7 }, '"task_id" must be a string (got 7). Fix the row or drop it.'],
+    [
+      { task: "t", relevant_ids: "a" },
+      '"relevant_ids" must be an array of strings (got "a"). Fix the row or drop it.',
+    ],
+    [{ task: "t", expects: [1] }, '"expects" must be an array of strings (got [1]). Fix the row or drop it.'],
+    [{ task: "t", expects: ["/(/i"] }, '"/(/i" is no expectation: a text, or a regular expression. Fix it.'],
+    [
+      { task: "t", expects: ["/a/ii"] },
+      '"/a/ii" is no expectation: a text, or a regular expression. Fix it.',
+    ],
+    [{ task: "t", expects: [""] }, '"" is no expectation: a text, or a regular expression. Fix it.'],
+    [{ task: "t", rejects: ["/(/i"] }, '"/(/i" is no expectation: a text, or a regular expression. Fix it.'],
   ])("refuses %j", (row, problem) => {
     expect(toTask(row)).toBe(problem);
   });
@@ -163,6 +170,7 @@ describe("retrieve --tasks", () => {
     expect(stdout.trimEnd().split("\n")).toHaveLength(4);
     expect(stderr.split("\n")).toEqual([
       "[retrieve] success@1 0.500, success@3 0.500, nDCG@10 0.500 over 2 tasks",
+      "[retrieve] relevant, but not in the corpus: elsewhere (clock). Correct the tasks.",
       "[retrieve] not in the first three: clock",
       expect.stringMatching(
         /^\[retrieve\] --min-coverage 0\.\d\d would turn away 1 of 1 task that nothing answers, and 0 of 2 that something does$/,
