@@ -27,6 +27,7 @@ import {
   DOUBTFUL,
   elsewhereIn,
   endpointsFor,
+  errorCode,
   gate,
   GATE_DEFAULTS,
   indexCorpus,
@@ -121,7 +122,7 @@ async function writeStdout(text: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EPIPE") return false;
-    throw new DistillError("evidence", `stdout: cannot be written (${String(error)}). Make room for it.`, {
+    throw new DistillError("evidence", `stdout: cannot be written (${errorCode(error)}). Make room for it.`, {
       cause: error,
     });
   }
@@ -447,10 +448,11 @@ class Flags {
       throw this.unusable(error, command);
     }
     const { operands } = command;
-    const stray = this.words.find(
+    if (this.words.includes("")) throw usage(`${name}: an argument is empty. Is a variable not set?`);
+    const stray = this.words.findIndex(
       (word, at) => operands !== "paths" && (at > 0 || !operands?.includes(word)),
     );
-    if (stray !== undefined) throw this.strayWord(stray, command);
+    if (stray >= 0) throw this.strayWord(stray, command);
   }
 
   on(flag: string): boolean {
@@ -505,9 +507,9 @@ class Flags {
     return usage(takesValue ? `${flag}: needs a value, ${takesValue}.` : `${flag}: takes no value.`);
   }
 
-  private strayWord(word: string, command: Command): DistillError {
-    const { operands, options } = command;
-    if (operands && operands !== "paths")
+  private strayWord(at: number, { operands, options }: Command): DistillError {
+    const word = this.words[at]!;
+    if (operands && operands !== "paths" && at === 0)
       return usage(
         `${this.name}: expected ${operands.join(" or ")} (got ${shown(word)}).${didYouMean(word, operands)}`,
       );
@@ -684,7 +686,7 @@ const warner =
   (message: string): void =>
     io.stderr(`distill: ${printable(fromHere(message, io))}\n`);
 
-/** A message with the files that it begins with or names, as they are called from the working directory. */
+/** A message that begins with a file's path, with the path as it is called from the working directory. */
 const fromHere = (message: string, { cwd }: Io): string =>
   message.startsWith(`${cwd}/`) ? message.slice(cwd.length + 1) : message;
 
@@ -958,7 +960,7 @@ async function runRetrieve(flags: Flags, io: Io): Promise<number> {
     const text = flags.on("json") ? retrievalJson(named, retrieval) : retrievalTable(named, retrieval);
     return io.stdout(forStdout(text, io));
   };
-  if (file !== undefined) return retrieveMany(fileOf(file, io), index, options, { print, io });
+  if (file !== undefined) return retrieveMany(fileOf(file, io), index, { options, print, io });
   await print({ task, task_id: sha256(task).slice(0, 16) }, retrieve(task, index, options));
   return EXIT.accepted;
 }
@@ -969,8 +971,15 @@ type NamedTask = Pick<Task, "task" | "task_id">;
 async function retrieveMany(
   path: string,
   index: CorpusIndex,
-  options: RetrieveOptions,
-  { print, io }: { print: (task: NamedTask, retrieval: Retrieval) => Promise<boolean>; io: Io },
+  {
+    options,
+    print,
+    io,
+  }: {
+    options: RetrieveOptions;
+    print: (task: NamedTask, retrieval: Retrieval) => Promise<boolean>;
+    io: Io;
+  },
 ): Promise<number> {
   const { scoreRetrieval, toTask } = await import("./tasks.ts");
   let bad = 0;
@@ -982,7 +991,8 @@ async function retrieveMany(
     if (!(await print(task, retrieval))) return EXIT.accepted;
     if (task.relevant_ids !== null) ranked.push(rankedTask(task, retrieval));
   }
-  if (ranked.length > 0) io.stderr(scoreLines(scoreRetrieval(ranked)));
+  const known = new Set(index.records.map(({ playbook }) => playbook.id));
+  if (ranked.length > 0) io.stderr(scoreLines(scoreRetrieval(ranked), strangeIds(ranked, known)));
   return bad > 0 ? EXIT.input : EXIT.accepted;
 }
 
@@ -993,8 +1003,16 @@ const rankedTask = ({ task_id, relevant_ids }: Task, { hits, coverage }: Retriev
   coverage,
 });
 
+/** Relevant ids that the corpus does not have, each with the first task that names it. */
+function strangeIds(tasks: RankedTask[], known: Set<string>): string[] {
+  const strange = new Map<string, string>();
+  for (const { task_id, relevant_ids } of tasks)
+    for (const id of relevant_ids) if (!known.has(id) && !strange.has(id)) strange.set(id, task_id);
+  return [...strange].map(([id, task]) => `${id} (${task})`);
+}
+
 /** How well retrieval did on tasks that name what answers them. */
-function scoreLines(score: RetrievalScore): string {
+function scoreLines(score: RetrievalScore, strange: string[]): string {
   const { answerable, strangers, missed, abstention } = score;
   const figures = [
     `success@1 ${score.success_at_1.toFixed(3)}`,
@@ -1002,6 +1020,8 @@ function scoreLines(score: RetrievalScore): string {
     `nDCG@10 ${score.ndcg_at_10.toFixed(3)}`,
   ];
   const lines = answerable > 0 ? [`${figures.join(", ")} over ${counted(answerable, "task")}`] : [];
+  if (strange.length > 0)
+    lines.push(`relevant, but not in the corpus: ${strange.join(", ")}. Correct the tasks.`);
   if (missed.length > 0) lines.push(`not in the first three: ${missed.join(", ")}`);
   if (abstention)
     lines.push(
@@ -1303,14 +1323,25 @@ function reportImport(outcome: ImportOutcome, io: Io): void {
     const more = names.length > 3 ? ` and ${names.length - 3} more` : "";
     warn(`index pages left out: ${names.slice(0, 3).join(", ")}${more}. Name them to import them.`);
   }
-  for (const id of outcome.gone) warn(`${id}: no page stands for it any more; the record is kept.`);
+  if (outcome.retired.length > 0)
+    warn(
+      `taken as needs_human_review, for they call themselves deprecated or a draft: ${outcome.retired.join(", ")}.`,
+    );
+  for (const id of outcome.gone)
+    warn(`${id}: no page stands for it any more; the record is kept. Delete its line to drop it.`);
 }
 
-function importSummary({ added, unchanged, skipped }: ImportOutcome, options: ImportOptions, io: Io): string {
-  const fresh = added.filter((entry) => entry.change === "new").length;
-  const counts = `${fresh} new, ${added.length - fresh} changed, ${unchanged} unchanged, ${skipped.length} skipped`;
+function importSummary(outcome: ImportOutcome, options: ImportOptions, io: Io): string {
+  const { fresh, changed } = changesOf(outcome);
+  const { unchanged, skipped } = outcome;
+  const counts = `${fresh} new, ${changed} changed, ${unchanged} unchanged, ${skipped.length} skipped`;
   const corpus = fromHere(options.corpusPath, io);
   return options.dryRun ? `${counts} (dry run: ${corpus} stays as it is)` : `${counts}: ${corpus}`;
+}
+
+function changesOf({ added }: ImportOutcome): { fresh: number; changed: number } {
+  const fresh = added.filter((entry) => entry.change === "new").length;
+  return { fresh, changed: added.length - fresh };
 }
 
 function additionRow({ change, record }: ImportOutcome["added"][number]): string {
@@ -1321,16 +1352,17 @@ function additionRow({ change, record }: ImportOutcome["added"][number]): string
 }
 
 function importJson(outcome: ImportOutcome, { corpusPath, dryRun }: ImportOptions): string {
-  const { added, unchanged, skipped, leftOut, gone, redactions, warnings } = outcome;
-  const fresh = added.filter((entry) => entry.change === "new").length;
+  const { fresh, changed } = changesOf(outcome);
+  const { added, unchanged, skipped, leftOut, retired, gone, redactions, warnings } = outcome;
   return toJson({
     corpus: corpusPath,
     dry_run: dryRun,
     new: fresh,
-    changed: added.length - fresh,
+    changed,
     unchanged,
     skipped,
     left_out: leftOut,
+    retired,
     gone,
     redactions,
     warnings,
@@ -1343,31 +1375,39 @@ function importJson(outcome: ImportOutcome, { corpusPath, dryRun }: ImportOption
 // ---------------------------------------------------------------------------------------------------------------------
 
 async function runCorpus(flags: Flags, io: Io): Promise<number> {
-  const isCheck = flags.words[0] === "check";
-  if (flags.on("strict") && !isCheck) throw usage("--strict goes with check: distill corpus check --strict.");
-  const { readCorpusLines, surveyCorpus, checkCorpus } = await import("./corpus.ts");
+  if (flags.words[0] === "check") return runCheck(flags, io);
+  if (flags.on("strict")) throw usage("--strict goes with check: distill corpus check --strict.");
+  const { readCorpusLines, surveyCorpus } = await import("./corpus.ts");
   const corpus = await readCorpusLines(placeOf(flags, io).corpusPath);
   const survey = surveyCorpus(corpus);
-  if (!isCheck) {
-    const text = flags.on("json") ? `${toJson({ path: corpus.path, ...survey })}\n` : surveyTable(survey);
-    await io.stdout(forStdout(text, io));
-    for (const { line, problem } of corpus.bad) warner(io)(`${corpus.path}:${line}: ${problem}`);
-    return EXIT.accepted;
-  }
-  const findings = checkCorpus(corpus);
-  const errors = findings.filter((finding) => flags.on("strict") || finding.severity === "error").length;
-  const path = fromHere(corpus.path, io);
-  const counts = { errors, warnings: findings.length - errors };
-  const { records, skipped, superseded } = survey;
-  const text = flags.on("json")
-    ? `${toJson({ path: corpus.path, records, skipped, superseded, ...counts, findings })}\n`
-    : `${findings.map((finding) => findingLine(path, finding)).join("")}${path}: ${counted(records, "playbook")}, ${counted(errors, "error")}, ${counted(counts.warnings, "warning")}; ${counted(superseded, "superseded line")}\n`;
+  const text = flags.on("json") ? `${toJson({ path: corpus.path, ...survey })}\n` : surveyTable(survey);
   await io.stdout(forStdout(text, io));
+  for (const { line, problem } of corpus.bad) warner(io)(`${corpus.path}:${line}: ${problem}`);
+  return EXIT.accepted;
+}
+
+async function runCheck(flags: Flags, io: Io): Promise<number> {
+  const { checkCorpus, readCorpusLines } = await import("./corpus.ts");
+  const corpus = await readCorpusLines(placeOf(flags, io).corpusPath);
+  const findings = checkCorpus(corpus, { isStrict: flags.on("strict") });
+  const errors = findings.filter((finding) => finding.severity === "error").length;
+  const warnings = findings.length - errors;
+  const [records, skipped, superseded] = [corpus.records, corpus.bad, corpus.superseded].map(
+    (list) => list.length,
+  );
+  const path = fromHere(corpus.path, io);
+  const text = flags.on("json")
+    ? toJson({ path: corpus.path, records, skipped, superseded, errors, warnings, findings })
+    : [
+        ...findings.map((finding) => findingLine(path, finding)),
+        `${path}: ${counted(records!, "playbook")}, ${counted(errors, "error")}, ${counted(warnings, "warning")}; ${counted(superseded!, "superseded line")}`,
+      ].join("\n");
+  await io.stdout(forStdout(`${text}\n`, io));
   return errors > 0 ? EXIT.input : EXIT.accepted;
 }
 
 function findingLine(path: string, { line, severity, id, message }: Finding): string {
-  return `${path}:${line}: ${severity}: ${id === null ? "" : `${printable(id)}: `}${printable(message)}\n`;
+  return `${path}:${line}: ${severity}: ${id === null ? "" : `${printable(id)}: `}${printable(message)}`;
 }
 
 /** Tags that the table shows; all of them are in --json. */

@@ -2432,6 +2432,16 @@ function mapStrings<T>(value: T, replace: (text: string) => string): T {
   return visit(value) as T;
 }
 
+/** What stands for a value without being one: a variable, a placeholder, what was struck before. */
+const NO_VALUE = String.raw`[$<{*%[(]`;
+/** A file's path or another place's URL, whole. */
+const NO_PLACE = String.raw`(?:@?(?:[.~]{1,2}|\/[\w.-]{1,64})\/[\w./-]{1,255}|[a-z][a-z0-9+.-]{1,20}:\/\/[^\s"',;]{0,255})(?=["',;\s]|$)`;
+/** Somewhere a digit or a sign, for a plain word tells of a secret and is none. */
+const NO_PLAIN_WORD = String.raw`(?=[^\s"',;]{0,255}[\d!#%&+/=@^~])`;
+const PASSWORD = String.raw`${NO_PLAIN_WORD}(?!${NO_VALUE})[^\s"'\x60]{4,255}`;
+const KEY_NAME =
+  "(?:pass(?:word|wd|phrase|wort)|[_-]pass|secret|token|(?:api|access|account|encryption|secret)[_-]?key(?:[_-]base)?)";
+
 /**
  * The shapes of secrets that are worth keeping out of a log, each with the part in front that is kept. A value that is a
  * variable, a placeholder, a plain word or the path of a file is none. Repetitions are bounded, so that no input is slow.
@@ -2441,11 +2451,13 @@ const SECRETS: [kind: string, shape: RegExp][] = [
     "private_key",
     /()-----BEGIN [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----|$)/g,
   ],
+  ["private_key", /()\bAGE-SECRET-KEY-1[A-Z0-9]{50,70}/g],
   ["aws_key", /()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g],
   ["github_token", /()\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255})/g],
   ["gitlab_token", /()\bgl(?:pat|rt|dt|ptt|cbt|ft|soat)-[\w-]{20,255}/g],
   ["slack_token", /()\bxox[abeprs]-[\w-]{10,255}/g],
   ["slack_token", /(\bhooks\.slack\.com\/services\/)\w{8,16}\/\w{8,16}\/\w{16,64}/g],
+  ["discord_token", /(\bdiscord(?:app)?\.com\/api\/webhooks\/\d{15,22}\/)[\w-]{40,128}/g],
   ["azure_key", /(\bAccountKey=)[A-Za-z0-9+/]{60,100}={0,2}/g],
   [
     "api_key",
@@ -2457,10 +2469,32 @@ const SECRETS: [kind: string, shape: RegExp][] = [
     "url_password",
     /(\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@]{0,255}:)(?![$<{*[]|pass(?:word|wd)?@)[^\s/]{1,255}(?=@)/gi,
   ],
-  ["password", /((?:^|\s)(?:-u|--user)[ =][\w.@\\-]{1,64}:)(?![$<{*]|\/\/)[^\s"']{4,255}/g],
+  // In a query the next parameter ends the value.
+  [
+    "url_password",
+    new RegExp(
+      String.raw`([?&][\w-]{0,32}(?:${KEY_NAME}|sig|signature)=)(?!${NO_VALUE})[^\s"'&#<>]{6,4096}`,
+      "gi",
+    ),
+  ],
+  ["password", /((?:^|\s)(?:-u|--user)[ =][\w.@\\-]{1,64}:)(?![$<{*[]|\/\/)[^\s"']{4,255}/g],
+  ["password", new RegExp(String.raw`(\b(?:mysql|mariadb)[\w-]{0,16}\b[^\n|;]{0,200}\s-p)${PASSWORD}`, "g")],
   [
     "password",
-    /((?:password|passwd|passphrase|secret|token|(?:api|access|account|encryption)[_-]?key)(?:["']?\s{0,4}[:=]\s{0,4}["']?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))(?![$<{*%[(]|@?(?:[.~]{1,2}|\/[\w.-]{1,64})\/[\w./-]{1,255}(?=["',;\s]|$))(?=[^\s"',;]{0,255}[\d!#%&+/=@^~])[^\s"',;]{6,4096}/gi,
+    new RegExp(
+      String.raw`(\b(?:sshpass\s(?:[^\n|;]{0,200}\s)?-p|docker\slogin\s(?:[^\n|;]{0,200}\s)?-p|redis-cli\s(?:[^\n|;]{0,200}\s)?(?:-a|--pass))\s{1,4}["']?)${PASSWORD}`,
+      "g",
+    ),
+  ],
+  ["password", new RegExp(String.raw`(\bpass(?:word|phrase)\s{1,2}is\s{1,2}["'\x60])${PASSWORD}`, "gi")],
+  [
+    "password",
+    new RegExp(
+      // Not behind "?", "&" (a query) or ":" (the name of a secret's kind in a resource's name).
+      String.raw`(?<![?&][\w-]{0,32}|:)(${KEY_NAME}(?:["'\x60*]{0,3}\s{0,4}[:=]\*{0,3}\s{0,4}\*{0,3}["']?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))` +
+        String.raw`(?!${NO_VALUE}|${NO_PLACE})${NO_PLAIN_WORD}[^\s"',;]{6,4096}`,
+      "gi",
+    ),
   ],
 ];
 

@@ -84,7 +84,7 @@ describe("usage errors", () => {
     [["replay", "--task", "x", "--min-coverage", "2"], "--min-coverage: expected a number from 0 to 1"],
     [["replay", "--task", "x", "--temperature", "warm"], "--temperature: expected a number from 0 to 2"],
     [["replay", "--task", "x", "--root", ""], "--root: the value is empty."],
-    [["completion", "bash", "zsh"], 'completion: expected bash or zsh or fish (got "zsh")'],
+    [["completion", "bash", "zsh"], 'completion: unexpected "zsh".'],
     [["replay", "--task", "x", "--min-coverage", "-0.1"], "--min-coverage: expected a number from 0 to 1"],
     [["replay", "--task", "x", "--timeout-ms", "1e999"], "--timeout-ms: expected a whole number"],
     [
@@ -670,9 +670,9 @@ describe("retrieve", () => {
     expect(stdout.trimEnd().split("\n")).toHaveLength(1);
     expect(stderr).toBe(
       [
-        `distill: ${path}:2: "task" must be a non-empty string (got 7).`,
+        `distill: ${path}:2: "task" must be a non-empty string (got 7). Fix the row or drop it.`,
         `distill: ${path}:3: expected a JSON object (got []).`,
-        `distill: ${path}:4: "exclude_ids" must be an array of strings (got "x").`,
+        `distill: ${path}:4: "exclude_ids" must be an array of strings (got "x"). Fix the row or drop it.`,
         "",
       ].join("\n"),
     );
@@ -934,6 +934,11 @@ describe("completion", () => {
     expect(await complete(["distill", "completion", "f"])).toEqual(["fish"]);
     expect(await complete(["distill", "corpus", "ch"])).toEqual(["check"]);
     expect(await complete(["distill", "import", "--sp"])).toEqual(["--split"]);
+  });
+
+  test("offers files to import in zsh, where they have to be asked for", async () => {
+    const { stdout } = await run(["completion", "zsh"]);
+    expect(stdout).toMatch(/^ +import\) _arguments '\*:file:_files' /m);
   });
 
   test.each(["bash", "zsh", "fish"])("names every command and flag for %s", async (shell) => {

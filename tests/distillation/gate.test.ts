@@ -231,6 +231,12 @@ describe("elsewhere", () => {
     expect(failed({ policy, answer, elsewhere: look })).toEqual(["ungrounded"]);
   });
 
+  test("finds another spelling elsewhere", () => {
+    const look = elsewhereIn([playbook({ id: "k8s/rs", content: "The replica set is scaled to 0." })]);
+    const result = gate(input({ answer: `${GOOD_ANSWER} Look at the ReplicaSet.`, elsewhere: look }));
+    expect(reasonOf(result, "elsewhere")).toBe('only in other records: identifier "ReplicaSet" in k8s/rs');
+  });
+
   test("asks the corpus for a bounded number of facts", () => {
     let asked = 0;
     const answer = Array.from({ length: 300 }, (_, at) => `Look at /srv/none/${at}x.`).join(" ");
