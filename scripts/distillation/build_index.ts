@@ -180,7 +180,10 @@ class Vocabulary {
   // Signed: whole numbers up to 2^31 stay whole numbers to the compiler, those up to 2^32 become doubles.
   /** By run: the number + 1 of the token that it is to both tokenisers; 0 where they differ, or see more than one. */
   both = new Int32Array(4096);
-  /** By run: its plain token's number + 1, or 0; where its weighted tokens begin in `weighted`. */
+  /**
+   * By run: its plain token's number + 1; of a run that is no token the same, negative. Where its weighted tokens begin in
+   * `weighted`.
+   */
   plain = new Int32Array(4096);
   from = new Int32Array(4096);
   weighted = new Int32Array(4096);
@@ -230,7 +233,8 @@ class Vocabulary {
       this[name] = roomFor(this[name], run + 2);
     this.starts[run + 1] = start + text.length;
     const own = ascii.decode(text);
-    const [plain = 0] = tokenise(own).map((token) => this.number(token) + 1);
+    const [token] = tokenise(own);
+    const plain = token === undefined ? -1 - this.number(own.toLowerCase()) : this.number(token) + 1;
     const weighted = weightedTokens(own).map((token) => this.number(token));
     this.plain[run] = plain;
     this.both[run] = weighted.length === 1 && weighted[0]! + 1 === plain ? plain : 0;
@@ -273,6 +277,7 @@ const utf8 = new TextEncoder();
 const COUNT_BITS = 0xffffff;
 const HEAD_MARK = 1 << 24;
 const PLAIN_MARK = 1 << 25;
+const SHORT_MARK = 1 << 26;
 
 /** Characters whose lower case is a word character: only there do the two tokenisers see different runs. */
 const FOLDS_TO_ASCII = /[\u0130\u212a]/;
@@ -375,7 +380,9 @@ class SegmentWriter {
       this.markWeighted(both - 1, isHead);
       return;
     }
-    if (plain && vocabulary.plain[run]! > 0) this.markPlain(vocabulary.plain[run]! - 1);
+    const token = vocabulary.plain[run]!;
+    if (plain && token > 0) this.markPlain(token - 1);
+    if (plain && token < 0) this.markShort(-1 - token);
     if (!weighted) return;
     const end = vocabulary.from[run + 1]!;
     for (let at = vocabulary.from[run]!; at < end; at++) this.markWeighted(vocabulary.weighted[at]!, isHead);
@@ -394,6 +401,14 @@ class SegmentWriter {
     if (mark === 0) this.touched[this.touchedCount++] = token;
     this.marked[token] = mark | PLAIN_MARK;
     this.plainSize++;
+  }
+
+  /** A run that is no token has a posting, too: the gate looks for facts by whatever runs they have. */
+  private markShort(token: number): void {
+    if (token >= this.marked.length) this.enlarge(token + 1);
+    if (this.marked[token] !== 0) return;
+    this.touched[this.touchedCount++] = token;
+    this.marked[token] = SHORT_MARK;
   }
 
   private markWeighted(token: number, isHead: boolean): void {

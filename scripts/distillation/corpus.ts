@@ -64,8 +64,8 @@ export async function readCorpusLines(path: string): Promise<CorpusLines> {
   throw new DistillError("input", `${path}: the corpus is empty. Add playbooks, for example with import.`);
 }
 
-/** The page that an import made a record of; null for a record of another origin. */
-const importedPath = ({ source_run_id }: Playbook): string | null =>
+/** The page that an import made a record of, below the imported folder; null for a record of another origin. */
+export const importedPath = ({ source_run_id }: Playbook): string | null =>
   /^import:(.*)@[0-9a-f]+$/.exec(source_run_id)?.[1] ?? null;
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -151,8 +151,8 @@ export interface Finding {
   message: string;
 }
 
-/** Everything that is wrong with a corpus, by line. */
-export function checkCorpus(corpus: CorpusLines): Finding[] {
+/** Everything that is wrong with a corpus, by line; `isStrict` makes every warning an error. */
+export function checkCorpus(corpus: CorpusLines, { isStrict = false } = {}): Finding[] {
   const bad = corpus.bad.map(({ line, problem }): Finding => {
     return finding("bad_line", { line, id: null, message: problem });
   });
@@ -164,7 +164,8 @@ export function checkCorpus(corpus: CorpusLines): Finding[] {
     });
   const ownFaults = corpus.records.flatMap(faultsOf);
   const findings = [...bad, ...duplicates, ...ownFaults, ...nearDuplicateFindings(corpus.records)];
-  return findings.sort((a, b) => a.line - b.line);
+  const judged = isStrict ? findings.map((found): Finding => ({ ...found, severity: "error" })) : findings;
+  return judged.sort((a, b) => a.line - b.line);
 }
 
 const finding = (kind: FindingKind, rest: Pick<Finding, "line" | "id" | "message">): Finding => ({
@@ -178,7 +179,8 @@ function faultsOf({ line, playbook }: CorpusRecord): Finding[] {
   const { id, title, content } = playbook;
   const text = wholeText(playbook);
   const length = content.trim().length;
-  const secrets = findSecrets(Object.values(playbook).flatMap(stringsIn).join("\n"));
+  // One by one: a text that ends in "token:" does not make a secret of the next.
+  const secrets = stringsIn(playbook).flatMap(findSecrets);
   const hidden = firstMatch(text.replaceAll("\r\n", "\n"), INVISIBLE);
   const token = firstMatch(text, TEMPLATE_TOKENS);
   const faults = {
@@ -233,27 +235,35 @@ function nearDuplicateFindings(records: CorpusRecord[]): Finding[] {
  * For every text (its tokens, repeats allowed) that is near to an earlier one, one such and their Jaccard. A text without
  * tokens is near to none.
  *
- * Exact, by prefix filtering (Chaudhuri et al., 2006; Bayardo et al., 2007): with the tokens of every set sorted by rarity, two
- * sets of a Jaccard of at least t share a token among the first |x| - ceil(t·|x|) + 1 of each, so only sets that meet in
- * those rare tokens are compared. The work grows with how many records share their rarest fifth of tokens: about linearly
- * for a corpus of texts, and for a thousand copies of one too, since a set is compared until a first twin is found.
+ * Exact, by prefix and positional filtering (Chaudhuri et al., 2006; Xiao et al., 2008): with the tokens of every set sorted
+ * by rarity, two sets of a Jaccard of at least t share a token among the first |x| - ceil(t·|x|) + 1 of each, and what stands
+ * before the first one that they share stands in one of them alone. The work grows with how many records share their
+ * rarest fifth of tokens: about linearly for a corpus of texts, and for a thousand copies of one, since a set is compared
+ * until a first twin is found; with the square for texts without rare tokens.
  */
 export function nearDuplicates(
   texts: Iterable<string[]>,
   threshold: number,
 ): { at: number; of: number; similarity: number }[] {
   const sets = rankedSets(texts);
-  const holders = new Map<number, number[]>();
+  const index: PrefixIndex = { holders: new Map(), comparedTo: new Int32Array(sets.length).fill(-1) };
   return sets.flatMap((set, at) => {
     const prefix = set.subarray(0, set.length - Math.ceil(threshold * set.length) + 1);
-    const twin = firstNear(set, sets, { prefix, holders, threshold });
-    for (const token of prefix) {
-      const list = holders.get(token);
-      if (list) list.push(at);
-      else holders.set(token, [at]);
+    const twin = firstNear(at, sets, { prefix, index, threshold });
+    for (const [place, token] of prefix.entries()) {
+      const list = index.holders.get(token);
+      if (list) list.push(at, place);
+      else index.holders.set(token, [at, place]);
     }
     return twin === null ? [] : [{ at, ...twin }];
   });
+}
+
+interface PrefixIndex {
+  /** For each token the sets that have it in their prefix, each followed by its place there. */
+  holders: Map<number, number[]>;
+  /** The set that each was last compared to: nothing is compared twice. */
+  comparedTo: Int32Array;
 }
 
 /** Every text's distinct tokens as numbers, rarest token first and lowest; a number takes a tenth of a string's room. */
@@ -274,33 +284,46 @@ function rankedSets(texts: Iterable<string[]>): Uint32Array[] {
 }
 
 function firstNear(
-  set: Uint32Array,
+  at: number,
   sets: Uint32Array[],
-  { prefix, holders, threshold }: { prefix: Uint32Array; holders: Map<number, number[]>; threshold: number },
+  { prefix, index, threshold }: { prefix: Uint32Array; index: PrefixIndex; threshold: number },
 ): { of: number; similarity: number } | null {
-  const compared = new Set<number>();
-  for (const token of prefix)
-    for (const of of holders.get(token) ?? []) {
-      const { length } = sets[of]!;
-      const ratio = Math.min(set.length, length) / Math.max(set.length, length);
-      if (compared.has(of) || ratio < threshold) continue;
-      compared.add(of);
-      const shared = countShared(set, sets[of]!);
-      const similarity = shared / (set.length + length - shared);
-      if (similarity >= threshold) return { of, similarity };
+  for (const [place, token] of prefix.entries()) {
+    const list = index.holders.get(token) ?? [];
+    for (let next = 0; next < list.length; next += 2) {
+      const of = list[next]!;
+      if (index.comparedTo[of] === at) continue;
+      index.comparedTo[of] = at;
+      const similarity = jaccardFrom(sets[at]!, sets[of]!, { i: place, j: list[next + 1]!, threshold });
+      if (similarity !== null) return { of, similarity };
     }
+  }
   return null;
 }
 
-/** How many numbers two ascending lists have in common. */
-function countShared(a: Uint32Array, b: Uint32Array): number {
-  let shared = 0;
-  for (let i = 0, j = 0; i < a.length && j < b.length;) {
+/**
+ * The Jaccard of two ascending lists that share no number before `a[i]` and `b[j]`, or null where it is under the threshold:
+ * that is known as soon as too many numbers stand in one of the two alone, and rare ones, which come first, mostly do.
+ */
+function jaccardFrom(
+  a: Uint32Array,
+  b: Uint32Array,
+  { i, j, threshold }: { i: number; j: number; threshold: number },
+): number | null {
+  const total = a.length + b.length;
+  // A hair more than needed, for rounding; the quotient below decides.
+  const mostAlone = Math.floor((total * (1 - threshold)) / (1 + threshold) + 1e-6);
+  let alone = Math.abs(a.length - b.length) > mostAlone ? total : i + j;
+  while (i < a.length && j < b.length && alone <= mostAlone) {
     const x = a[i]!;
     const y = b[j]!;
-    if (x === y) shared++;
+    if (x !== y) alone++;
     if (x <= y) i++;
     if (y <= x) j++;
   }
-  return shared;
+  if (alone > mostAlone) return null;
+  alone += a.length - i + (b.length - j);
+  const shared = (total - alone) / 2;
+  const similarity = shared / (total - shared);
+  return similarity >= threshold ? similarity : null;
 }

@@ -34,7 +34,8 @@
  *                         titleStart[t] to titleStart[t + 1]; titleStart u32 [T + 1]; peak u8 [T]: the highest count of t
  *   table        u32      a hash table, size a power of two: 1 + token number at hash32(token), linear probing; 0: empty
  *   postings     u32      slot << 8 | plain << 7 | head << 6 | count, ascending; the token stands `count` times in the
- *                         record by weightedTokens (0: not at all; 63: 63 times or more), in its head, in tokenise's list
+ *                         record by weightedTokens (0: not at all; 63: 63 times or more), in its head, in tokenise's list.
+ *                         Runs of one or two letters, which are no tokens, have postings of 0: the gate looks for them
  *   manyAt u32, many u32  of the postings with a count of 63, ascending: their number, and the count itself
  *
  * hash32 is FNV-1a over UTF-16 code units, hash28 its upper 28 bits.
@@ -48,8 +49,11 @@
  * retrieves, together with an append or with a forged clock. A fold and `distill index --check` read everything and do notice.
  */
 import {
+  candidateOf,
   coverageOf,
   DistillError,
+  elsewhereAmong,
+  elsewhereIn,
   indexRecord,
   jaccard,
   parsePlaybook,
@@ -62,6 +66,8 @@ import {
   weighTask,
 } from "./replay.ts";
 import type {
+  Candidate,
+  Elsewhere,
   IndexedRecord,
   IndexHooks,
   OpenCorpus,
@@ -356,6 +362,39 @@ export function tokenNumber({ table, textStart, text }: IndexFile, token: string
   return -1;
 }
 
+/** The numbers of the tokens that have `part` in their text. */
+function tokensWith({ text, textStart }: IndexFile, part: string): number[] {
+  const all = Buffer.from(text.buffer, text.byteOffset, text.byteLength);
+  const numbers: number[] = [];
+  for (let at = all.indexOf(part, 0, "latin1"); at >= 0;) {
+    const token = lowerBound(textStart, at + 1, 0, textStart.length) - 1;
+    const end = textStart[token + 1]!;
+    // Texts stand side by side, so a match may run from one into the next.
+    const isWithin = at + part.length <= end;
+    if (isWithin) numbers.push(token);
+    at = all.indexOf(part, isWithin ? end : at + 1, "latin1");
+  }
+  return numbers;
+}
+
+/** The live slots that have a run of word characters with `part` in it, and maybe others, in corpus order. */
+function* slotsWith(index: IndexFile, part: string): Generator<number> {
+  const { postings, postingStart, header, offset, state } = index;
+  const isIn = new Uint8Array(header.slots);
+  if (part === "") isIn.fill(1);
+  else
+    for (const token of tokensWith(index, part))
+      for (let at = postingStart[token]!; at < postingStart[token + 1]!; at++)
+        isIn[postings[at]! >>> SLOT_SHIFT] = 1;
+  for (const [n, { slot: first }] of header.segments.entries()) {
+    const last = header.segments[n + 1]?.slot ?? header.slots;
+    const slots: number[] = [];
+    for (let slot = first; slot < last; slot++)
+      if (isIn[slot] === 1 && (state[slot]! & SUPERSEDED) === 0) slots.push(slot);
+    yield* slots.sort((a, b) => offset[a]! - offset[b]!);
+  }
+}
+
 /** The first place in [start, end) of an ascending array whose value is at least `value`; `end` where there is none. */
 export function lowerBound(
   values: Uint32Array | Float64Array,
@@ -404,25 +443,52 @@ function countIn(index: IndexFile, token: number, slot: number): number {
 export class StaleIndex extends Error {}
 
 /** The records in these slots, read from the corpus. @throws StaleIndex */
-export const readSlots = (path: string, index: IndexFile, slots: number[]): Promise<Playbook[]> =>
-  Promise.all(
-    slots.map(async (slot) => {
-      const start = index.offset[slot]!;
-      const line = await Bun.file(path)
-        .slice(start, start + index.bytes[slot]!)
-        .bytes();
-      if (Bun.hash.crc32(line) !== index.crc[slot]) throw new StaleIndex();
-      const playbook = parsePlaybook(line);
-      if (playbook === null || typeof playbook === "string") throw new StaleIndex();
-      return playbook;
-    }),
-  );
+export async function readSlots(
+  path: string,
+  index: IndexFile,
+  slots: number[],
+  fs: FileSystem | null = null,
+): Promise<Playbook[]> {
+  if (fs === null) {
+    const file = Bun.file(path);
+    return Promise.all(
+      slots.map(async (slot) => {
+        const start = index.offset[slot]!;
+        return playbookIn(await file.slice(start, start + index.bytes[slot]!).bytes(), index, slot);
+      }),
+    );
+  }
+  const file = fs.openSync(path, "r");
+  try {
+    return slots.map((slot) => readSlot(file, index, slot));
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+function readSlot(file: number, index: IndexFile, slot: number): Playbook {
+  const line = new Uint8Array(index.bytes[slot]!);
+  fileSystem().readSync(file, line, 0, line.length, index.offset[slot]!);
+  return playbookIn(line, index, slot);
+}
+
+function playbookIn(line: Uint8Array, index: IndexFile, slot: number): Playbook {
+  if (Bun.hash.crc32(line) !== index.crc[slot]) throw new StaleIndex();
+  const playbook = parsePlaybook(line);
+  if (playbook === null || typeof playbook === "string") throw new StaleIndex();
+  return playbook;
+}
+
+type FileSystem = typeof import("node:fs");
+
+/** Loaded at first need: for one task that reads eight records it costs more than it saves. */
+const fileSystem = (): FileSystem => process.getBuiltinModule("node:fs");
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Ranking
 // ---------------------------------------------------------------------------------------------------------------------
 
-interface Candidate {
+interface Ranked {
   score: number;
   /** Of its line in the corpus: what ties are broken by. */
   offset: number;
@@ -432,7 +498,7 @@ interface Candidate {
 
 /** The best K so far, best first, ties in corpus order. */
 class Best {
-  readonly kept: Candidate[] = [];
+  readonly kept: Ranked[] = [];
 
   constructor(readonly k: number) {}
 
@@ -441,9 +507,9 @@ class Best {
     return this.kept.length < this.k ? 0 : this.kept[this.k - 1]!.score;
   }
 
-  offer(candidate: Candidate): void {
+  offer(candidate: Ranked): void {
     if (!(candidate.score > 0) || candidate.score < this.floor) return;
-    const isBehind = ({ score, offset }: Candidate): boolean =>
+    const isBehind = ({ score, offset }: Ranked): boolean =>
       score < candidate.score || (score === candidate.score && offset > candidate.offset);
     const at = this.kept.findIndex(isBehind);
     this.kept.splice(at < 0 ? this.kept.length : at, 0, candidate);
@@ -881,6 +947,12 @@ export class IndexedCorpus implements OpenCorpus {
   /** Set once the index has turned out to be stale. */
   private scanned: OpenCorpus | null = null;
 
+  /** Records that the gate has looked at. */
+  private readonly looked = new Map<number, Candidate>();
+  /** Set from the second task on: what costs a single task too much pays there. */
+  private fs: FileSystem | null = null;
+  private tasks = 0;
+
   private constructor(
     readonly path: string,
     private readonly index: IndexFile,
@@ -932,12 +1004,66 @@ export class IndexedCorpus implements OpenCorpus {
     } catch (error) {
       if (!(error instanceof StaleIndex)) throw error;
     }
-    this.scanned ??= await scanCorpus(this.path, this.ranker, () => {});
-    return this.scanned.retrieve(task, options);
+    return (await this.scan()).retrieve(task, options);
+  }
+
+  async known(ids: string[]): Promise<Set<string>> {
+    try {
+      if (!this.scanned) return await this.findKnown(ids);
+    } catch (error) {
+      if (!(error instanceof StaleIndex)) throw error;
+    }
+    return (await this.scan()).known(ids);
+  }
+
+  private async scan(): Promise<OpenCorpus> {
+    return (this.scanned ??= await scanCorpus(this.path, this.ranker, () => {}));
+  }
+
+  private async findKnown(ids: string[]): Promise<Set<string>> {
+    const { path, index, tail } = this;
+    const appended = tail.appended.map(({ record }) => record.playbook.id);
+    const indexed = (await findByIds(path, index, ids)).map(([, playbook]) => playbook.id);
+    return new Set(ids).intersection(new Set([...appended, ...indexed]));
+  }
+
+  /** Where a fact stands, read from the records that have the fact's hint in one of their tokens. */
+  elsewhere: Elsewhere = (fact) => {
+    try {
+      if (this.scanned === null) return this.look(fact);
+    } catch (error) {
+      if (!(error instanceof StaleIndex)) throw error;
+      // The gate does not wait, so the corpus is read here and now.
+      this.elsewhere = elsewhereIn(readNow(this.path));
+      return this.elsewhere(fact);
+    }
+    return this.scanned.elsewhere(fact);
+  };
+
+  private readonly look = elsewhereAmong((hint) => this.candidates(hint));
+
+  private *candidates(hint: string): Generator<Candidate> {
+    const { path, index, superseding, tail, looked } = this;
+    const file = fileSystem().openSync(path, "r");
+    try {
+      for (const slot of slotsWith(index, hint)) {
+        if ((index.state[slot]! & REJECTED) !== 0 || superseding.has(slot)) continue;
+        if (looked.size > MAX_LOOKED) looked.clear();
+        const candidate = looked.get(slot) ?? candidateOf(readSlot(file, index, slot));
+        looked.set(slot, candidate);
+        yield candidate;
+      }
+    } finally {
+      fileSystem().closeSync(file);
+    }
+    for (const { record } of tail.appended) {
+      if (record.playbook.success_score !== "rejected") yield candidateOf(record.playbook);
+    }
   }
 
   private async search(task: string, options: RetrieveOptions): Promise<Retrieval> {
     const { index, ranker } = this;
+    if (this.tasks++ === 1) this.fs = fileSystem();
     const change = await this.changeFor(options);
     const scope = scopeOver(index, change);
     const query = weighTask(task, scope);
@@ -956,7 +1082,7 @@ export class IndexedCorpus implements OpenCorpus {
   }
 
   private async retrievalOf(
-    kept: Candidate[],
+    kept: Ranked[],
     { query, numbers, minCoverage }: { query: Query<string>; numbers: Query<number>; minCoverage: number },
   ): Promise<Retrieval> {
     const { index, path, ranker } = this;
@@ -971,7 +1097,7 @@ export class IndexedCorpus implements OpenCorpus {
     const shown = abstained ? [] : kept;
     const slots = shown.flatMap(({ found }) => (typeof found === "number" ? [found] : []));
     const playbooks = new Map(
-      (await readSlots(path, index, slots)).map((playbook, n) => [slots[n]!, playbook]),
+      (await readSlots(path, index, slots, this.fs)).map((playbook, n) => [slots[n]!, playbook]),
     );
     const hits = shown.map(({ found, score }) => {
       return { playbook: typeof found === "number" ? playbooks.get(found)! : found.playbook, score };
@@ -995,6 +1121,22 @@ export class IndexedCorpus implements OpenCorpus {
     );
     return { out, appended };
   }
+}
+
+/** Records that are kept for the gate's next fact. */
+const MAX_LOOKED = 2000;
+
+/** The playbooks of a corpus, read at once. */
+function readNow(path: string): Playbook[] {
+  const bytes = fileSystem().readFileSync(path);
+  const byId = new Map<string, Playbook>();
+  for (const { start, end } of splitLines(bytes)) {
+    const playbook = parsePlaybook(bytes.subarray(start, end));
+    if (playbook === null || typeof playbook === "string") continue;
+    byId.delete(playbook.id);
+    byId.set(playbook.id, playbook);
+  }
+  return [...byId.values()];
 }
 
 async function readTail(path: string, index: IndexFile, ranker: Ranker): Promise<Tail> {

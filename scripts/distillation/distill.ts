@@ -9,7 +9,10 @@ import { join, resolve } from "node:path";
 import { isatty } from "node:tty";
 import { parseArgs } from "node:util";
 
+import { calibrate } from "./calibrate.ts";
+import type { CalibrationLine, LabelledAnswer, Rate } from "./calibrate.ts";
 import {
+  counted,
   DEFAULT_ESCALATION_MODEL,
   DEFAULT_GATEWAY_URL,
   DEFAULT_LOCAL_MODEL,
@@ -18,14 +21,19 @@ import {
   DEFAULT_TEMPERATURE,
   DEFAULT_TIMEOUT_MS,
   DEFAULT_TOP_K,
+  DEFAULT_POLICY,
   describeHit,
   DistillError,
+  DOUBTFUL,
   endpointsFor,
-  ground,
+  errorCode,
+  gate,
+  GATE_DEFAULTS,
   isObject,
   isStringArray,
   nameOf,
   openCorpus,
+  POLICIES,
   promptText,
   RANKERS,
   readJsonLines,
@@ -47,9 +55,10 @@ import type {
   AttemptRecord,
   Claim,
   Deps,
-  GroundingResult,
+  GateResult,
   ModelTarget,
   OpenCorpus,
+  Policy,
   Ranker,
   ReplayEvent,
   ReplayOptions,
@@ -110,7 +119,7 @@ async function writeStdout(text: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EPIPE") return false;
-    throw new DistillError("evidence", `stdout: cannot be written (${String(error)}). Make room for it.`, {
+    throw new DistillError("evidence", `stdout: cannot be written (${errorCode(error)}). Make room for it.`, {
       cause: error,
     });
   }
@@ -200,6 +209,18 @@ const MODEL: Record<string, Option> = {
   "max-retries": { value: "N", help: `0 to 10, after a failed request (default: ${DEFAULT_MAX_RETRIES})` },
 };
 
+const GATE: Record<string, Option> = {
+  gate: {
+    value: "POLICY",
+    choices: POLICIES,
+    help: `what the gate insists on: ${POLICIES.join(", ")} (default: ${DEFAULT_POLICY})`,
+  },
+  threshold: {
+    value: "X",
+    help: `the score from which an answer is doubtful, 0 to 1 (default: ${DOUBTFUL})`,
+  },
+};
+
 const SHELLS = ["bash", "zsh", "fish"] as const;
 const SPLIT_LEVELS: readonly SplitLevel[] = ["h2", "h3"];
 
@@ -213,6 +234,7 @@ export const COMMANDS: Record<string, Command> = {
       "no-retrieval": { help: "the baseline: ask the model without any playbook" },
       ...RETRIEVAL,
       ...MODEL,
+      ...GATE,
       json: { help: "print the record as appended instead of the answer" },
       "show-prompt": { help: "print the whole prompt to stderr" },
       quiet: { short: "q", help: "on stderr only errors and rejected answers" },
@@ -257,12 +279,16 @@ export const COMMANDS: Record<string, Command> = {
         value: "FILE",
         help: "many answers, JSONL {id, task, evidence, response}, - for standard input",
       },
-      json: { help: "JSON out (with --rows it always is)" },
+      calibrate: { help: "with --rows that have a label: what each threshold accepts and rejects wrongly" },
+      corpus: { value: "FILE", help: "playbooks in which a fact may stand elsewhere, JSONL (default: none)" },
+      ...GATE,
+      json: { help: "JSON out (with --rows it always is, but for --calibrate)" },
       ...HELP,
     },
     examples: [
       'distill gate --task "restart loop of web" --evidence runbook.md < answer.txt',
       "distill gate --rows answers.jsonl",
+      "distill gate --rows labelled.jsonl --calibrate",
     ],
     run: runGate,
   },
@@ -419,10 +445,11 @@ class Flags {
       throw this.unusable(error, command);
     }
     const { operands } = command;
-    const stray = this.words.find(
+    if (this.words.includes("")) throw usage(`${name}: an argument is empty. Is a variable not set?`);
+    const stray = this.words.findIndex(
       (word, at) => operands !== "paths" && (at > 0 || !operands?.includes(word)),
     );
-    if (stray !== undefined) throw this.strayWord(stray, command);
+    if (stray >= 0) throw this.strayWord(stray, command);
   }
 
   on(flag: string): boolean {
@@ -477,9 +504,9 @@ class Flags {
     return usage(takesValue ? `${flag}: needs a value, ${takesValue}.` : `${flag}: takes no value.`);
   }
 
-  private strayWord(word: string, command: Command): DistillError {
-    const { operands, options } = command;
-    if (operands && operands !== "paths")
+  private strayWord(at: number, { operands, options }: Command): DistillError {
+    const word = this.words[at]!;
+    if (operands && operands !== "paths" && at === 0)
       return usage(
         `${this.name}: expected ${operands.join(" or ")} (got ${shown(word)}).${didYouMean(word, operands)}`,
       );
@@ -624,6 +651,13 @@ function retrieveOptions(flags: Flags): RetrieveOptions {
   };
 }
 
+function gateOptions(flags: Flags): { policy: Policy; doubtThreshold: number } {
+  return {
+    policy: flags.choice("gate", POLICIES, DEFAULT_POLICY),
+    doubtThreshold: flags.number("threshold", DOUBTFUL, { min: 0, max: 1, fraction: true }),
+  };
+}
+
 /** The one task of a command line. @throws DistillError where there is none, two, or an empty one. */
 async function taskOf(flags: Flags, io: Io): Promise<string> {
   const text = flags.text("task");
@@ -649,7 +683,7 @@ const warner =
   (message: string): void =>
     io.stderr(`distill: ${printable(fromHere(message, io))}\n`);
 
-/** A message with the files that it begins with or names, as they are called from the working directory. */
+/** A message that begins with a file's path, with the path as it is called from the working directory. */
 const fromHere = (message: string, { cwd }: Io): string =>
   message.startsWith(`${cwd}/`) ? message.slice(cwd.length + 1) : message;
 
@@ -714,6 +748,7 @@ function replayOptions(flags: Flags, io: Io): ReplayOptions {
     localOnly: flags.on("local-only"),
     local: localTarget(flags, io),
     escalation: flags.on("allow-escalation") ? escalationTarget(flags, io) : null,
+    ...gateOptions(flags),
     sampling: {
       maxTokens: flags.number("max-tokens", DEFAULT_MAX_TOKENS, { min: 1, max: 1_000_000 }),
       temperature: flags.number("temperature", DEFAULT_TEMPERATURE, { min: 0, max: 2, fraction: true }),
@@ -761,6 +796,7 @@ class Watcher {
   private timer: Timer | undefined;
   private readonly quiet: boolean;
   private readonly showPrompt: boolean;
+  private readonly escalates: boolean;
 
   constructor(
     flags: Flags,
@@ -768,6 +804,7 @@ class Watcher {
   ) {
     this.quiet = flags.on("quiet");
     this.showPrompt = flags.on("show-prompt");
+    this.escalates = flags.on("allow-escalation");
   }
 
   readonly onEvent = (event: ReplayEvent): void => {
@@ -781,6 +818,7 @@ class Watcher {
     if (event.kind === "calling") this.wait(event.model, event.endpoint);
     if (event.kind === "retrying") this.say(`${event.error} Trying again in ${seconds(event.waitMs)}.`);
     if (event.kind === "judged" && event.attempt.verdict === "fail") this.reject(event.attempt);
+    if (event.kind === "judged" && event.attempt.doubted && this.escalates) this.doubt(event.attempt);
   };
 
   /** The last lines of a run: who answered, how long it took, the verdict and why. */
@@ -825,6 +863,11 @@ class Watcher {
     this.timer = setInterval(draw, 1000);
   }
 
+  private doubt({ reply, reasons }: Attempt): void {
+    if (reply.record.role === "local") this.say(`${reply.record.requested_model} passed, with doubts:`);
+    for (const reason of reply.record.role === "local" ? reasons : []) this.say(`  ${reason}`);
+  }
+
   private reject({ reply, reasons }: Attempt): void {
     this.complain(`rejected answer of ${reply.record.requested_model}, not to be relied on:`);
     this.io.stderr(`${printableLines(reply.answer?.trim() ?? "").replaceAll(/^/gm, "| ")}\n`);
@@ -861,8 +904,6 @@ function retrievalLines({ retrieval, bundle, records }: Extract<ReplayEvent, { k
   ];
 }
 
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
-
 function callLine(attempt: AttemptRecord): string {
   const { requested_model, returned_model, usage, duration_ms } = attempt;
   const other =
@@ -890,10 +931,12 @@ function cutPromptLine({
 }
 
 /** What the gate looked up, in words. "Nothing to check" is said, never taken for grounded. */
-function groundingWords({ grounding, claims }: Pick<GroundingResult, "grounding" | "claims">): string {
+function groundingWords({ grounding, claims }: Pick<GateResult, "grounding" | "claims">): string {
   if (grounding === "nothing_to_check") return "nothing to check";
-  const supported = claims.filter((claim) => claim.supported_by !== null).length;
-  return `${grounding}: ${supported} of ${counted(claims.length, "fact")} found in the task or its evidence`;
+  const atHand = claims.filter(({ support }) => support === "task" || support === "retrieved").length;
+  const elsewhere = claims.filter(({ support }) => support === "elsewhere").length;
+  const found = `${atHand} of ${counted(claims.length, "fact")} found in the task or its evidence`;
+  return `${grounding}: ${found}${elsewhere > 0 ? `, ${elsewhere} elsewhere in the corpus` : ""}`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -913,7 +956,7 @@ async function runRetrieve(flags: Flags, io: Io): Promise<number> {
     const text = flags.on("json") ? retrievalJson(named, retrieval) : retrievalTable(named, retrieval);
     return io.stdout(forStdout(text, io));
   };
-  if (file !== undefined) return retrieveMany(fileOf(file, io), corpus, options, { print, io });
+  if (file !== undefined) return retrieveMany(fileOf(file, io), corpus, { options, print, io });
   await print({ task, task_id: sha256(task).slice(0, 16) }, await corpus.retrieve(task, options));
   return EXIT.accepted;
 }
@@ -924,8 +967,15 @@ type NamedTask = Pick<Task, "task" | "task_id">;
 async function retrieveMany(
   path: string,
   corpus: OpenCorpus,
-  options: RetrieveOptions,
-  { print, io }: { print: (task: NamedTask, retrieval: Retrieval) => Promise<boolean>; io: Io },
+  {
+    options,
+    print,
+    io,
+  }: {
+    options: RetrieveOptions;
+    print: (task: NamedTask, retrieval: Retrieval) => Promise<boolean>;
+    io: Io;
+  },
 ): Promise<number> {
   const { scoreRetrieval, toTask } = await import("./tasks.ts");
   let bad = 0;
@@ -937,7 +987,8 @@ async function retrieveMany(
     if (!(await print(task, retrieval))) return EXIT.accepted;
     if (task.relevant_ids !== null) ranked.push(rankedTask(task, retrieval));
   }
-  if (ranked.length > 0) io.stderr(scoreLines(scoreRetrieval(ranked)));
+  const known = await corpus.known(ranked.flatMap(({ relevant_ids }) => relevant_ids));
+  if (ranked.length > 0) io.stderr(scoreLines(scoreRetrieval(ranked), strangeIds(ranked, known)));
   return bad > 0 ? EXIT.input : EXIT.accepted;
 }
 
@@ -948,8 +999,16 @@ const rankedTask = ({ task_id, relevant_ids }: Task, { hits, coverage }: Retriev
   coverage,
 });
 
+/** Relevant ids that the corpus does not have, each with the first task that names it. */
+function strangeIds(tasks: RankedTask[], known: Set<string>): string[] {
+  const strange = new Map<string, string>();
+  for (const { task_id, relevant_ids } of tasks)
+    for (const id of relevant_ids) if (!known.has(id) && !strange.has(id)) strange.set(id, task_id);
+  return [...strange].map(([id, task]) => `${id} (${task})`);
+}
+
 /** How well retrieval did on tasks that name what answers them. */
-function scoreLines(score: RetrievalScore): string {
+function scoreLines(score: RetrievalScore, strange: string[]): string {
   const { answerable, strangers, missed, abstention } = score;
   const figures = [
     `success@1 ${score.success_at_1.toFixed(3)}`,
@@ -957,6 +1016,8 @@ function scoreLines(score: RetrievalScore): string {
     `nDCG@10 ${score.ndcg_at_10.toFixed(3)}`,
   ];
   const lines = answerable > 0 ? [`${figures.join(", ")} over ${counted(answerable, "task")}`] : [];
+  if (strange.length > 0)
+    lines.push(`relevant, but not in the corpus: ${strange.join(", ")}. Correct the tasks.`);
   if (missed.length > 0) lines.push(`not in the first three: ${missed.join(", ")}`);
   if (abstention)
     lines.push(
@@ -1033,14 +1094,18 @@ interface AnswerRow {
 
 async function runGate(flags: Flags, io: Io): Promise<number> {
   const file = flags.text("rows");
-  if (file === undefined) return gateOne(flags, io);
+  if (flags.on("calibrate") && file === undefined)
+    throw usage("--calibrate: needs rows with labels. Name them with --rows FILE.");
+  const judge = await judgeOf(flags, io);
+  if (file === undefined) return gateOne(judge, flags, io);
   if ((flags.text("task") ?? flags.text("task-file") ?? flags.texts("evidence")[0]) !== undefined) {
     throw usage("--rows goes without --task and --evidence: each row brings its own.");
   }
+  if (flags.on("calibrate")) return calibrateRows(file, judge, flags, io);
   let bad = 0;
   const warn = (message: string): void => (bad++, warner(io)(message));
   for await (const row of readRows(fileOf(file, io), toAnswerRow, warn)) {
-    if (!(await io.stdout(`${toJson(judged(row).result)}\n`))) return EXIT.accepted;
+    if (!(await io.stdout(`${toJson(rowOut(row, judge(row)))}\n`))) return EXIT.accepted;
   }
   return bad > 0 ? EXIT.input : EXIT.accepted;
 }
@@ -1056,46 +1121,142 @@ function toAnswerRow(value: Record<string, unknown>): AnswerRow | string {
   return { id, task, evidence: texts, response };
 }
 
-function judged({ id, task, evidence, response }: AnswerRow): { result: object; grounding: GroundingResult } {
-  const sources = [
-    taskSource(task),
-    ...evidence.map((text, index) => recordSource(`evidence:${index}`, text)),
-  ];
-  const result = ground(response, sources);
-  const { grounding, score, claims, reason } = result;
-  const verdict = grounding === "ungrounded" ? "fail" : "pass";
-  const checks = [{ name: "ungrounded", passed: verdict === "pass", reason }];
-  return { result: { id, verdict, grounding, score, checks, claims }, grounding: result };
+type Judge = (row: AnswerRow) => GateResult;
+
+/** The gate as the flags set it; a corpus is read only where one is named. Without a model there is no form to insist on. */
+async function judgeOf(flags: Flags, io: Io): Promise<Judge> {
+  const { policy, doubtThreshold: threshold } = gateOptions(flags);
+  const corpus = flags.text("corpus");
+  const opened =
+    corpus === undefined
+      ? null
+      : await openCorpus({ ...placeOf(flags, io), ranker: "weighted" }, { warn: warner(io) });
+  const elsewhere = opened && opened.elsewhere;
+  return ({ task, evidence, response }) => {
+    const sources = [
+      taskSource(task),
+      ...evidence.map((text, index) => recordSource(`evidence:${index}`, text)),
+    ];
+    return gate({
+      ...GATE_DEFAULTS,
+      answer: response,
+      sources,
+      policy,
+      threshold,
+      elsewhere,
+      without: "form",
+    });
+  };
 }
 
-async function gateOne(flags: Flags, io: Io): Promise<number> {
+function rowOut({ id }: AnswerRow, result: GateResult): object {
+  const { verdict, grounding, score, doubtful, checks, claims, version, policy, threshold } = result;
+  return { id, verdict, grounding, score, doubtful, checks, claims, version, policy, threshold };
+}
+
+async function gateOne(judge: Judge, flags: Flags, io: Io): Promise<number> {
   if (flags.text("task-file") === "-")
     throw usage("--task-file: standard input is the answer here. Name a file.");
   if (flags.texts("evidence").includes("-"))
     throw usage("--evidence: standard input is the answer here. Name a file.");
   const task = await taskOf(flags, io);
-  const evidence = await Promise.all(flags.texts("evidence").map((file) => readText(fileOf(file, io))));
+  const files = flags.texts("evidence");
+  const evidence = await Promise.all(files.map((file) => readText(fileOf(file, io))));
   const response = nonEmpty(
     await readText("-"),
     new DistillError("input", "standard input: the answer is empty."),
   );
-  const { result, grounding } = judged({ id: sha256(task).slice(0, 16), task, evidence, response });
-  const text = flags.on("json") ? `${toJson(result)}\n` : claimTable(grounding, flags.texts("evidence"));
+  const row = { id: sha256(task).slice(0, 16), task, evidence, response };
+  const result = judge(row);
+  const text = flags.on("json") ? `${toJson(rowOut(row, result))}\n` : gateReport(response, result, files);
   await io.stdout(forStdout(text, io));
-  return grounding.grounding === "ungrounded" ? EXIT.rejected : EXIT.accepted;
+  return result.verdict === "fail" ? EXIT.rejected : EXIT.accepted;
 }
 
-function claimTable(result: GroundingResult, files: string[]): string {
-  const { claims, grounding, score } = result;
-  const verdict = grounding === "ungrounded" ? "fail" : "pass";
-  const place = ({ supported_by }: Claim): string => {
+/** The verdict, the answer with unsupported facts marked, what the checks found, and where each fact stands. */
+function gateReport(
+  answer: string,
+  { verdict, checks, claims, ...result }: GateResult,
+  files: string[],
+): string {
+  const place = ({ supported_by, support_offset }: Claim): string => {
     if (supported_by === null) return "NOT FOUND";
-    return supported_by === "task" ? "task" : (files[Number(supported_by.split(":")[1])] ?? supported_by);
+    const [, file] = /^evidence:(\d+)$/.exec(supported_by) ?? [];
+    return `${file === undefined ? supported_by : files[Number(file)]} at ${support_offset}`;
   };
+  const found = checks.flatMap(({ passed, name, severity, reason }) =>
+    passed ? [] : `  ${severity.padEnd(4)} ${name}: ${reason}`,
+  );
   const rows = claims.map(
     (claim) => `  ${claim.kind.padEnd(10)} ${claim.text.replaceAll(/\s+/g, " ")}  <- ${place(claim)}`,
   );
-  return [`${verdict} (${groundingWords(result)}; doubt ${score.toFixed(2)})`, ...rows, ""].join("\n");
+  const doubt = `${result.doubtful ? "doubtful, " : ""}score ${result.score.toFixed(2)}`;
+  const head = `${verdict} (${groundingWords({ ...result, claims })}; ${doubt})`;
+  return `${[head, ...found, "", marked(answer.trimEnd(), claims), "", ...rows].join("\n").trimEnd()}\n`;
+}
+
+/** The answer with ⟪ ⟫ around every fact that stands nowhere. */
+function marked(answer: string, claims: Claim[]): string {
+  let text = "";
+  let from = 0;
+  for (const { offset, text: fact, support } of claims) {
+    if (support !== "nowhere") continue;
+    text += `${answer.slice(from, offset)}⟪${fact}⟫`;
+    from = offset + fact.length;
+  }
+  return text + answer.slice(from);
+}
+
+async function calibrateRows(file: string, judge: Judge, flags: Flags, io: Io): Promise<number> {
+  let bad = 0;
+  const warn = (message: string): void => (bad++, warner(io)(message));
+  const answers: LabelledAnswer[] = [];
+  const toLabelled = (value: Record<string, unknown>): LabelledAnswer | string =>
+    toLabelledAnswer(value, judge);
+  for await (const answer of readRows(fileOf(file, io), toLabelled, warn)) answers.push(answer);
+  const { doubtThreshold } = gateOptions(flags);
+  const lines = calibrate(answers, doubtThreshold);
+  const text = flags.on("json")
+    ? lines.map((line) => `${toJson(line)}\n`).join("")
+    : calibrationTable(lines, answers);
+  await io.stdout(text);
+  return bad > 0 ? EXIT.input : EXIT.accepted;
+}
+
+const GOOD_LABELS = ["supported", "accept", "accepted", "good"];
+const BAD_LABELS = ["hallucinated", "reject", "rejected", "bad"];
+
+/** A row to judge, or one that was: a line of the log, or of what `gate --rows` printed, with a label added. */
+function toLabelledAnswer(value: Record<string, unknown>, judge: Judge): LabelledAnswer | string {
+  const { label } = value;
+  if (typeof label !== "string" || ![...GOOD_LABELS, ...BAD_LABELS].includes(label))
+    return `"label" must be ${GOOD_LABELS.join(", ")}, or ${BAD_LABELS.join(", ")} (got ${shown(label)}).`;
+  const isGood = GOOD_LABELS.includes(label);
+  const judged = isObject(value.gate) ? value.gate : value;
+  if (typeof judged.score === "number" && typeof judged.verdict === "string")
+    return { isGood, score: judged.score, failed: judged.verdict !== "pass" };
+  const row = toAnswerRow({ id: "", ...value });
+  if (typeof row === "string") return row;
+  const { score, verdict } = judge(row);
+  return { isGood, score, failed: verdict === "fail" };
+}
+
+function calibrationTable(lines: CalibrationLine[], answers: LabelledAnswer[]): string {
+  const good = answers.filter((answer) => answer.isGood).length;
+  const rate = ({ count, of, low, high }: Rate): string => {
+    const share = of === 0 ? "-" : `${(100 * (count / of)).toFixed(1)} %`;
+    return `${share.padStart(7)}  [${(100 * low).toFixed(1).padStart(4)}, ${(100 * high).toFixed(1).padStart(5)}]`;
+  };
+  const rows = lines.map(
+    ({ threshold, is_default, false_accept, false_reject }) =>
+      `${is_default ? "*" : " "} ${threshold.toFixed(2)}   ${rate(false_accept)}   ${rate(false_reject)}`,
+  );
+  return `${good} good and ${answers.length - good} bad answers. An answer is rejected where a check fails it or its score
+reaches the threshold; in brackets the 95 % Wilson interval. * is the threshold in use.
+
+threshold  false accepts            false rejects
+${rows.join("\n")}
+`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -1161,14 +1322,25 @@ function reportImport(outcome: ImportOutcome, io: Io): void {
     const more = names.length > 3 ? ` and ${names.length - 3} more` : "";
     warn(`index pages left out: ${names.slice(0, 3).join(", ")}${more}. Name them to import them.`);
   }
-  for (const id of outcome.gone) warn(`${id}: no page stands for it any more; the record is kept.`);
+  if (outcome.retired.length > 0)
+    warn(
+      `taken as needs_human_review, for they call themselves deprecated or a draft: ${outcome.retired.join(", ")}.`,
+    );
+  for (const id of outcome.gone)
+    warn(`${id}: no page stands for it any more; the record is kept. Delete its line to drop it.`);
 }
 
-function importSummary({ added, unchanged, skipped }: ImportOutcome, options: ImportOptions, io: Io): string {
-  const fresh = added.filter((entry) => entry.change === "new").length;
-  const counts = `${fresh} new, ${added.length - fresh} changed, ${unchanged} unchanged, ${skipped.length} skipped`;
+function importSummary(outcome: ImportOutcome, options: ImportOptions, io: Io): string {
+  const { fresh, changed } = changesOf(outcome);
+  const { unchanged, skipped } = outcome;
+  const counts = `${fresh} new, ${changed} changed, ${unchanged} unchanged, ${skipped.length} skipped`;
   const corpus = fromHere(options.corpusPath, io);
   return options.dryRun ? `${counts} (dry run: ${corpus} stays as it is)` : `${counts}: ${corpus}`;
+}
+
+function changesOf({ added }: ImportOutcome): { fresh: number; changed: number } {
+  const fresh = added.filter((entry) => entry.change === "new").length;
+  return { fresh, changed: added.length - fresh };
 }
 
 function additionRow({ change, record }: ImportOutcome["added"][number]): string {
@@ -1179,16 +1351,17 @@ function additionRow({ change, record }: ImportOutcome["added"][number]): string
 }
 
 function importJson(outcome: ImportOutcome, { corpusPath, dryRun }: ImportOptions): string {
-  const { added, unchanged, skipped, leftOut, gone, redactions, warnings } = outcome;
-  const fresh = added.filter((entry) => entry.change === "new").length;
+  const { fresh, changed } = changesOf(outcome);
+  const { added, unchanged, skipped, leftOut, retired, gone, redactions, warnings } = outcome;
   return toJson({
     corpus: corpusPath,
     dry_run: dryRun,
     new: fresh,
-    changed: added.length - fresh,
+    changed,
     unchanged,
     skipped,
     left_out: leftOut,
+    retired,
     gone,
     redactions,
     warnings,
@@ -1201,31 +1374,39 @@ function importJson(outcome: ImportOutcome, { corpusPath, dryRun }: ImportOption
 // ---------------------------------------------------------------------------------------------------------------------
 
 async function runCorpus(flags: Flags, io: Io): Promise<number> {
-  const isCheck = flags.words[0] === "check";
-  if (flags.on("strict") && !isCheck) throw usage("--strict goes with check: distill corpus check --strict.");
-  const { readCorpusLines, surveyCorpus, checkCorpus } = await import("./corpus.ts");
+  if (flags.words[0] === "check") return runCheck(flags, io);
+  if (flags.on("strict")) throw usage("--strict goes with check: distill corpus check --strict.");
+  const { readCorpusLines, surveyCorpus } = await import("./corpus.ts");
   const corpus = await readCorpusLines(placeOf(flags, io).corpusPath);
   const survey = surveyCorpus(corpus);
-  if (!isCheck) {
-    const text = flags.on("json") ? `${toJson({ path: corpus.path, ...survey })}\n` : surveyTable(survey);
-    await io.stdout(forStdout(text, io));
-    for (const { line, problem } of corpus.bad) warner(io)(`${corpus.path}:${line}: ${problem}`);
-    return EXIT.accepted;
-  }
-  const findings = checkCorpus(corpus);
-  const errors = findings.filter((finding) => flags.on("strict") || finding.severity === "error").length;
-  const path = fromHere(corpus.path, io);
-  const counts = { errors, warnings: findings.length - errors };
-  const { records, skipped, superseded } = survey;
-  const text = flags.on("json")
-    ? `${toJson({ path: corpus.path, records, skipped, superseded, ...counts, findings })}\n`
-    : `${findings.map((finding) => findingLine(path, finding)).join("")}${path}: ${counted(records, "playbook")}, ${counted(errors, "error")}, ${counted(counts.warnings, "warning")}; ${counted(superseded, "superseded line")}\n`;
+  const text = flags.on("json") ? `${toJson({ path: corpus.path, ...survey })}\n` : surveyTable(survey);
   await io.stdout(forStdout(text, io));
+  for (const { line, problem } of corpus.bad) warner(io)(`${corpus.path}:${line}: ${problem}`);
+  return EXIT.accepted;
+}
+
+async function runCheck(flags: Flags, io: Io): Promise<number> {
+  const { checkCorpus, readCorpusLines } = await import("./corpus.ts");
+  const corpus = await readCorpusLines(placeOf(flags, io).corpusPath);
+  const findings = checkCorpus(corpus, { isStrict: flags.on("strict") });
+  const errors = findings.filter((finding) => finding.severity === "error").length;
+  const warnings = findings.length - errors;
+  const [records, skipped, superseded] = [corpus.records, corpus.bad, corpus.superseded].map(
+    (list) => list.length,
+  );
+  const path = fromHere(corpus.path, io);
+  const text = flags.on("json")
+    ? toJson({ path: corpus.path, records, skipped, superseded, errors, warnings, findings })
+    : [
+        ...findings.map((finding) => findingLine(path, finding)),
+        `${path}: ${counted(records!, "playbook")}, ${counted(errors, "error")}, ${counted(warnings, "warning")}; ${counted(superseded!, "superseded line")}`,
+      ].join("\n");
+  await io.stdout(forStdout(`${text}\n`, io));
   return errors > 0 ? EXIT.input : EXIT.accepted;
 }
 
 function findingLine(path: string, { line, severity, id, message }: Finding): string {
-  return `${path}:${line}: ${severity}: ${id === null ? "" : `${printable(id)}: `}${printable(message)}\n`;
+  return `${path}:${line}: ${severity}: ${id === null ? "" : `${printable(id)}: `}${printable(message)}`;
 }
 
 /** Tags that the table shows; all of them are in --json. */

@@ -51,13 +51,13 @@ export interface Quantity {
   value: number;
   /** One unit of the last digit that was stated: 1,000,000 for 181 million, 0.1 for 4.5. */
   step: number;
-  /** Seconds or bytes, where the unit is one of time or size. */
+  /** Seconds, bytes or kelvins, where the unit is one of time, size or temperature. */
   base?: { dimension: Dimension; amount: number };
   /** A bare number: neither unit nor currency nor scale. */
   bare: boolean;
 }
 
-type Dimension = "seconds" | "bytes";
+type Dimension = "seconds" | "bytes" | "kelvins";
 
 /** Weight of what is often common knowledge, like a short flag or a sub-command: three make one fact. */
 export const WEAK = 0.34;
@@ -123,7 +123,7 @@ function firstIndex(length: number, holds: (index: number) => boolean): number {
 }
 
 /** Lower case of the same length: a text that would grow ("İ" does) is folded in its ASCII letters alone. */
-function fold(text: string): string {
+export function fold(text: string): string {
   const lower = text.toLowerCase();
   return lower.length === text.length ? lower : text.replace(/[A-Z]+/g, (run) => run.toLowerCase());
 }
@@ -132,7 +132,8 @@ function fold(text: string): string {
 // Where the answer's code is, and what part each word of a command line plays. Only shell-like lines have
 // commands: in YAML, JSON, SQL or a program plain words are no facts; identifiers, paths and numbers are.
 
-interface Span {
+/** UTF-16 offsets. */
+export interface Span {
   start: number;
   end: number;
 }
@@ -149,7 +150,9 @@ interface Scene {
   code: CodeRegion[];
   /** The part a plain word plays, by its offset. */
   roles: Map<number, Role>;
-  /** Simple commands whose head is a utility every shell has: their arguments say little. */
+  /** Simple commands, from executable to end, without what they are piped into. */
+  commands: Span[];
+  /** Those whose head is a utility every shell has: their arguments say little. */
   everyday: Span[];
 }
 
@@ -159,7 +162,7 @@ function spanAt<S extends Span>(spans: S[], offset: number): S | undefined {
 }
 
 function setScene(text: string): Scene {
-  const scene: Scene = { text, code: codeRegions(text), roles: new Map(), everyday: [] };
+  const scene: Scene = { text, code: codeRegions(text), roles: new Map(), commands: [], everyday: [] };
   for (const region of scene.code) {
     if (region.language === "inline") readCommandLine(scene, region);
     else readCodeBlock(scene, region);
@@ -287,6 +290,7 @@ function readSimpleCommand(scene: Scene, start: number, command: string): void {
       if (!/^[a-z][\w+.-]*[\w+]$/.test(word) || SHELL_WORDS.has(word)) return;
       head = word;
       scene.roles.set(start + token.index, "executable");
+      scene.commands.push({ start: start + token.index, end: start + command.length });
       if (EVERYDAY.has(word)) {
         scene.everyday.push({ start, end: start + command.length });
         return;
@@ -627,11 +631,19 @@ const resource: Recogniser = {
   },
 };
 
-/** Prose: one part mixes letters and digits (7c9), or three lower-case parts end in a number (main-db-1). */
+/** "larger-than-life", "rapper-turned-actor", "year-over-year": compounds without a short word. */
+const ENGLISH_COMPOUND =
+  /(?:^|-)(?:after|before|from|into|less|more|most|never|onto|over|than|turned|under|until|upon|with|without|years?|three|four|five|seven|eight|nine)(?:-|$)/;
+
+/**
+ * Prose: one part mixes letters and digits (7c9), three lower-case parts end in a number (main-db-1), or three lower-case
+ * parts are words of some length (kube-state-metrics); English compounds of three have a short one (up-to-date).
+ */
 function isMachineName(name: string): boolean {
   return (
     /-(?:[a-z]+\d|\d+[a-z]+\d)\w*(?:-|$)/.test(name) ||
     /^[a-z0-9]+-(?:[a-z0-9]+-)+\d+$/.test(name) ||
+    (/^[a-z]{4,}(?:-[a-z]{4,}){2,}$/.test(name) && !ENGLISH_COMPOUND.test(name)) ||
     /\w_\w/.test(name)
   );
 }
@@ -643,6 +655,8 @@ const identifier: Recogniser = {
   read(match, scene) {
     const name = match[0].replace(/\(\)$/, "");
     const bare = name.replace(/(?<=[A-Z])s$/, "");
+    // "4 GiB": the unit belongs to its number.
+    if (/^[KMGT]iB$/.test(name)) return null;
     if (COMMON_TERMS.has(fold(name))) return NO_FACT;
     const weight = identifierWeight(bare, inCode(scene, match.index));
     if (weight === 0 && name === match[0]) return null;
@@ -695,12 +709,14 @@ const SCALES: Record<string, number> = {
   k: 1e3,
   bn: 1e9,
 };
+/** `350°F`, `350F`, `26 degrees Celsius`. */
+const TEMPERATURE = String.raw`(?:[°º]|degrees? )? ?(?:celsius|fahrenheit|[cf](?!\w))|[°º]`;
 /** Units that are counted and never converted. */
 const OTHER_UNITS =
   "months?|years?|yrs?|x|g|t|fold|[kmg]bps|[kmg]?hz|rpm|rps|qps|iops|mm|cm|km|kg|mph|kph|lbs?|oz|" +
   "feet|foot|ft|inch(?:es)?|miles?|pounds?|dollars?|cents?|degrees?";
 const SCALE = Object.keys(SCALES).join("|");
-const UNIT = [...Object.keys(SECONDS), ...Object.keys(BYTES), OTHER_UNITS].join("|");
+const UNIT = [TEMPERATURE, ...Object.keys(SECONDS), ...Object.keys(BYTES), OTHER_UNITS].join("|");
 
 /** Currency, digits, then an ordinal's ending or a scale word and a unit. */
 const NUMBER_PATTERN = new RegExp(
@@ -740,8 +756,9 @@ function numberWeight(match: RegExpExecArray, quantity: Quantity, scene: Scene):
 
 function readQuantity(match: RegExpExecArray): Quantity {
   const [, currency, digits, , scale, gap, unit] = match;
-  // "5 m" is no duration; "5m" is.
-  const known = unit !== undefined && (unit.length > 1 || gap === "") ? fold(unit) : undefined;
+  // "5 m" is no duration; "5m" is, and so is "350 F" a temperature.
+  const isUnit = unit !== undefined && (unit.length > 1 || gap === "" || /^[CF]$/.test(unit));
+  const known = isUnit ? fold(unit) : undefined;
   return quantityOf(digits!, { currency, scale, unit: known });
 }
 
@@ -759,8 +776,13 @@ function quantityOf(
   const quantity: Quantity = { value, step, bare: !currency && !scale && !unit };
   const seconds = unit && UNIT_TABLE.get(unit);
   if (seconds) quantity.base = { dimension: seconds.dimension, amount: value * seconds.factor };
+  const scaleName = /(?:^|[^a-z])([cf])(?:elsius|ahrenheit)?$/.exec(unit ?? "")?.[1];
+  if (scaleName) quantity.base = { dimension: "kelvins", amount: kelvins(value, scaleName === "f") };
   return quantity;
 }
+
+const kelvins = (degrees: number, fahrenheit: boolean): number =>
+  273.15 + (fahrenheit ? (degrees - 32) / 1.8 : degrees);
 
 /** Every spelling of a convertible unit, singular and plural. */
 const UNIT_TABLE = unitTable();
@@ -849,6 +871,14 @@ export function extractFacts(text: string): Fact[] {
   return firstOccurrences(found).map((fact) => inOriginal(fact, plain, text));
 }
 
+/** Where the commands of `text` stand, in order: `sudo rm -r x | wc -l` holds two, beginning at "rm" and "wc". */
+export function commandLines(text: string): Span[] {
+  const plain = plainText(text);
+  return setScene(plain.text).commands.map(({ start, end }) => {
+    return { start: originalOffset(plain, start), end: originalOffset(plain, end - 1) + 1 };
+  });
+}
+
 interface Claim extends Span {
   reading: Reading;
 }
@@ -914,6 +944,8 @@ export interface Evidence {
 interface Entry {
   value: number;
   offset: number;
+  /** Where the number has a unit of time or size. */
+  base?: Quantity["base"];
 }
 
 /** Each ascending by value, then by offset. */
@@ -925,6 +957,7 @@ interface NumberIndex {
   percents: Entry[];
   seconds: Entry[];
   bytes: Entry[];
+  kelvins: Entry[];
 }
 
 /** Linear in the text; its numbers and times are read when the first fact needs them. */
@@ -945,11 +978,19 @@ function once<T>(make: () => T): () => T {
 }
 
 function indexNumbers(text: string): NumberIndex {
-  const index: NumberIndex = { all: [], bare: [], decimals: [], percents: [], seconds: [], bytes: [] };
+  const index: NumberIndex = {
+    all: [],
+    bare: [],
+    decimals: [],
+    percents: [],
+    seconds: [],
+    bytes: [],
+    kelvins: [],
+  };
   for (const match of text.matchAll(NUMBER_PATTERN)) {
     const quantity = readQuantity(match);
-    const entry = { value: quantity.value, offset: match.index };
-    index.all.push(entry);
+    const entry: Entry = { value: quantity.value, offset: match.index };
+    index.all.push(quantity.base ? { ...entry, base: quantity.base } : entry);
     if (quantity.bare) index.bare.push(entry);
     if (match[2]!.includes(".")) index.decimals.push(entry);
     if (quantity.base) index[quantity.base.dimension].push({ ...entry, value: quantity.base.amount });
@@ -1029,7 +1070,7 @@ const EVIDENCE_CLOCK = /(?<![\d:.])([01]?\d|2[0-4]):([0-5]?\d)(?:(?::[0-5]\d)?\s
 const EVIDENCE_HOUR = /(?<!\d)(1[0-2]|0?[1-9])\s?([ap])\.?m\b/gi;
 
 function dateKey(match: RegExpExecArray): string {
-  return date.read(match, { text: "", code: [], roles: new Map(), everyday: [] })!.key;
+  return date.read(match, { text: "", code: [], roles: new Map(), commands: [], everyday: [] })!.key;
 }
 
 // ---- 6. Look-up -----------------------------------------------------------------------------------------
@@ -1157,13 +1198,19 @@ function findPercent({ quantity }: Fact, evidence: Evidence): number | null {
   return stated ?? (isCount(value) ? null : within(bare, around(value, 0)));
 }
 
-/** By value, whatever the unit: "5 min" is not told from "5 GB". */
+/** By value; "5 min" is told from "5 h", which would be the same kind of thing, and not from "5 GB" or "5 times". */
 function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null {
   const { value, base } = quantity!;
   const numbers = evidence.numbers();
-  const plain = within(numbers.all, roundings(quantity!)) ?? within(numbers.percents, around(value, 0));
+  const isOther = (entry: Entry): boolean =>
+    entry.base !== undefined &&
+    entry.base.dimension === base?.dimension &&
+    // A millisecond is no second; a scale of 1,000 against 1,024 is taken for the same.
+    Math.abs(Math.log(entry.base.amount / base.amount)) > UNIT_SLACK;
+  const range = roundings(quantity!);
+  const plain = within(numbers.all, range, isOther) ?? within(numbers.percents, around(value, 0));
   if (plain !== null) return plain;
-  if (base) return within(numbers[base.dimension], around(base.amount, 0));
+  if (base) return within(numbers[base.dimension], around(base.amount, CONVERTED[base.dimension]));
   // A release named by two numbers ("OpenShift 4.16") is part of a version.
   return /^\d+\.\d+$/.test(text) ? findBetween(evidence.folded, text, VERSION_BOUNDARY) : null;
 }
@@ -1185,8 +1232,17 @@ function around(value: number, slack: number): Range {
   return { from: value - margin, to: value + margin };
 }
 
-function within(entries: Entry[], { from, to }: Range): number | null {
-  const entry = entries[firstIndex(entries.length, (i) => entries[i]!.value >= from)];
+/** How far a converted value may be off: 350°F is 176.7°C, and cookbooks say 175 or 180. */
+const CONVERTED: Record<Dimension, number> = { seconds: 0, bytes: 0, kelvins: 5 };
+
+/** Between kB and KiB, and what rounding makes of a number: half of it at most. */
+const UNIT_SLACK = Math.LN2;
+
+/** The first entry in a range, by value, that is not ruled out. */
+function within(entries: Entry[], { from, to }: Range, isOut?: (entry: Entry) => boolean): number | null {
+  let at = firstIndex(entries.length, (i) => entries[i]!.value >= from);
+  while (at < entries.length && entries[at]!.value <= to && isOut?.(entries[at]!)) at++;
+  const entry = entries[at];
   return entry && entry.value <= to ? entry.offset : null;
 }
 

@@ -9,10 +9,11 @@
  * the corpus stays as it is until its page changes. The corpus is only ever appended to; a later line with the same id
  * wins. Nothing is written before every page has been read, and then in one write.
  */
-import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import type { Dirent, Stats } from "node:fs";
-import { basename, dirname, isAbsolute, join, relative } from "node:path";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 
+import { importedPath } from "./corpus.ts";
 import {
   appendLines,
   DistillError,
@@ -63,6 +64,8 @@ export interface ImportOutcome {
   skipped: { path: string; reason: string }[];
   /** Index pages below a folder: they only lead to others. */
   leftOut: string[];
+  /** Ids of pages that call themselves deprecated, archived or a draft. */
+  retired: string[];
   /** Ids of records whose page, or section, is no longer there; they stay in the corpus. */
   gone: string[];
   redactions: { path: string; line: number; kind: string }[];
@@ -85,21 +88,32 @@ export async function importPages(
     unchanged: 0,
     skipped: [],
     leftOut: [],
+    retired: [],
     gone: [],
     redactions: [],
     warnings: [],
   };
-  const pages = onePerId(findPages(options, outcome), outcome);
   const existing = await readExisting(options.corpusPath, outcome);
+  const run: ImportRun = { options, outcome, existing };
+  const pages = onePerId(findPages(run), outcome);
   const records = pages.flatMap((page, index) => {
-    const read = readPage(page, outcome);
+    const text = readPage(page, outcome);
     onProgress(index + 1, pages.length);
-    return read === null ? [] : playbooksOf(page, read, options, outcome);
+    return text === null ? [] : playbooksOf(page, text, run);
   });
-  compare(records, existing, outcome);
-  outcome.gone = goneRecords(existing, pages, records, outcome);
+  compare(records, run);
+  outcome.gone = goneRecords(pages, records, run);
   if (!options.dryRun) append(options.corpusPath, outcome);
   return outcome;
+}
+
+/** What every step of one import knows. */
+interface ImportRun {
+  options: ImportOptions;
+  /** Filled as the import goes on. */
+  outcome: ImportOutcome;
+  /** The corpus as it is, by id. */
+  existing: Map<string, Playbook>;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -113,59 +127,78 @@ interface PageFile {
   /** Below the given folder, with `/`. */
   path: string;
   id: string;
-  folder: GivenFolder;
-}
-
-interface GivenFolder {
   /** As records name it. */
-  name: string;
-  /** False where single files of it were named: then the others are not known to be gone. */
-  isWhole: boolean;
+  folder: string;
 }
 
 const MARKDOWN = /\.(?:md|markdown)$/i;
-const INDEX_PAGE = /^(?:readme|index|_index|summary|_sidebar)\.(?:md|markdown)$/i;
+const INDEX_PAGE = /^(?:readme|index|_index|summary|_sidebar|_footer)\.(?:md|markdown)$/i;
 
-function findPages(options: ImportOptions, outcome: ImportOutcome): PageFile[] {
-  const given = options.paths.map((path) => ({ path, stats: statsOf(path) }));
-  const pages = given.flatMap(({ path, stats }) =>
-    stats.isDirectory() ? walkFolder(path, options, outcome) : [namedPage(path, options)],
-  );
+function findPages(run: ImportRun): PageFile[] {
+  const { leftOut, warnings } = run.outcome;
+  const given = new Map(run.options.paths.map((path) => [path, statsOf(path)]));
+  const pages = [...given].flatMap(([path, stats]) => {
+    const before = leftOut.length;
+    const found = stats.isDirectory() ? walkFolder(path, run) : [namedPage(path, run)];
+    const hint =
+      leftOut.length > before ? " but index pages. Name them to import them." : ". Check the path.";
+    if (found.length === 0) warnings.push(`${path}: no Markdown page (.md) there${hint}`);
+    return found;
+  });
   if (pages.length > 0) return pages;
-  const hint = outcome.leftOut.length > 0 ? " but index pages. Name them to import them" : ". Check the path";
-  throw new DistillError("input", `${options.paths.join(", ")}: no Markdown page (.md) there${hint}.`);
+  throw new DistillError("input", warnings.at(-1) ?? "no pages.");
 }
 
 function statsOf(path: string): Stats {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats) return stats;
-  throw new DistillError("input", `${path}: no such file or folder. Check the path.`);
+  try {
+    return statSync(path);
+  } catch (error) {
+    const code = errorCode(error);
+    const what = code === "ENOENT" ? "no such file or folder" : `not readable (${code})`;
+    throw new DistillError("input", `${path}: ${what}. Check the path.`, { cause: error });
+  }
 }
 
-function namedPage(file: string, options: ImportOptions): PageFile {
+/** A page that a folder's import knew goes by the same id again. */
+function namedPage(file: string, { options, existing }: ImportRun): PageFile {
   if (!MARKDOWN.test(file)) {
     throw new DistillError("input", `${file}: not a Markdown page. Name a .md file, or a folder of them.`);
   }
-  const name = folderName(dirname(file), options.root);
-  return pageFile(file, basename(file), { name, isWhole: false });
+  const known = existing.values().find((record) => {
+    const path = importedPath(record);
+    return path !== null && homesOf(record, options).some((home) => join(home, path) === file);
+  });
+  return known
+    ? pageFile(file, importedPath(known)!, String(known.imported_from))
+    : pageFile(file, basename(file), folderName(dirname(file), options));
 }
 
-const pageFile = (file: string, path: string, folder: GivenFolder): PageFile => ({
+/** Where the folder may be that a record came from. */
+const homesOf = ({ imported_from }: Playbook, options: ImportOptions): string[] =>
+  typeof imported_from === "string" ? basesOf(options).map((base) => resolve(base, imported_from)) : [];
+
+/** Folders that names of folders may be relative to. */
+const basesOf = ({ root, corpusPath }: ImportOptions): string[] => [root, dirname(corpusPath)];
+
+const pageFile = (file: string, path: string, folder: string): PageFile => ({
   file,
   path,
   id: path.replace(MARKDOWN, ""),
   folder,
 });
 
-/** Relative to the root, or the last name alone: a corpus that is shared tells nothing of the machine it was made on. */
-function folderName(folder: string, root: string): string {
-  const fromRoot = relative(root, folder) || ".";
-  return fromRoot.startsWith("..") || isAbsolute(fromRoot) ? basename(folder) : fromRoot;
+/**
+ * Relative to the root or to the corpus, or the last name alone: a corpus that is shared tells nothing of the machine it
+ * was made on.
+ */
+function folderName(folder: string, options: ImportOptions): string {
+  const names = basesOf(options).map((base) => relative(base, folder) || ".");
+  return names.find((name) => !name.startsWith("..") && !isAbsolute(name)) ?? basename(folder);
 }
 
-function walkFolder(given: string, options: ImportOptions, outcome: ImportOutcome): PageFile[] {
+function walkFolder(given: string, { options, outcome }: ImportRun): PageFile[] {
   const top = realpathSync(given);
-  const folder = { name: folderName(given, options.root), isWhole: true };
+  const folder = folderName(given, options);
   const pages: PageFile[] = [];
   const links: string[] = [];
   const seen = new Set<string>();
@@ -194,14 +227,21 @@ function walkFolder(given: string, options: ImportOptions, outcome: ImportOutcom
     else if (MARKDOWN.test(path) || target.isFolder)
       outcome.skipped.push({ path: join(given, path), reason: target.reason });
   }
-  return pages.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  return pages.sort(byText(({ path }) => path));
 }
 
-/** Without hidden names, which hold no runbooks (`.git`), and installed packages. */
+/** In the order of code units, which is the same everywhere. */
+const byText =
+  <T>(key: (value: T) => string) =>
+  (a: T, b: T): number =>
+    key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0;
+
+/** By name, without hidden ones, which hold no runbooks (`.git`), and installed packages. */
 function entriesOf(folder: string, outcome: ImportOutcome): Dirent[] {
   try {
     const entries = readdirSync(folder, { withFileTypes: true });
-    return entries.filter(({ name }) => !name.startsWith(".") && name !== "node_modules");
+    const visible = entries.filter(({ name }) => !name.startsWith(".") && name !== "node_modules");
+    return visible.sort(byText(({ name }) => name));
   } catch (error) {
     outcome.skipped.push({ path: folder, reason: `not readable (${errorCode(error)})` });
     return [];
@@ -212,27 +252,41 @@ function linkTarget(
   link: string,
   top: string,
 ): { real: string; isFolder: boolean } | { reason: string; isFolder: boolean } {
-  const stats = statSync(link, { throwIfNoEntry: false });
-  if (!stats) return { reason: "a symbolic link that leads nowhere", isFolder: false };
-  const isFolder = stats.isDirectory();
-  const real = realpathSync(link);
-  const isInside = real === top || real.startsWith(`${top}/`);
-  return isInside ? { real, isFolder } : { reason: "a symbolic link that leads out of the folder", isFolder };
+  try {
+    const isFolder = statSync(link).isDirectory();
+    const real = realpathSync(link);
+    const isInside = real === top || real.startsWith(`${top}/`);
+    return isInside
+      ? { real, isFolder }
+      : { reason: "a symbolic link that leads out of the folder", isFolder };
+  } catch {
+    return { reason: "a symbolic link that leads nowhere", isFolder: false };
+  }
 }
 
 /** Of two pages with one id the first; a file that was given twice is one page. */
-function onePerId(pages: PageFile[], outcome: ImportOutcome): PageFile[] {
+function onePerId(pages: PageFile[], { skipped }: ImportOutcome): PageFile[] {
   const byId = new Map<string, PageFile>();
   const files = new Set<string>();
   for (const page of pages) {
-    const real = realpathSync(page.file);
+    const real = realPath(page.file);
+    if (real !== null && files.has(real)) continue;
+    files.add(real ?? page.file);
     const first = byId.get(page.id);
-    if (first === undefined) byId.set(page.id, page);
-    else if (!files.has(real))
-      outcome.skipped.push({ path: page.file, reason: `the same path as ${first.file}, id ${page.id}` });
-    files.add(real);
+    if (real === null) skipped.push({ path: page.file, reason: "its name is not UTF-8 text" });
+    else if (first === undefined) byId.set(page.id, page);
+    else skipped.push({ path: page.file, reason: `the same path as ${first.file}, id ${page.id}` });
   }
   return [...byId.values()];
+}
+
+/** Null for a name that cannot be found again: it was not UTF-8, and its bytes are lost. */
+function realPath(file: string): string | null {
+  try {
+    return realpathSync(file);
+  } catch {
+    return null;
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -243,24 +297,40 @@ function onePerId(pages: PageFile[], outcome: ImportOutcome): PageFile[] {
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 function readPage(page: PageFile, outcome: ImportOutcome): string | null {
-  const skip = (reason: string): null => {
-    outcome.skipped.push({ path: page.file, reason });
-    return null;
-  };
+  const bytes = readBytes(page.file);
+  const text = typeof bytes === "string" ? null : decoded(bytes);
+  const reason = typeof bytes === "string" ? bytes : text === null ? "not UTF-8 text" : "empty";
+  if (text !== null && text.trim() !== "") return strikeSecrets(page, text, outcome);
+  outcome.skipped.push({ path: page.file, reason });
+  return null;
+}
+
+/** A page's bytes, or why they are not read. */
+function readBytes(file: string): Uint8Array | string {
   try {
-    const stats = statSync(page.file);
-    if (!stats.isFile()) return skip("not a file");
-    if (stats.size > MAX_PAGE_BYTES) return skip("over 1 MiB");
-    const text = utf8.decode(readFileSync(page.file)).replaceAll(/\r\n?/g, "\n");
-    return text.trim() === "" ? skip("empty") : strikeSecrets(page, text, outcome);
+    const stats = statSync(file);
+    if (!stats.isFile()) return "not a file";
+    return stats.size > MAX_PAGE_BYTES ? "over 1 MiB" : readFileSync(file);
   } catch (error) {
-    return skip(error instanceof TypeError ? "not UTF-8 text" : `not readable (${errorCode(error)})`);
+    return `not readable (${errorCode(error)})`;
+  }
+}
+
+function decoded(bytes: Uint8Array): string | null {
+  try {
+    return utf8.decode(bytes).replaceAll(/\r\n?/g, "\n");
+  } catch {
+    return null;
   }
 }
 
 function strikeSecrets(page: PageFile, text: string, outcome: ImportOutcome): string {
+  let line = 1;
+  let at = 0;
   for (const { kind, start } of findSecrets(text)) {
-    outcome.redactions.push({ path: page.file, line: text.slice(0, start).split("\n").length, kind });
+    line += text.slice(at, start).split("\n").length - 1;
+    at = start;
+    outcome.redactions.push({ path: page.file, line, kind });
   }
   return redactSecrets(text);
 }
@@ -270,34 +340,37 @@ function strikeSecrets(page: PageFile, text: string, outcome: ImportOutcome): st
 // In: a page's text. Out: one playbook, or one a section, with what the page says of itself in its front matter.
 // ---------------------------------------------------------------------------------------------------------------------
 
-function playbooksOf(
-  page: PageFile,
-  text: string,
-  options: ImportOptions,
-  outcome: ImportOutcome,
-): ImportedPlaybook[] {
+/** A page as it was read. */
+interface Page extends PageFile {
+  fields: Fields;
+  title: string;
+  units: Unit[];
+}
+
+function playbooksOf(file: PageFile, text: string, { options, outcome }: ImportRun): ImportedPlaybook[] {
   const { fields, body, problem } = splitFrontMatter(text);
-  if (problem !== null) outcome.warnings.push(`${page.file}:1: ${problem}`);
-  const units = cleanMarkdown(body);
-  const { title, sections } = sectionsOf(page, fields, units, options.split);
-  const filled = sections.filter((section) => section.text !== "");
-  if (filled.length === 0)
+  if (problem !== null) outcome.warnings.push(`${file.file}:1: ${problem}`);
+  const deepest = options.split === null ? 0 : Number(options.split.slice(1));
+  const page: Page = {
+    ...file,
+    fields,
+    ...splitTitle(file, fields, { units: cleanMarkdown(body), deepest }),
+  };
+  const sections = splitSections(page.units, deepest).filter((section) => section.text !== "");
+  if (sections.length === 0)
     outcome.skipped.push({ path: page.file, reason: "empty: no text besides its title" });
   const ids = new Map<string, number>();
-  const score = scoreOf(page, { fields, title, units }, options.score, outcome);
-  return filled.map(({ headings, text }) => {
-    const made = {
-      title: [title, ...headings].join(": "),
-      content: text,
-      success_score: score,
-      tags: tagsOf(page, fields, options.tags),
-      source_category: textOf(fields.source_category) ?? textOf(fields.category) ?? "runbook",
-    };
-    const source_run_id = `import:${page.path}@${sha256(toJson(made)).slice(0, HASH_CHARS)}`;
+  const shared = {
+    success_score: scoreOf(page, options.score, outcome),
+    tags: tagsOf(page, options.tags),
+    source_category: textOf(fields.source_category) ?? textOf(fields.category) ?? "runbook",
+  };
+  return sections.map(({ headings, text }) => {
+    const title = [page.title, ...headings].join(": ");
+    const content = redactSecrets(text);
+    const source_run_id = `import:${page.path}@${sha256(toJson({ title, content, ...shared })).slice(0, HASH_CHARS)}`;
     const id = sectionId(page.id, headings, ids);
-    const { title: sectionTitle, content, ...rest } = made;
-    const imported_from = page.folder.name;
-    return { id, title: sectionTitle, content, source_run_id, ...rest, imported_from };
+    return { id, title, content, source_run_id, ...shared, imported_from: page.folder };
   });
 }
 
@@ -307,9 +380,11 @@ function sectionId(pageId: string, headings: string[], used: Map<string, number>
   if (heading === undefined) return pageId;
   const words = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "");
   const anchor = words.trim().replaceAll(/\s+/g, "-") || "section";
-  const count = used.get(anchor) ?? 0;
-  used.set(anchor, count + 1);
-  return `${pageId}#${count === 0 ? anchor : `${anchor}-${count}`}`;
+  let name = anchor;
+  let repeats = used.get(anchor) ?? 0;
+  while (used.has(name)) name = `${anchor}-${++repeats}`;
+  used.set(name, 0).set(anchor, repeats);
+  return `${pageId}#${name}`;
 }
 
 type Fields = Record<string, unknown>;
@@ -347,8 +422,8 @@ function textOf(value: unknown): string | null {
   return typeof value === "string" && value.trim() !== "" ? value.trim() : null;
 }
 
-function tagsOf(page: PageFile, fields: Fields, given: string[]): string[] {
-  const { tags = [] } = fields;
+function tagsOf(page: Page, given: string[]): string[] {
+  const { tags = [] } = page.fields;
   const own = Array.isArray(tags) ? tags.map(textOf) : (textOf(tags)?.split(",") ?? []);
   const folders = page.path.split("/").slice(0, -1);
   const byName = new Map<string, string>();
@@ -359,45 +434,41 @@ function tagsOf(page: PageFile, fields: Fields, given: string[]): string[] {
   return [...byName.values()];
 }
 
-interface Page {
-  fields: Fields;
-  title: string;
-  units: Unit[];
-}
-
-function scoreOf(
-  { file }: PageFile,
-  page: Page,
-  fallback: SuccessScore,
-  outcome: ImportOutcome,
-): SuccessScore {
+function scoreOf(page: Page, fallback: SuccessScore, { warnings, retired }: ImportOutcome): SuccessScore {
   const given = page.fields.success_score;
   if (isOneOf(SUCCESS_SCORES, given)) return given;
   if (given != null) {
-    const what = `success_score ${shown(given)} is none of ${SUCCESS_SCORES.join(", ")}`;
-    outcome.warnings.push(`${file}: ${what}. Taken as needs_human_review.`);
+    const what = `success_score ${shown(textOf(given) ?? typeof given)} is none of ${SUCCESS_SCORES.join(", ")}`;
+    warnings.push(`${page.file}: ${what}. Taken as needs_human_review.`);
     return "needs_human_review";
   }
-  return isRetired(page) ? "needs_human_review" : fallback;
+  if (!isRetired(page)) return fallback;
+  retired.push(page.id);
+  return "needs_human_review";
 }
 
-const RETIRED = "(?:deprecated|archived|obsolete|draft)";
+const RETIRED = "(?:deprecated|archived|obsolete|outdated|superseded|draft|wip)";
 const RETIRED_STATUS = new RegExp(`^${RETIRED}$`, "i");
 /** "[DEPRECATED] Restart", "Draft: restart", "Restart (archived)", but not "Deprecated API in use". */
 const RETIRED_TITLE = new RegExp(`^${RETIRED}\\s*[:–—-]\\s|[[(]${RETIRED}[\\])]`, "i");
-/** A line that is a label: "Deprecated: use the new one.", "Status: draft", with any markup taken off. */
-const RETIRED_LABEL = new RegExp(`^(?:(?:status|state)\\s*:\\s*)?${RETIRED}\\s*(?:[:.!–—-]|$)`, "i");
+/** A line that is a label: "Deprecated: use the new one.", "Status | draft", with any markup taken off. */
+const RETIRED_LABEL = new RegExp(
+  `^(?:(?:status|state) ?[:|] ?)?${RETIRED}(?: ?[:.!–—-](?: (?!no\\b|false\\b)|$)| by |$)|^this is (?:now )?(?:an? )?${RETIRED}\\b`,
+  "i",
+);
 const RETIRED_PROSE = new RegExp(
   `\\bthis (?:page|document|doc|runbook|playbook|guide|article|procedure) (?:is|was|has been)(?: now)?(?: an?)? ${RETIRED}\\b`,
   "i",
 );
+/** A flag of front matter that is not set, in the words of YAML 1.1 too. */
+const SAYS_NO = /^(?:false|no|off|0|)$/i;
 /** Lines at the top of a page in which a label speaks of the page. */
 const LABEL_LINES = 10;
 
 /** Whether the page calls itself deprecated, archived, obsolete or a draft. */
 function isRetired({ fields, title, units }: Page): boolean {
   const flags = [fields.deprecated, fields.archived, fields.draft, fields.obsolete];
-  if (flags.some((flag) => flag != null && flag !== false && flag !== "false")) return true;
+  if (flags.some((flag) => flag != null && !SAYS_NO.test(String(flag)))) return true;
   const status = textOf(fields.status) ?? textOf(fields.state) ?? "";
   if (RETIRED_STATUS.test(status) || RETIRED_TITLE.test(title)) return true;
   const prose = units.flatMap((unit) => (unit.kind === "line" ? [unmarked(unit.text)] : []));
@@ -407,12 +478,12 @@ function isRetired({ fields, title, units }: Page): boolean {
   );
 }
 
-/** A line without quote marks, emphasis, brackets and admonition marks around its words. */
+/** A line's words without tags, emphasis, admonition marks, and whatever stands around them. */
 const unmarked = (line: string): string =>
   line
-    .replaceAll(/[>*_[\]"]|^\s*(?::::|!!!)\s*\w+/g, "")
+    .replaceAll(/[*_"]|<[^<>]{0,300}>|^\s*(?::::|!!!)\s*\w+/g, "")
     .replaceAll(/\s+/g, " ")
-    .trim();
+    .replaceAll(/^[^\p{L}]+|[^\p{L}.!:]+$/gu, "");
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Cleaning and splitting
@@ -423,12 +494,12 @@ const unmarked = (line: string): string =>
 /** The units of a page that say something: headings all written with `#`, blank lines single. */
 function cleanMarkdown(body: string): Unit[] {
   const units = withPlainHeadings(splitUnits(withoutComments(body)));
-  const kept = units.filter((unit) => unit.kind === "code" || !isFurniture(unit.text));
-  return kept.filter((unit, at) => {
-    if (unit.kind === "blank") return at > 0 && kept[at - 1]!.kind !== "blank";
+  const told = units.filter((unit) => unit.kind === "code" || !isFurniture(unit.text));
+  const kept = told.filter((unit, at) => {
     if (unit.kind !== "heading" || !CONTENTS.test(unit.text)) return true;
-    return !["heading", "nothing"].includes(nextKind(kept, at));
+    return !["heading", "nothing"].includes(nextKind(told, at));
   });
+  return kept.filter((unit, at) => unit.kind !== "blank" || (at > 0 && kept[at - 1]!.kind !== "blank"));
 }
 
 function nextKind(units: Unit[], at: number): Unit["kind"] | "nothing" {
@@ -454,7 +525,8 @@ function withoutComments(text: string): string {
 function withCodeBlanked(text: string): string {
   const blank = (code: string): string => " ".repeat(code.length);
   const lines = splitUnits(text).map((unit) => {
-    const isCode = unit.kind === "code" || /^(?: {4}|\t)/.test(unit.text);
+    // Indented lines and quotes may be code that is not seen as such.
+    const isCode = unit.kind === "code" || /^(?: {4}|\t|\s{0,3}>)/.test(unit.text);
     return isCode ? blank(unit.text) : unit.text.replaceAll(/(?<!`)`+[^`]+`+/g, blank);
   });
   return lines.join("\n");
@@ -479,7 +551,8 @@ function withPlainHeadings(units: Unit[]): Unit[] {
 }
 
 const CONTENTS = /^\s*#{1,6}\s+(?:table of )?contents\W*$/i;
-const CONTENTS_MARK = /^\s*(?:\[toc\]|\[\[_?toc_?\]\]|\{:\s*toc\s*\}|\{\{[<%]\s*toc\s*[>%]\}\})\s*$/i;
+const CONTENTS_MARK =
+  /^\s*(?:[*-] toc|\$\{toc\}|\*\*table of contents\*\*.{0,200}|\[toc\]|\[\[_?toc_?\]\]|\{:\s*toc\s*\}|\{\{[<%]\s*toc\s*[>%]\}\})\s*$/i;
 /** A list item that is nothing but a link into its own page. */
 const CONTENTS_ITEM = /^\s*(?:[-*+]|\d+[.)])\s+\[[^\]]*\]\(#[^)]*\)\s*$/;
 
@@ -489,13 +562,14 @@ const isFurniture = (line: string): boolean =>
 
 // Bounded, so that no line is slow.
 const LINKED_IMAGE = /\[!\[[^\]]{0,300}\]\([^)]{0,500}\)\](?:\([^)]{0,500}\)|\[[^\]]{0,300}\])/g;
-const BADGE_IMAGE =
-  /!\[[^\]]{0,300}\]\([^)]{0,500}(?:badge|shields\.io)[^)]{0,500}\)|<img\s[^>]{0,500}(?:badge|shields\.io)[^>]{0,500}>/gi;
+const IMAGE = /!\[[^\]]{0,300}\]\([^)]{0,500}\)|<img\s[^<>]*>/gi;
+const BADGE = /badge|shields\.io/i;
 
 /** Images that are links, or come from a badge service, and nothing else but tags around them. */
 function isBadgeLine(line: string): boolean {
-  const rest = line.replaceAll(LINKED_IMAGE, "").replaceAll(BADGE_IMAGE, "");
-  return rest !== line && rest.replaceAll(/<\/?(?:a|p|div|center)\b[^>]*>/gi, "").trim() === "";
+  const unlinked = line.replaceAll(LINKED_IMAGE, "");
+  const rest = unlinked.replaceAll(IMAGE, (image) => (BADGE.test(image) ? "" : image));
+  return rest !== line && rest.replaceAll(/<\/?(?:a|p|div|center)\b[^<>]*>/gi, "").trim() === "";
 }
 
 interface Section {
@@ -504,23 +578,21 @@ interface Section {
   text: string;
 }
 
-/** A page's title and its sections. The heading that gave the title, or a section its name, is not repeated in the text. */
-function sectionsOf(
+/** A page's title, and its units without the heading that says it. Where sections are split, their headings are no title. */
+function splitTitle(
   page: PageFile,
   fields: Fields,
-  units: Unit[],
-  split: SplitLevel | null,
-): { title: string; sections: Section[] } {
-  const deepest = split === null ? 0 : Number(split.slice(1));
+  { units, deepest }: { units: Unit[]; deepest: number },
+): Pick<Page, "title" | "units"> {
   const isTitle = (unit: Unit): boolean =>
     unit.kind === "heading" && (deepest === 0 || levelOf(unit) < SHALLOWEST_SECTION);
   const first = units.find(isTitle);
   const given = textOf(fields.title);
-  const title = given ?? (first ? headingText(first) : basename(page.id).replaceAll(/[-_]+/g, " "));
+  const title = given ?? ((first && headingText(first)) || basename(page.id).replaceAll(/[-_]+/g, " "));
   const isOnTop = first && units.find((unit) => unit.kind !== "blank") === first;
   const repeatsTitle = isOnTop && (given === null || headingText(first) === title || levelOf(first) === 1);
-  const body = repeatsTitle ? units.slice(units.indexOf(first) + 1) : units;
-  return { title, sections: splitSections(body, deepest) };
+  const rest = repeatsTitle ? units.slice(units.indexOf(first) + 1) : units;
+  return { title: title.replaceAll(/\s+/g, " "), units: rest };
 }
 
 /** `h2`: a page's own title is no section. */
@@ -552,9 +624,16 @@ const textOfUnits = (units: Unit[]): string =>
 
 const levelOf = (heading: Unit): number => /^\s*(#+)/.exec(heading.text)![1]!.length;
 
-/** A heading's words without its marks. */
-const headingText = (heading: Unit): string =>
-  Bun.markdown.render(heading.text.trimStart()).trim() || heading.text.replaceAll("#", "").trim();
+const INLINE_TAG = /<\/?(?:a|b|br|code|em|i|img|kbd|span|strong|sub|sup)\b[^<>]{0,300}>/gi;
+
+/** A heading's words without its marks, tags and anchor. */
+function headingText(heading: Unit): string {
+  const marked = heading.text
+    .trimStart()
+    .replaceAll(INLINE_TAG, "")
+    .replace(/\s*\{#[^}]*\}\s*$/, "");
+  return Bun.markdown.render(marked).trim() || marked.replaceAll("#", "").trim();
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Comparing and appending
@@ -563,9 +642,8 @@ const headingText = (heading: Unit): string =>
 
 async function readExisting(path: string, outcome: ImportOutcome): Promise<Map<string, Playbook>> {
   const existing = new Map<string, Playbook>();
-  const stats = statSync(path, { throwIfNoEntry: false });
   // Nothing stands in a file that is not there yet, and a device (standard output) cannot be asked.
-  if (!stats || stats.isCharacterDevice()) return existing;
+  if (!existsSync(path) || statsOf(path).isCharacterDevice()) return existing;
   for await (const line of readPlaybooks(path)) {
     if ("playbook" in line) existing.set(line.playbook.id, line.playbook);
     else outcome.warnings.push(`${path}:${line.number}: ${line.problem}`);
@@ -573,7 +651,7 @@ async function readExisting(path: string, outcome: ImportOutcome): Promise<Map<s
   return existing;
 }
 
-function compare(records: ImportedPlaybook[], existing: Map<string, Playbook>, outcome: ImportOutcome): void {
+function compare(records: ImportedPlaybook[], { existing, outcome }: ImportRun): void {
   for (const record of records) {
     const before = existing.get(record.id);
     if (before?.source_run_id === record.source_run_id) {
@@ -588,24 +666,30 @@ function compare(records: ImportedPlaybook[], existing: Map<string, Playbook>, o
   }
 }
 
-/** Records of the folders that were given, whole, and of the pages that were named, which no page stands for any more. */
+/**
+ * Records of the folders that were given, and of the pages that were named, which no page stands for any more. A page that
+ * is there and was only left out, or could not be read, still stands for its own.
+ */
 function goneRecords(
-  existing: Map<string, Playbook>,
   pages: PageFile[],
   records: ImportedPlaybook[],
-  outcome: ImportOutcome,
+  { options, outcome, existing }: ImportRun,
 ): string[] {
   const produced = new Set(records.map((record) => record.id));
-  const unread = new Set(outcome.skipped.map(({ path }) => path));
-  const whole = new Set(pages.filter(({ folder }) => folder.isWhole).map(({ folder }) => folder.name));
-  const key = (folder: unknown, path: string | undefined): string => `${folder}\n${path}`;
-  const byKey = new Map(pages.map((page) => [key(page.folder.name, page.path), page]));
+  const unread = outcome.skipped.map(({ path }) => path);
+  const isUnread = (file: string): boolean =>
+    unread.some((path) => file === path || file.startsWith(`${path}/`));
+  const folders = options.paths.filter((path) => statsOf(path).isDirectory());
+  const key = (folder: unknown, path: string): string => `${folder}\n${path}`;
+  const byKey = new Map(pages.map((page) => [key(page.folder, page.path), page]));
   const isGone = (record: Playbook): boolean => {
-    const path = /^import:(.*)@[0-9a-f]+$/.exec(record.source_run_id)?.[1];
-    if (path === undefined || typeof record.imported_from !== "string" || produced.has(record.id))
-      return false;
+    const path = importedPath(record);
+    if (path === null || typeof record.imported_from !== "string" || produced.has(record.id)) return false;
     const page = byKey.get(key(record.imported_from, path));
-    return page ? !unread.has(page.file) : whole.has(record.imported_from);
+    if (page) return !isUnread(page.file);
+    const homes = folders.filter((folder) => folderName(folder, options) === record.imported_from);
+    const mayStand = (file: string): boolean => existsSync(file) || isUnread(file);
+    return homes.length > 0 && !homes.some((folder) => mayStand(join(folder, path)));
   };
   return [...existing.values()].filter(isGone).map((record) => record.id);
 }

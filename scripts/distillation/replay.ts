@@ -13,7 +13,8 @@
  *
  * One file, in the order in which it runs, so that a reader can follow one task from top to bottom. What comes in from
  * outside (time, randomness, the network, an interrupt) comes in through `Deps`; argv, colour and exit codes live in
- * distill.ts; the recognisers of machine-made facts live in facts.ts.
+ * distill.ts; the recognisers of machine-made facts live in facts.ts, measures of wording in wording.ts, their weights in
+ * doubt.ts.
  */
 import {
   closeSync,
@@ -30,8 +31,13 @@ import {
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { extractFacts, findFact, prepareEvidence } from "./facts.ts";
-import type { Evidence, FactKind } from "./facts.ts";
+import { doubtScore, DOUBTFUL, measure } from "./doubt.ts";
+import type { Measures } from "./doubt.ts";
+import { commandLines, extractFacts, findFact, prepareEvidence } from "./facts.ts";
+import type { Evidence, Fact, FactKind } from "./facts.ts";
+import { copiedShare, placeholdersIn, poolVocabulary, readWording, repeatedSentence } from "./wording.ts";
+import { unknownNames, unknownQuotes } from "./wording.ts";
+import type { Vocabulary, Wording } from "./wording.ts";
 
 // Retrieval. K is what the evidence lists; the bundle shows fewer.
 export const DEFAULT_TOP_K = 8;
@@ -74,9 +80,31 @@ const MAX_ERROR_CHARS = 2048;
 /** A server that counts fewer prompt tokens than this share of our estimate has probably cut the prompt. */
 const CUT_PROMPT_SHARE = 0.6;
 
-// The gate.
-export const GATE_VERSION = "1";
+// The gate. Whatever changes what it decides changes its version.
+export const GATE_VERSION = "2";
+export const POLICIES = ["strict", "standard", "structural"] as const;
+export type Policy = (typeof POLICIES)[number];
+export const DEFAULT_POLICY: Policy = "standard";
+export { DOUBTFUL } from "./doubt.ts";
 const MIN_ANSWER_CHARS = 80;
+/** As much of an answer as its wording is read of; facts are looked up in all of it. */
+const MAX_WORDING_CHARS = 100_000;
+/** Words in a run that count as copied. */
+const ECHO_RUN = 8;
+/** Share of an answer's words in such runs; fitted by scripts/bench/fit-echo.ts. */
+export const ECHO_SHARE = 0.6;
+/** How often the same sentence makes a loop. */
+const LOOP = 3;
+/** Share of an answer's content words that the task has, and how many others say more than the task: 20 real answers. */
+const RESTATED_SHARE = 2 / 3;
+const MIN_NEW_WORDS = 8;
+/** Facts that only one of two records has: so many from each make a mixture. */
+const MIN_MIXED_FACTS = 2;
+/**
+ * Token Jaccard under which two records have nothing to do with each other: of 912 pairs of a right runbook and another
+ * hit half lie under it, of 85 pairs of right runbooks for one alert a tenth.
+ */
+const UNRELATED = 0.15;
 
 // The evidence log.
 export const EVIDENCE_SCHEMA = "replay_run.v1";
@@ -122,6 +150,10 @@ export interface OpenCorpus {
   /** SHA-256 of the file's bytes, in as many stretches as they were read in: two where lines were added to an indexed corpus. */
   parts: { bytes: number; sha256: string }[];
   retrieve: (task: string, options: RetrieveOptions) => Promise<Retrieval>;
+  /** Those of these ids that a playbook has. */
+  known: (ids: string[]) => Promise<Set<string>>;
+  /** Where a fact stands in it, for the gate. */
+  elsewhere: Elsewhere;
 }
 
 /** What opening a corpus says, and what can stop it. */
@@ -227,39 +259,44 @@ export interface ModelReply {
   record: CallRecord;
 }
 
+/** Where a fact stands, best first. */
+export type Support = "task" | "retrieved" | "elsewhere" | "nowhere";
+
 export interface Claim {
   kind: FactKind;
   text: string;
   /** UTF-16 offset in the answer. */
   offset: number;
   weight: number;
-  /** "task", a record's id, or null where the fact stands in neither. */
+  support: Support;
+  /** "task", a record's id, or null where the fact stands nowhere. */
   supported_by: string | null;
-  /** UTF-16 offset in the text that supports it. */
+  /** UTF-16 offset in the text that supports it: the task, or a record's title, tags and content, a line each. */
   support_offset: number | null;
 }
 
+/** `fail` rejects an answer, `soft` is a reason to ask a larger model, `warn` is said. */
+export type Severity = "fail" | "soft" | "warn";
+
 export interface Check {
   name: string;
+  severity: Severity;
   passed: boolean;
   reason: string | null;
 }
 
 export type Grounding = "grounded" | "ungrounded" | "nothing_to_check";
 
-export interface GroundingResult {
-  grounding: Grounding;
-  /** Doubt, in [0, 1]: 0.5 and more where the hard rule fails. */
-  score: number;
-  claims: Claim[];
-  reason: string | null;
-}
-
 export interface GateResult {
   version: string;
+  policy: Policy;
   verdict: "pass" | "fail";
   grounding: Grounding;
+  /** Doubt, in [0, 1]; 0 where there is no evidence to doubt it by. */
   score: number;
+  /** The score from which an answer is doubtful. */
+  threshold: number;
+  doubtful: boolean;
   checks: Check[];
   claims: Claim[];
   evidence_ids: string[];
@@ -329,6 +366,9 @@ export interface ReplayOptions {
   local: ModelTarget;
   /** Null: a failed answer stays failed. */
   escalation: ModelTarget | null;
+  policy: Policy;
+  /** The score from which an answer is doubtful, [0, 1]. */
+  doubtThreshold: number;
   sampling: Sampling;
   /** Total for one model, retries and their pauses included. */
   timeoutMs: number;
@@ -419,7 +459,7 @@ export async function replay(
   const prompt = buildPrompt(task, bundle);
   deps.onEvent({ kind: "asking", retrieval, bundle, prompt, records: corpus?.size ?? 0 });
 
-  const sources = evidenceSources(task, retrieval);
+  const setting = gateSetting({ task, corpus, retrieval, bundle, prompt }, options);
   const ask = async (target: ModelTarget): Promise<Attempt> => {
     // An interrupt is noticed between two turns of the event loop, and retrieval takes none.
     await sleep(1);
@@ -427,7 +467,7 @@ export async function replay(
       options.dryRun && !deps.signal.aborted
         ? dryRunReply(bundle, target)
         : await callModel({ ...options, target, prompt }, deps);
-    const attempt = judge({ ...reply, answer: secrets.strikeAny(reply.answer) }, sources, bundle);
+    const attempt = judge({ ...reply, answer: secrets.strikeAny(reply.answer) }, setting);
     deps.onEvent({ kind: "judged", attempt });
     return attempt;
   };
@@ -503,7 +543,9 @@ export async function scanCorpus(
   warn: (message: string) => void,
 ): Promise<OpenCorpus> {
   const { records, skipped, superseded, bytes, sha256 } = await loadCorpus(path, warn);
-  const index = indexCorpus(records, ranker);
+  // Each at first need: a replay retrieves, the gate alone does not.
+  let index: CorpusIndex | undefined;
+  let elsewhere: Elsewhere | undefined;
   return {
     path,
     answeredBy: "scan",
@@ -511,7 +553,9 @@ export async function scanCorpus(
     skipped,
     superseded,
     parts: [{ bytes, sha256 }],
-    retrieve: async (task, options) => retrieve(task, index, options),
+    retrieve: async (task, options) => retrieve(task, (index ??= indexCorpus(records, ranker)), options),
+    known: async (ids) => new Set(ids).intersection(new Set(records.map(({ id }) => id))),
+    elsewhere: (fact) => (elsewhere ??= elsewhereIn(records))(fact),
   };
 }
 
@@ -1863,7 +1907,11 @@ export interface Source {
   /** "task", or the record's id. */
   id: string;
   text: string;
+  /** What the record's run was worth; null for the task and for evidence that is no playbook. */
+  standing: SuccessScore | null;
   prepared: Evidence;
+  /** Read at first need. */
+  wording: () => Wording;
 }
 
 const TASK_SOURCE = "task";
@@ -1872,15 +1920,68 @@ const isTask = (entry: Source): boolean => entry.kind === "task";
 
 export const taskSource = (task: string): Source => ({ ...recordSource(TASK_SOURCE, task), kind: "task" });
 
-export function recordSource(id: string, text: string): Source {
-  return { kind: "record", id, text, prepared: prepareEvidence(text) };
+export function recordSource(id: string, text: string, standing: SuccessScore | null = null): Source {
+  let wording: Wording | undefined;
+  const read = (): Wording => (wording ??= readWording(text));
+  return { kind: "record", id, text, standing, prepared: prepareEvidence(text), wording: read };
 }
 
 /** The task, then the whole content of every hit that is not `rejected`. */
 function evidenceSources(task: string, retrieval: Retrieval | null): Source[] {
   const playbooks = (retrieval?.hits ?? []).map((hit) => hit.playbook);
   const trusted = playbooks.filter((playbook) => playbook.success_score !== "rejected");
-  return [taskSource(task), ...trusted.map((playbook) => recordSource(playbook.id, wholeText(playbook)))];
+  return [
+    taskSource(task),
+    ...trusted.map((playbook) => recordSource(playbook.id, wholeText(playbook), playbook.success_score)),
+  ];
+}
+
+/** Where in the rest of the corpus a fact stands, if it does. */
+export type Elsewhere = (fact: Fact) => { id: string; offset: number } | null;
+
+/** A record that may have a fact. */
+export interface Candidate {
+  id: string;
+  text: string;
+  /** In lower case. */
+  folded: string;
+  prepared: Evidence | null;
+}
+
+export function candidateOf(playbook: Playbook): Candidate {
+  const text = wholeText(playbook);
+  return { id: playbook.id, text, folded: text.toLowerCase(), prepared: null };
+}
+
+/**
+ * A look-up among records in corpus order, `rejected` ones left out; those that do not contain the hint may be left out, too.
+ * A record's text is read at first need, and only where it contains the hint.
+ */
+export function elsewhereAmong(candidatesFor: (hint: string) => Iterable<Candidate>): Elsewhere {
+  return (fact) => {
+    const hint = longestRun(fact.key);
+    for (const candidate of candidatesFor(hint)) {
+      if (!candidate.folded.includes(hint)) continue;
+      const offset = findFact(fact, (candidate.prepared ??= prepareEvidence(candidate.text)));
+      if (offset !== null) return { id: candidate.id, offset };
+    }
+    return null;
+  };
+}
+
+/** A look-up in these records. */
+export function elsewhereIn(records: Playbook[]): Elsewhere {
+  const trusted = records.filter((record) => record.success_score !== "rejected");
+  const candidates: Candidate[] = [];
+  return elsewhereAmong(function* () {
+    for (const [n, record] of trusted.entries()) yield (candidates[n] ??= candidateOf(record));
+  });
+}
+
+/** What every spelling of a fact has in common: the longest run of letters and digits in it, at most five of them. */
+function longestRun(key: string): string {
+  const runs = key.toLowerCase().match(/[a-z0-9]+/g) ?? [""];
+  return runs.reduce((longest, run) => (run.length > longest.length ? run : longest)).slice(0, 5);
 }
 
 export interface GateInput {
@@ -1889,55 +1990,204 @@ export interface GateInput {
   reasoningChars: number;
   sources: Source[];
   validationSteps: string[];
+  policy: Policy;
+  /** The score from which an answer is doubtful. */
+  threshold: number;
+  /** A family of checks to leave out: `form` for a text that is no model's whole answer, `wording` for a dry run's. */
+  without: Family | null;
+  /** Everything that the model was shown; null where that is not known. */
+  shown: string | null;
+  /** The task's tokens by rarity; null where nothing was retrieved. */
+  weights: Map<string, number> | null;
+  /** Null where no corpus was read. */
+  elsewhere: Elsewhere | null;
 }
 
-/** The verdict on one answer: every check runs, every failed one gives its reason. */
-export function gate(input: GateInput): GateResult {
-  const grounding = ground(input.answer, input.sources);
-  const checks = [...structuralChecks(input), check("ungrounded", grounding.reason)];
+/** What `gate` takes for granted where nobody says otherwise. */
+export const GATE_DEFAULTS = {
+  finishReason: null,
+  reasoningChars: 0,
+  validationSteps: [],
+  policy: DEFAULT_POLICY,
+  threshold: DOUBTFUL,
+  without: null,
+  shown: null,
+  weights: null,
+  elsewhere: null,
+} satisfies Omit<GateInput, "answer" | "sources">;
+
+/** Everything that one answer of this run is judged by. */
+type GateSetting = Omit<GateInput, "answer" | "finishReason" | "reasoningChars">;
+
+function gateSetting(
+  run: Pick<Trace, "task" | "corpus" | "retrieval" | "bundle" | "prompt">,
+  { policy, doubtThreshold, dryRun }: ReplayOptions,
+): GateSetting {
+  const { task, corpus, retrieval, bundle, prompt } = run;
   return {
-    version: GATE_VERSION,
-    verdict: checks.every((entry) => entry.passed) ? "pass" : "fail",
-    grounding: grounding.grounding,
-    score: grounding.score,
-    checks,
-    claims: grounding.claims,
-    evidence_ids: input.sources.filter((entry) => !isTask(entry)).map((entry) => entry.id),
+    sources: evidenceSources(task, retrieval),
+    validationSteps: bundle?.validation_steps ?? [],
+    policy,
+    threshold: doubtThreshold,
+    // No model wrote a dry run's answer: its wording is that of the records.
+    without: dryRun ? "wording" : null,
+    shown: promptText(prompt),
+    weights: retrieval && retrieval.weights,
+    elsewhere: corpus && corpus.elsewhere,
   };
 }
 
-const check = (name: string, reason: string | null): Check => ({ name, passed: reason === null, reason });
-
-/** Phrases of a model that talks about itself instead of the task. "API cannot" and "I can" are none. */
-const HEDGES =
-  /\b(?:as[\s*_]+an[\s*_]+ai|i[\s*_]+cannot|i['’]m[\s*_]+sorry,[\s*_]+but|i[\s*_]+don['’]t[\s*_]+have[\s*_]+access|i[\s*_]+am[\s*_]+unable[\s*_]+to)\b/i;
-
-function structuralChecks({ answer, finishReason, reasoningChars, validationSteps }: GateInput): Check[] {
-  const length = answer.trim().length;
-  const hedge = HEDGES.exec(answer)?.[0];
-  const spentOnReasoning = length === 0 && reasoningChars > 0;
-  return [
-    check("empty", length === 0 && !spentOnReasoning ? "the answer is empty" : null),
-    check(
-      "reasoning_only",
-      spentOnReasoning ? `${reasoningChars} characters of reasoning and no answer` : null,
-    ),
-    check("truncated", CUT_OFF[finishReason ?? ""] ?? null),
-    check(
-      "too_short",
-      length > 0 && length < MIN_ANSWER_CHARS ? `${length} characters, under ${MIN_ANSWER_CHARS}` : null,
-    ),
-    check("scaffold", SCAFFOLD.test(answer) ? "it repeats the frame or the form of the prompt" : null),
-    check("hedge", hedge === undefined ? null : `it says ${JSON.stringify(hedge)}`),
-    check(
-      "checklist",
-      missesChecklist(answer, validationSteps) ? "it takes up none of the checks it was given" : null,
-    ),
-  ];
+/** What the checks look at: the input, and what was read from it. */
+export interface View extends GateInput {
+  claims: Claim[];
+  measures: Measures;
+  wording: Wording;
+  task: Wording;
+  known: Vocabulary;
+  /** Without records there is nothing that facts and wording could be held against. */
+  hasEvidence: boolean;
+  score: number;
+  /** What the answer says otherwise than its evidence. */
+  contradictions: string[];
 }
 
-/** A mark of our frame, or the form of the answer given back unfilled: what the smallest models copy. */
-const SCAFFOLD = /[⟦⟧]|likely cause, one sentence/i;
+/** The verdict on one answer: every check of the policy runs, every one that finds something gives its reason. */
+export function gate(input: GateInput): GateResult {
+  const view = readView(input);
+  const checks = CHECKS.filter(({ family }) => isChecked(family, input)).map((rule) => runCheck(rule, view));
+  const { policy, threshold, sources } = input;
+  const { claims, score } = view;
+  return {
+    version: GATE_VERSION,
+    policy,
+    verdict: checks.some(({ passed, severity }) => !passed && severity === "fail") ? "fail" : "pass",
+    grounding: groundingOf(view),
+    score,
+    threshold,
+    doubtful: view.hasEvidence && score >= threshold,
+    checks,
+    claims,
+    evidence_ids: sources.filter((entry) => !isTask(entry)).map((entry) => entry.id),
+  };
+}
+
+function isChecked(family: Family, { policy, without }: GateInput): boolean {
+  return policy === "structural" ? family === "form" : family !== without;
+}
+
+/** Everything that the checks look at, read once. */
+export function readView(input: GateInput): View {
+  const { answer, sources } = input;
+  const records = sources.filter((entry) => !isTask(entry) && entry.text.trim() !== "");
+  const claims = claimsOf(input);
+  const wording = readWording(answer.slice(0, MAX_WORDING_CHARS));
+  const task = sources.find(isTask)?.wording() ?? readWording("");
+  const evidence = records.map((entry) => entry.wording());
+  const known = poolVocabulary([task, ...evidence], wording);
+  const unsupported = weightOf(claims.filter(isUnsupported));
+  const { measures, contradictions } = measure({ answer: wording, task, evidence, known, unsupported });
+  const hasEvidence = records.length > 0;
+  const score = hasEvidence ? doubtScore(measures) : 0;
+  return { ...input, claims, measures, wording, task, known, hasEvidence, score, contradictions };
+}
+
+const isUnsupported = (claim: Claim): boolean => claim.support === "nowhere";
+
+const weightOf = (claims: Claim[]): number => claims.reduce((sum, claim) => sum + claim.weight, 0);
+
+/** Kinds that another record's copy does not excuse: a value is right at its place only. */
+const ONLY_AT_HAND = new Set<FactKind>(["number", "percent", "version", "code", "time"]);
+
+/** So many facts of an answer are looked for in the whole corpus; one with more is no answer. */
+const MAX_ASKED = 200;
+
+/** Every machine-made fact of the answer, looked up in the task, in the records at hand, then in the rest of the corpus. */
+function claimsOf({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
+  let asked = 0;
+  return extractFacts(answer).map((fact): Claim => {
+    const { kind, text, start, weight } = fact;
+    const atHand = firstSupport(fact, sources);
+    const mayStandElsewhere =
+      policy === "standard" && !ONLY_AT_HAND.has(kind) && !atHand && asked++ < MAX_ASKED;
+    const found = atHand ?? (mayStandElsewhere ? elsewhere?.(fact) : null) ?? null;
+    const support = atHand ? (isTask(atHand.source) ? "task" : "retrieved") : found ? "elsewhere" : "nowhere";
+    const [supported_by, support_offset] = found ? [found.id, found.offset] : [null, null];
+    return { kind, text, offset: start, weight, support, supported_by, support_offset };
+  });
+}
+
+function firstSupport(fact: Fact, sources: Source[]): { source: Source; id: string; offset: number } | null {
+  for (const source of sources) {
+    const offset = findFact(fact, source.prepared);
+    if (offset !== null) return { source, id: source.id, offset };
+  }
+  return null;
+}
+
+/** Unsupported facts of this weight in all are too many. */
+const TOO_MANY = 1;
+
+function groundingOf({ hasEvidence, claims, contradictions }: View): Grounding {
+  if (!hasEvidence) return "nothing_to_check";
+  if (weightOf(claims.filter(isUnsupported)) >= TOO_MANY || contradictions.length > 0) return "ungrounded";
+  return claims.length > 0 ? "grounded" : "nothing_to_check";
+}
+
+/** `form` reads the answer alone, `facts` holds it against its evidence, `wording` asks whether a model copied or looped. */
+export type Family = "form" | "facts" | "wording";
+
+/** What a check has found; where its severity is not the check's own, it says so. */
+type Finding = string | { severity: Severity; reason: string } | null;
+
+interface Rule {
+  name: string;
+  family: Family;
+  severity: Severity;
+  find: (view: View) => Finding;
+}
+
+function runCheck({ name, severity, find }: Rule, view: View): Check {
+  const finding = find(view);
+  if (finding === null) return { name, severity, passed: true, reason: null };
+  const found = typeof finding === "string" ? { severity, reason: finding } : finding;
+  return { name, severity: found.severity, passed: false, reason: found.reason };
+}
+
+/** The gate as a table, in the order in which reasons are given. */
+export const CHECKS: readonly Rule[] = [
+  { name: "empty", family: "form", severity: "fail", find: findEmpty },
+  { name: "reasoning_only", family: "form", severity: "fail", find: findReasoningOnly },
+  { name: "truncated", family: "form", severity: "fail", find: findCutOff },
+  { name: "too_short", family: "form", severity: "fail", find: findTooShort },
+  { name: "hedge", family: "form", severity: "fail", find: findHedge },
+  { name: "checklist", family: "form", severity: "fail", find: findMissedChecklist },
+  { name: "scaffold", family: "wording", severity: "fail", find: findScaffold },
+  { name: "placeholder", family: "wording", severity: "fail", find: findPlaceholder },
+  { name: "repeats", family: "wording", severity: "fail", find: findLoop },
+  { name: "restates", family: "wording", severity: "fail", find: findRestatement },
+  { name: "from_warning", family: "wording", severity: "fail", find: findFromWarning },
+  { name: "ungrounded", family: "facts", severity: "fail", find: findUngrounded },
+  { name: "contradicted", family: "facts", severity: "fail", find: findContradictions },
+  { name: "doubtful", family: "wording", severity: "soft", find: findDoubt },
+  { name: "echo", family: "wording", severity: "soft", find: findEcho },
+  { name: "off_task", family: "wording", severity: "soft", find: findOffTask },
+  { name: "mixed", family: "wording", severity: "soft", find: findMixture },
+  { name: "elsewhere", family: "facts", severity: "warn", find: findElsewhere },
+  { name: "names", family: "facts", severity: "warn", find: findUnknownNames },
+  { name: "quotes", family: "facts", severity: "warn", find: findUnknownQuotes },
+];
+
+// Form.
+
+function findEmpty({ answer, reasoningChars }: View): Finding {
+  return answer.trim() === "" && reasoningChars === 0 ? "the answer is empty" : null;
+}
+
+function findReasoningOnly({ answer, reasoningChars }: View): Finding {
+  return answer.trim() === "" && reasoningChars > 0
+    ? `${reasoningChars} characters of reasoning and no answer`
+    : null;
+}
 
 const CUT_OFF: Record<string, string> = {
   length: "it ran into the token limit",
@@ -1945,10 +2195,29 @@ const CUT_OFF: Record<string, string> = {
   tool_calls: "the model stopped to call a tool that there is not",
 };
 
-function missesChecklist(answer: string, steps: string[]): boolean {
-  const wanted = steps.flatMap((step) => [...contentTokens(step)]);
+function findCutOff({ finishReason }: View): Finding {
+  return CUT_OFF[finishReason ?? ""] ?? null;
+}
+
+function findTooShort({ answer }: View): Finding {
+  const { length } = answer.trim();
+  return length > 0 && length < MIN_ANSWER_CHARS ? `${length} characters, under ${MIN_ANSWER_CHARS}` : null;
+}
+
+/** Phrases of a model that talks about itself instead of the task. "API cannot" and "I can" are none. */
+const HEDGES =
+  /\b(?:as[\s*_]+an[\s*_]+ai|i[\s*_]+cannot|i['’]m[\s*_]+sorry,[\s*_]+but|i[\s*_]+don['’]t[\s*_]+have[\s*_]+access|i[\s*_]+am[\s*_]+unable[\s*_]+to)\b/i;
+
+function findHedge({ answer }: View): Finding {
+  const hedge = HEDGES.exec(answer)?.[0];
+  return hedge === undefined ? null : `it says ${JSON.stringify(hedge)}`;
+}
+
+function findMissedChecklist({ answer, validationSteps }: View): Finding {
+  const wanted = validationSteps.flatMap((step) => [...contentTokens(step)]);
   const said = new Set(tokenise(answer));
-  return answer.trim() !== "" && wanted.length > 0 && !wanted.some((token) => said.has(token));
+  const misses = answer.trim() !== "" && wanted.length > 0 && !wanted.some((token) => said.has(token));
+  return misses ? "it takes up none of the checks it was given" : null;
 }
 
 const STOP_WORDS = new Set(
@@ -1963,70 +2232,223 @@ function contentTokens(text: string): Set<string> {
   return new Set(tokenise(text).filter((token) => !STOP_WORDS.has(token) && !STEP_VERBS.has(token)));
 }
 
-/**
- * The grounding part of the gate: every machine-made fact of the answer, looked up in the task, then in the records.
- * The hard rule: unsupported facts of a weight of 1 or more in all are too many. The score is doubt: above that line
- * 0.5 + 0.5·w / (1 + w), w the unsupported weight; below it half the share of the answer's content words that no source has.
- */
-export function ground(answer: string, sources: Source[]): GroundingResult {
-  const claims = extractFacts(answer).map((fact): Claim => {
-    const { kind, text, start, weight } = fact;
-    const found = firstSupport(sources, (entry) => findFact(fact, entry.prepared));
-    return {
-      kind,
-      text,
-      offset: start,
-      weight,
-      supported_by: found?.id ?? null,
-      support_offset: found?.offset ?? null,
-    };
-  });
-  const unsupported = claims.filter((claim) => claim.supported_by === null);
-  const doubt = unsupported.reduce((sum, claim) => sum + claim.weight, 0);
-  const hasEvidence = sources.some((entry) => !isTask(entry) && entry.text.trim() !== "");
-  if (!hasEvidence)
-    return { grounding: "nothing_to_check", score: 0.5 * novelShare(answer, sources), claims, reason: null };
-  if (doubt >= 1)
-    return {
-      grounding: "ungrounded",
-      score: 0.5 + (0.5 * doubt) / (1 + doubt),
-      claims,
-      reason: ungroundedReason(unsupported),
-    };
-  const grounding = claims.length > 0 ? "grounded" : "nothing_to_check";
-  return { grounding, score: 0.5 * novelShare(answer, sources), claims, reason: null };
+// Wording: what small models do instead of inventing.
+
+/** A mark of our frame, or the form of the answer given back unfilled: what the smallest models copy. */
+const SCAFFOLD = /[⟦⟧]|likely cause, one sentence/i;
+
+/** Shorter ones ("Invent none.") somebody else could write. */
+const MIN_OWN_WORDS = 5;
+
+/** The sentences of our own prompt, as stems: whoever gives one back whole has copied it. */
+const OWN_SENTENCES = ownSentences(`${SYSTEM_MESSAGE}\n${ANSWER_FORM}\nchecks the answer should cover`);
+
+function ownSentences(prompt: string): Set<string> {
+  const wording = readWording(prompt);
+  const long = wording.sentences.filter(({ from, to }) => to - from >= MIN_OWN_WORDS);
+  return new Set(long.map((sentence) => stemsOf(wording, sentence)));
 }
 
-function firstSupport(
-  sources: Source[],
-  find: (entry: Source) => number | null,
-): { id: string; offset: number } | null {
-  for (const entry of sources) {
-    const offset = find(entry);
-    if (offset !== null) return { id: entry.id, offset };
+/** A sentence as its stems, without the number of a list. */
+function stemsOf({ words }: Wording, { from, to }: { from: number; to: number }): string {
+  const first = /^\d+$/.test(words[from]?.stem ?? "") ? from + 1 : from;
+  return words
+    .slice(first, to)
+    .map((word) => word.stem)
+    .join(" ");
+}
+
+function findScaffold({ answer, wording }: View): Finding {
+  if (SCAFFOLD.test(answer)) return "it repeats the frame or the form of the prompt";
+  const copied = wording.sentences.find(({ from, to }) => OWN_SENTENCES.has(stemsOf(wording, { from, to })));
+  return copied ? `it repeats the prompt: ${shown(answer.slice(copied.start, copied.end).trim())}` : null;
+}
+
+/** One that the task has too is the asker's own. */
+function findPlaceholder({ answer, task }: View): Finding {
+  const found = placeholdersIn(answer).filter(({ text }) => !task.text.includes(text));
+  if (found.length === 0) return null;
+  const commands = commandLines(answer);
+  let next = 0;
+  for (const { start, text } of found) {
+    while (next < commands.length && commands[next]!.end <= start) next++;
+    if (next < commands.length && commands[next]!.start <= start) return `${shown(text)} stands in a command`;
+  }
+  return { severity: "warn", reason: `nobody filled in ${shown(found[0]!.text)}` };
+}
+
+function findLoop({ wording }: View): Finding {
+  const sentence = repeatedSentence(wording, LOOP);
+  return sentence === null ? null : `it says ${LOOP} times: ${shown(sentence)}`;
+}
+
+/** What the form asked for brings along, whatever the answer. */
+const FORM_WORDS = new Set(
+  readWording(`${ANSWER_FORM} problem issue error solution`).words.map((word) => word.stem),
+);
+
+function findRestatement({ wording, task, claims }: View): Finding {
+  const asked = new Set(task.words.map((word) => word.stem));
+  const said = new Set(
+    wording.words.flatMap(({ stem, content }) => (content && !FORM_WORDS.has(stem) ? stem : [])),
+  );
+  const added = said.difference(asked).size;
+  const share = said.size === 0 ? 0 : 1 - added / said.size;
+  // A command or a path of its own is something to go by, however few words it takes.
+  const bringsFacts = claims.some(({ support, weight }) => support !== "task" && weight === 1);
+  return share >= RESTATED_SHARE && added < MIN_NEW_WORDS && !bringsFacts
+    ? `it says the task again and ${added === 0 ? "nothing" : counted(added, "word")} more`
+    : null;
+}
+
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+function findEcho({ wording, shown: prompt }: View): Finding {
+  if (prompt === null) return null;
+  const share = copiedShare(wording.words, readWording(prompt).words, ECHO_RUN);
+  return share < ECHO_SHARE
+    ? null
+    : `${percent(share)} of its words are copied in runs of ${ECHO_RUN} or more, threshold ${percent(ECHO_SHARE)}`;
+}
+
+const percent = (share: number): string => `${Math.round(100 * share)} %`;
+
+function findDoubt({ answer, hasEvidence, score, threshold }: View): Finding {
+  return hasEvidence && answer.trim() !== "" && score >= threshold
+    ? `its score is ${score.toFixed(2)}, threshold ${threshold.toFixed(2)}`
+    : null;
+}
+
+function findOffTask({ answer, task, weights }: View): Finding {
+  const own = answer.trim() === "" ? [] : ownTokens(task.text, weights);
+  const said = new Set(weightedTokens(answer));
+  return own.length === 0 || own.some((token) => said.has(token))
+    ? null
+    : `it takes up none of the task's own words (${own.slice(0, NAMED).join(", ")}), threshold 1`;
+}
+
+/** camelCase, snake_case, letters beside digits. */
+const NAME_LIKE = /[a-z][A-Z]|[A-Za-z]\d|\d[A-Za-z]|_/;
+
+/** A task's rarest tokens, half of its weight; where nothing was retrieved, the tokens and parts of its names. */
+function ownTokens(task: string, weights: Map<string, number> | null): string[] {
+  if (weights === null) {
+    const names = (task.match(/[A-Za-z0-9_]+/g) ?? []).filter((word) => NAME_LIKE.test(word));
+    return [...new Set(names.flatMap(weightedTokens))];
+  }
+  const sorted = [...weights].sort(([, a], [, b]) => b - a);
+  const half = sorted.reduce((sum, [, weight]) => sum + weight, 0) / 2;
+  let sum = 0;
+  return sorted.filter(([, weight]) => (sum += weight) - weight < half).map(([token]) => token);
+}
+
+/** Words of commands that only look: whatever record those are from, they do no harm. */
+const LOOKS = new Set(
+  `cat describe df dig du echo events explain free get grep head history inspect journalctl less list log logs ls nslookup ping
+  ps show stat status tail top version`.split(/\s+/),
+);
+
+/** The first words of a command, flags left out, say whether it changes anything. */
+function onlyLooks(command: string): boolean {
+  const words = command.split(" ").filter((word) => !word.startsWith("-"));
+  return words.slice(0, 3).some((word) => LOOKS.has(word));
+}
+
+function findFromWarning({ answer, sources }: View): Finding {
+  const trusted = sources.filter(({ standing }) => standing === "accepted" || standing === null);
+  const warnings = sources.filter((entry) => !trusted.includes(entry));
+  const given = new Set(warnings.length > 0 ? commandsIn(answer) : []);
+  for (const { id, text } of warnings) {
+    const copied = commandsIn(text).find(
+      (command) =>
+        given.has(command) &&
+        command.includes(" ") &&
+        !onlyLooks(command) &&
+        !trusted.some((entry) => oneBlank(entry.text).includes(command)),
+    );
+    if (copied !== undefined) return `${shown(copied)} is from ${id}, which did not fully work`;
   }
   return null;
 }
 
-/** The share of an answer's content words that stand in no source, in [0, 1]. */
-function novelShare(answer: string, sources: Source[]): number {
-  const known = new Set(sources.flatMap((entry) => tokenise(entry.text)));
-  const words = [...contentTokens(answer)];
-  return words.length === 0 ? 0 : words.filter((word) => !known.has(word)).length / words.length;
+const commandsIn = (text: string): string[] =>
+  commandLines(text).map(({ start, end }) => oneBlank(text.slice(start, end)));
+
+const oneBlank = (text: string): string => text.replaceAll(/\s+/g, " ").trim();
+
+/** Facts of two records that have nothing to do with each other: those that only one of the two has. */
+function findMixture({ answer, sources, claims }: View): Finding {
+  const named = new Set(
+    claims.flatMap(({ support, supported_by }) => (support === "retrieved" ? supported_by : [])),
+  );
+  const records = sources.filter((entry) => !isTask(entry) && named.has(entry.id));
+  if (records.length < 2) return null;
+  const inTask = new Set(claims.flatMap(({ support, offset }) => (support === "task" ? offset : [])));
+  const rows = extractFacts(answer)
+    .filter(({ weight, start }) => weight === 1 && !inTask.has(start))
+    .map((fact) => new Set(records.filter(({ prepared }) => findFact(fact, prepared) !== null)));
+  const countOf = (record: Source, other: Source): number =>
+    rows.filter((row) => row.has(record) && !row.has(other)).length;
+  const most = records.map((record) => rows.filter((row) => row.has(record)).length);
+  const main = records[most.indexOf(Math.max(...most))]!;
+  const stranger = records.find(
+    (record) =>
+      // Main has the most, so it has as many of its own.
+      countOf(record, main) >= MIN_MIXED_FACTS &&
+      jaccard(contentTokens(main.text), contentTokens(record.text)) < UNRELATED,
+  );
+  return stranger
+    ? `${countOf(main, stranger)} facts are from ${main.id} and ${countOf(stranger, main)} from ${stranger.id}, threshold ${MIN_MIXED_FACTS} from each of two unrelated records`
+    : null;
 }
 
-const NAMED_CLAIMS = 8;
+// Facts.
 
-function ungroundedReason(unsupported: Claim[]): string {
-  const named = unsupported.slice(0, NAMED_CLAIMS).map((claim) => `${claim.kind} ${shown(claim.text)}`);
-  const more = unsupported.length > NAMED_CLAIMS ? ` and ${unsupported.length - NAMED_CLAIMS} more` : "";
-  return `in neither the task nor the retrieved records: ${named.join(", ")}${more}`;
+const NAMED = 8;
+
+/** "a, b and 3 more" */
+function named(texts: string[]): string {
+  const more = texts.length > NAMED ? ` and ${texts.length - NAMED} more` : "";
+  return texts.slice(0, NAMED).join(", ") + more;
+}
+
+const claimName = ({ kind, text }: Claim): string => `${kind} ${shown(text)}`;
+
+function findUngrounded({ hasEvidence, claims }: View): Finding {
+  const unsupported = claims.filter(isUnsupported);
+  if (!hasEvidence || weightOf(unsupported) < TOO_MANY) return null;
+  return `in neither the task nor the retrieved records: ${named(unsupported.map(claimName))}`;
+}
+
+function findContradictions({ hasEvidence, contradictions }: View): Finding {
+  return hasEvidence && contradictions.length > 0 ? named(contradictions) : null;
+}
+
+function findElsewhere({ hasEvidence, claims }: View): Finding {
+  const found = claims.filter((claim) => claim.support === "elsewhere");
+  if (!hasEvidence || found.length === 0) return null;
+  return `only in other records: ${named(found.map((claim) => `${claimName(claim)} in ${claim.supported_by}`))}`;
+}
+
+function findUnknownNames({ wording, hasEvidence, known }: View): Finding {
+  const found = hasEvidence ? unknownNames(wording.text, known) : [];
+  return found.length === 0
+    ? null
+    : `names that stand nowhere: ${named(found.map(({ text }) => shown(text)))}`;
+}
+
+function findUnknownQuotes({ wording, hasEvidence, known }: View): Finding {
+  const found = hasEvidence ? unknownQuotes(wording.text, known) : [];
+  return found.length === 0
+    ? null
+    : `quoted, but said nowhere: ${named(found.map(({ text }) => shown(text)))}`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // 7. escalate
 // In: the attempts so far. Out: whom to ask next, and in the end which attempt counts. Escalation is no retry: it happens
-// once, when the gate rejected or nobody answered, and only where it was allowed. An answer outranks an error.
+// once, when the gate rejected or doubts or nobody answered, and only where it was allowed. What passed outranks what
+// failed, the later of equals the earlier, and an answer outranks an error.
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** One model's reply and what the gate says of it; `gate` is null where there was no answer to judge. */
@@ -2034,42 +2456,47 @@ export interface Attempt {
   reply: ModelReply;
   gate: GateResult | null;
   verdict: Verdict;
+  /** Whether it passed with doubts that a larger model could be asked about. */
+  doubted: boolean;
+  /** One for each check that found something, the kind of the softer ones in brackets. */
   reasons: string[];
 }
 
-function judge(reply: ModelReply, sources: Source[], bundle: ContextBundle | null): Attempt {
+function judge(reply: ModelReply, setting: GateSetting): Attempt {
   const { answer, record } = reply;
-  if (answer === null) return { reply, gate: null, verdict: "error", reasons: [record.error ?? "no answer"] };
-  const result = gate({
-    answer,
-    finishReason: record.finish_reason,
-    reasoningChars: record.reasoning_chars,
-    sources,
-    validationSteps: bundle?.validation_steps ?? [],
-  });
-  const reasons = result.checks.flatMap((entry) =>
-    entry.reason === null ? [] : `${entry.name}: ${entry.reason}`,
-  );
-  return { reply, gate: result, verdict: result.verdict, reasons };
+  if (answer === null)
+    return { reply, gate: null, verdict: "error", doubted: false, reasons: [record.error ?? "no answer"] };
+  const { finish_reason: finishReason, reasoning_chars: reasoningChars } = record;
+  const result = gate({ ...setting, answer, finishReason, reasoningChars });
+  const found = result.checks.filter((entry) => !entry.passed);
+  const doubted = result.verdict === "pass" && found.some((entry) => entry.severity === "soft");
+  return { reply, gate: result, verdict: result.verdict, doubted, reasons: found.map(reasonText) };
 }
+
+const KIND: Record<Severity, string> = { fail: "", soft: " (soft)", warn: " (warning)" };
+
+const reasonText = ({ name, severity, reason }: Check): string => `${name}${KIND[severity]}: ${reason}`;
 
 function escalationFor(attempts: Attempt[], options: ReplayOptions, deps: Deps): ModelTarget | null {
   const [local] = attempts;
-  if (!options.escalation || local?.verdict === "pass" || deps.signal.aborted) return null;
-  return options.escalation;
+  const isGood = local?.verdict === "pass" && !local.doubted;
+  return isGood || deps.signal.aborted ? null : options.escalation;
 }
 
 /** The attempt that counts, with the reasons of the whole run. An interrupted run has no answer that counts. */
 function settle(attempts: Attempt[], interrupted: boolean): Attempt {
   const answered = interrupted ? [] : attempts.filter((attempt) => attempt.verdict !== "error");
-  const final = answered.at(-1) ?? attempts.at(-1)!;
-  const earlier = attempts.filter((attempt) => attempt !== final);
-  const recovered = final.verdict === "pass" && earlier.length > 0;
+  const passed = answered.filter((attempt) => attempt.verdict === "pass");
+  const final = passed.at(-1) ?? answered.at(-1) ?? attempts.at(-1)!;
+  const others = attempts.filter((attempt) => attempt !== final);
+  const how = attempts[0]?.verdict === "pass" ? "escalated" : "recovered via escalation";
+  const escalated = final.verdict === "pass" && final === attempts[1];
   const reasons = [
     ...(interrupted ? ["interrupted"] : []),
-    ...(recovered ? [`recovered via escalation to ${final.reply.record.requested_model}`] : []),
-    ...final.reasons,
-    ...earlier.flatMap(({ reply, reasons }) =>
+    ...(escalated ? [`${how} to ${final.reply.record.requested_model}`] : []),
+    // Nobody is left to ask about a doubt.
+    ...final.reasons.map((reason) => reason.replace(/^(\w+) \(soft\)/, "$1 (warning)")),
+    ...others.flatMap(({ reply, reasons }) =>
       reasons.map((reason) => `${reply.record.requested_model}: ${reason}`),
     ),
   ];
@@ -2177,6 +2604,16 @@ function mapStrings<T>(value: T, replace: (text: string) => string): T {
   return visit(value) as T;
 }
 
+/** What stands for a value without being one: a variable, a placeholder, what was struck before. */
+const NO_VALUE = String.raw`[$<{*%[(]`;
+/** A file's path or another place's URL, whole. */
+const NO_PLACE = String.raw`(?:@?(?:[.~]{1,2}|\/[\w.-]{1,64})\/[\w./-]{1,255}|[a-z][a-z0-9+.-]{1,20}:\/\/[^\s"',;]{0,255})(?=["',;\s]|$)`;
+/** Somewhere a digit or a sign, for a plain word tells of a secret and is none. */
+const NO_PLAIN_WORD = String.raw`(?=[^\s"',;]{0,255}[\d!#%&+/=@^~])`;
+const PASSWORD = String.raw`${NO_PLAIN_WORD}(?!${NO_VALUE})[^\s"'\x60]{4,255}`;
+const KEY_NAME =
+  "(?:pass(?:word|wd|phrase|wort)|[_-]pass|secret|token|(?:api|access|account|encryption|secret)[_-]?key(?:[_-]base)?)";
+
 /**
  * The shapes of secrets that are worth keeping out of a log, each with the part in front that is kept. A value that is a
  * variable, a placeholder, a plain word or the path of a file is none. Repetitions are bounded, so that no input is slow.
@@ -2186,11 +2623,13 @@ const SECRETS: [kind: string, shape: RegExp][] = [
     "private_key",
     /()-----BEGIN [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----|$)/g,
   ],
+  ["private_key", /()\bAGE-SECRET-KEY-1[A-Z0-9]{50,70}/g],
   ["aws_key", /()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g],
   ["github_token", /()\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255})/g],
   ["gitlab_token", /()\bgl(?:pat|rt|dt|ptt|cbt|ft|soat)-[\w-]{20,255}/g],
   ["slack_token", /()\bxox[abeprs]-[\w-]{10,255}/g],
   ["slack_token", /(\bhooks\.slack\.com\/services\/)\w{8,16}\/\w{8,16}\/\w{16,64}/g],
+  ["discord_token", /(\bdiscord(?:app)?\.com\/api\/webhooks\/\d{15,22}\/)[\w-]{40,128}/g],
   ["azure_key", /(\bAccountKey=)[A-Za-z0-9+/]{60,100}={0,2}/g],
   [
     "api_key",
@@ -2202,10 +2641,32 @@ const SECRETS: [kind: string, shape: RegExp][] = [
     "url_password",
     /(\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@]{0,255}:)(?![$<{*[]|pass(?:word|wd)?@)[^\s/]{1,255}(?=@)/gi,
   ],
-  ["password", /((?:^|\s)(?:-u|--user)[ =][\w.@\\-]{1,64}:)(?![$<{*]|\/\/)[^\s"']{4,255}/g],
+  // In a query the next parameter ends the value.
+  [
+    "url_password",
+    new RegExp(
+      String.raw`([?&][\w-]{0,32}(?:${KEY_NAME}|sig|signature)=)(?!${NO_VALUE})[^\s"'&#<>]{6,4096}`,
+      "gi",
+    ),
+  ],
+  ["password", /((?:^|\s)(?:-u|--user)[ =][\w.@\\-]{1,64}:)(?![$<{*[]|\/\/)[^\s"']{4,255}/g],
+  ["password", new RegExp(String.raw`(\b(?:mysql|mariadb)[\w-]{0,16}\b[^\n|;]{0,200}\s-p)${PASSWORD}`, "g")],
   [
     "password",
-    /((?:password|passwd|passphrase|secret|token|(?:api|access|account|encryption)[_-]?key)(?:["']?\s{0,4}[:=]\s{0,4}["']?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))(?![$<{*%[(]|@?(?:[.~]{1,2}|\/[\w.-]{1,64})\/[\w./-]{1,255}(?=["',;\s]|$))(?=[^\s"',;]{0,255}[\d!#%&+/=@^~])[^\s"',;]{6,4096}/gi,
+    new RegExp(
+      String.raw`(\b(?:sshpass\s(?:[^\n|;]{0,200}\s)?-p|docker\slogin\s(?:[^\n|;]{0,200}\s)?-p|redis-cli\s(?:[^\n|;]{0,200}\s)?(?:-a|--pass))\s{1,4}["']?)${PASSWORD}`,
+      "g",
+    ),
+  ],
+  ["password", new RegExp(String.raw`(\bpass(?:word|phrase)\s{1,2}is\s{1,2}["'\x60])${PASSWORD}`, "gi")],
+  [
+    "password",
+    new RegExp(
+      // Not behind "?", "&" (a query) or ":" (the name of a secret's kind in a resource's name).
+      String.raw`(?<![?&][\w-]{0,32}|:)(${KEY_NAME}(?:["'\x60*]{0,3}\s{0,4}[:=]\*{0,3}\s{0,4}\*{0,3}["']?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))` +
+        String.raw`(?!${NO_VALUE}|${NO_PLACE})${NO_PLAIN_WORD}[^\s"',;]{6,4096}`,
+      "gi",
+    ),
   ],
 ];
 

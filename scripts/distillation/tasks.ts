@@ -35,19 +35,22 @@ const plainTask = (task: string): Task => ({
 export function toTask(value: Record<string, unknown>): Task | string {
   const { task, task_id } = value;
   if (typeof task !== "string" || task.trim() === "")
-    return `"task" must be a non-empty string (got ${shown(task)}).`;
+    return `"task" must be a non-empty string (got ${shown(task)}). Fix the row or drop it.`;
   if (task_id !== undefined && typeof task_id !== "string")
-    return `"task_id" must be a string (got ${shown(task_id)}).`;
+    return `"task_id" must be a string (got ${shown(task_id)}). Fix the row or drop it.`;
   const row = plainTask(task);
   if (task_id !== undefined) row.task_id = task_id;
   for (const field of LISTS) {
     const list = value[field];
     if (list === undefined) continue;
-    if (!isStringArray(list)) return `"${field}" must be an array of strings (got ${shown(list)}).`;
+    if (!isStringArray(list))
+      return `"${field}" must be an array of strings (got ${shown(list)}). Fix the row or drop it.`;
     row[field] = list;
   }
-  const unusable = [...row.expects, ...row.rejects].find((text) => matcher(text) === null);
-  return unusable === undefined ? row : `${shown(unusable)} is no regular expression. Fix it.`;
+  const unusable = [...row.expects, ...row.rejects].find((text) => text === "" || matcher(text) === null);
+  return unusable === undefined
+    ? row
+    : `${shown(unusable)} is no expectation: a text, or a regular expression. Fix it.`;
 }
 
 const LISTS = ["relevant_ids", "expects", "rejects", "exclude_ids", "exclude_source_run_ids"] as const;
@@ -62,7 +65,8 @@ function matcher(expectation: string): ((text: string) => boolean) | null {
   const [, source, flags] = /^\/(.+)\/([dgimsuvy]*)$/s.exec(expectation) ?? [];
   if (source === undefined) return (text) => text.includes(expectation);
   try {
-    const shape = new RegExp(source, flags!.replace(/[gy]/g, ""));
+    // Sticky would look at the beginning alone.
+    const shape = new RegExp(source, flags!.replace("y", ""));
     return (text) => shape.test(text);
   } catch {
     return null;
@@ -144,8 +148,9 @@ function bestAbstention(tasks: RankedTask[]): Abstention | null {
   if (strangers.length === 0 || answerable.length === 0) return null;
   const below = (group: RankedTask[], limit: number): number =>
     group.filter((task) => task.coverage < limit).length;
-  // Hundredths, each just above a task's coverage.
-  const limits = tasks.map((task) => Math.floor(task.coverage * 100 + 1) / 100).sort((a, b) => a - b);
+  // Hundredths, each just above a task's coverage; each once, for there may be many tasks.
+  const above = new Set(tasks.map((task) => Math.floor(task.coverage * 100 + 1) / 100));
+  const limits = [...above].sort((a, b) => a - b);
   // Times both group sizes, so that equals are equal.
   const benefit = (limit: number): number =>
     below(strangers, limit) * answerable.length - below(answerable, limit) * strangers.length;

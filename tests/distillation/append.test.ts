@@ -205,6 +205,24 @@ describe("appendLines", () => {
     expect(readFileSync(path, "utf8")).toBe('one\n{"half":\ntwo\n');
   });
 
+  test("takes back what stands half written when the disk is full", async () => {
+    const path = file();
+    appendLines(path, ["one"]);
+    const script = `import { appendLines } from ${JSON.stringify(join(import.meta.dir, "../../scripts/distillation/replay.ts"))};
+      try { appendLines(${JSON.stringify(path)}, ["two", "x".repeat(100_000)]); } catch (error) { console.log(error.code); }`;
+    // A limit on the size of a file stands in for the disk.
+    const limited = `trap '' XFSZ; ulimit -f 8; exec "$0" -e "$1"`;
+    const { stdout } = Bun.spawnSync(["sh", "-c", limited, process.execPath, script]);
+    expect(stdout.toString()).toBe("EFBIG\n");
+    expect(readFileSync(path, "utf8")).toBe("one\n");
+  });
+
+  test("creates no file for no lines", () => {
+    const path = file();
+    appendLines(path, []);
+    expect(existsSync(path)).toBe(false);
+  });
+
   test("keeps the lines of several writers at once whole", async () => {
     const path = file();
     const script = `import { appendLines } from ${JSON.stringify(join(import.meta.dir, "../../scripts/distillation/replay.ts"))};
@@ -288,6 +306,34 @@ describe("redactSecrets", () => {
       "-----BEGIN PGP PRIVATE KEY BLOCK-----\nlQ\n-----END PGP PRIVATE KEY BLOCK-----",
       "[redacted:private_key]",
     ],
+    ["**Password:** hunter2x", "**Password:** [redacted:password]"],
+    ["**Password**: hunter2x", "**Password**: [redacted:password]"],
+    ["password: **hunter2x**", "password: **[redacted:password]"],
+    ["- `password`: hunter2x", "- `password`: [redacted:password]"],
+    ["SECRET_KEY=abc123def456", "SECRET_KEY=[redacted:password]"],
+    ["encryption-key: a1b2c3d4", "encryption-key: [redacted:password]"],
+    ["account_key: a1b2c3d4", "account_key: [redacted:password]"],
+    [`ya29.${"a1".repeat(20)}`, "[redacted:api_key]"],
+    [`pypi-${"aB1".repeat(20)}`, "[redacted:api_key]"],
+    [`dckr_pat_${"aB1".repeat(9)}`, "[redacted:api_key]"],
+    [`dop_v1_${"a1".repeat(32)}`, "[redacted:api_key]"],
+    ["glsoat-abcdefghij0123456789", "[redacted:gitlab_token]"],
+    [`AGE-SECRET-KEY-1${"QPZRY9X8".repeat(7)}`, "[redacted:private_key]"],
+    [
+      `https://discord.com/api/webhooks/123456789012345678/${"aB3_".repeat(17)}`,
+      "https://discord.com/api/webhooks/123456789012345678/[redacted:discord_token]",
+    ],
+    ["mysqldump -u root -pS3cret99 shop", "mysqldump -u root -p[redacted:password] shop"],
+    ["sshpass -p 'S3cret99' ssh db-3", "sshpass -p '[redacted:password]' ssh db-3"],
+    ["redis-cli -h r-1 -a S3cret99 ping", "redis-cli -h r-1 -a [redacted:password] ping"],
+    ["docker login -u ci -p S3cret99 reg.internal", "docker login -u ci -p [redacted:password] reg.internal"],
+    ["the password is `hunter2x`, for now", "the password is `[redacted:password]`, for now"],
+    ["ansible_become_pass: S3cretPw1", "ansible_become_pass: [redacted:password]"],
+    ["secret_key_base: a1b2c3d4e5", "secret_key_base: [redacted:password]"],
+    [
+      "https://api.shop.internal/v1?token=a1b2c3d4&region=eu&dry=1",
+      "https://api.shop.internal/v1?token=[redacted:url_password]&region=eu&dry=1",
+    ],
     ["passphrase: correct1horse", "passphrase: [redacted:password]"],
     // Two shapes over one value are one secret, of the kind that tells more.
     ["token=glpat-abcdefghij0123456789,x", "token=[redacted:gitlab_token],x"],
@@ -312,12 +358,29 @@ describe("redactSecrets", () => {
     "openvpn --secret /etc/openvpn/static.key1 2",
     "password_file: ./secrets/db-1.txt",
     "token: /run/secrets/token-1",
+    "arn:aws:secretsmanager:eu-west-1:1234:secret:prod/db-AbCdEf",
+    "password: op://vault/item/field1",
+    "mysql -p$DB_PASSWORD shop",
+    "mysql -P 3306 -p shop1",
+    "curl -u admin:[redacted:password] https://h",
+    "token: ~/.config/token-1",
+    "curl --data password=@/run/secrets/pw-1",
+    "mysql://user:passwd@db/app",
+    "**Password:** <your-password-1>",
+    "password: ********",
+    "Rotate the token:\n\n* step-1 of 2",
+    "kind: secretKeyRef, name: web-tls-1",
   ])("leaves %j alone", (text) => {
     expect(redactSecrets(text)).toBe(text);
   });
 });
 
 describe("findSecrets", () => {
+  test("keeps two apart that touch", () => {
+    const key = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----";
+    expect(findSecrets(`${key}AKIA${"A1".repeat(8)}`)).toHaveLength(2);
+  });
+
   test("gives kind and place of each, in order", () => {
     const text = "password: hunter2x and AKIAIOSFODNN7EXAMPLE";
     const found = findSecrets(text);
@@ -329,13 +392,19 @@ describe("findSecrets", () => {
 });
 
 describe("redactSecrets on hostile input", () => {
-  test.each(["token:", "eyJ-", "-----BEGIN PRIVATE KEY", "ab://x:", "sk-", "--token "])(
-    "survives 400 KB of %j",
-    (unit) => {
-      const text = `${unit.repeat(400_000 / unit.length)} password=hunter2x99 end`;
-      expect(redactSecrets(text)).not.toContain("hunter2x99");
-    },
-  );
+  test.each([
+    "token:",
+    "token*:*",
+    "token`:  ",
+    "eyJ-",
+    "-----BEGIN PRIVATE KEY",
+    "ab://x:",
+    "sk-",
+    "--token ",
+  ])("survives 400 KB of %j", (unit) => {
+    const text = `${unit.repeat(400_000 / unit.length)} password=hunter2x99 end`;
+    expect(redactSecrets(text)).not.toContain("hunter2x99");
+  });
 });
 
 test("a dry run writes nothing but its row", async () => {

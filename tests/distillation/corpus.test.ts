@@ -50,6 +50,15 @@ describe("corpus", () => {
     expect(stderr).toStartWith(`distill: ${path}:5: not valid JSON`);
   });
 
+  test("shows the twenty most frequent tags, and the spread of sizes", async () => {
+    const rows = Array.from({ length: 22 }, (_, n) =>
+      sound(`r${n}`, { content: "x".repeat(n + 1), tags: [`t${String(n).padStart(2, "0")}`] }),
+    );
+    const { stdout } = await run(["corpus", "--corpus", corpusFile(jsonl(rows))]);
+    expect(stdout).toContain("t19 1, and 2 more\n");
+    expect(stdout).toContain("1 to 22, median 12, nine of ten up to 20\n");
+  });
+
   test("prints the same as JSON", async () => {
     const path = corpusFile(text);
     const { stdout } = await run(["corpus", "--json", "--corpus", path]);
@@ -79,7 +88,7 @@ describe("corpus", () => {
 
   test.each([
     [["corpus", "chekc"], 2, 'corpus: expected check (got "chekc"). Did you mean check?'],
-    [["corpus", "check", "check"], 2, 'corpus: expected check (got "check").'],
+    [["corpus", "check", "check"], 2, 'corpus: unexpected "check".'],
     [["corpus", "--strict"], 2, "--strict goes with check: distill corpus check --strict."],
     [["corpus", "--corpus", "none.jsonl"], 3, "none.jsonl: no such file. Check the path."],
     [["corpus", "check", "--corpus", "/dev/null"], 3, "/dev/null: the corpus is empty."],
@@ -103,6 +112,12 @@ describe("corpus check", () => {
 
   test.each<[string, Partial<Playbook>, string, string]>([
     ["an empty title", { title: " " }, "warning", "empty_title"],
+    [
+      "199 characters and blanks",
+      { content: `Check the disk: ${"x".repeat(183)}\n\n` },
+      "warning",
+      "too_short",
+    ],
     ["199 characters", { content: `Check the disk: ${"x".repeat(183)}` }, "warning", "too_short"],
     ["20,001 characters", { content: `Check the disk: ${"x".repeat(19_985)}` }, "warning", "too_long"],
     ["no check", { content: "Look at the disk. ".repeat(20) }, "warning", "no_check"],
@@ -118,6 +133,10 @@ describe("corpus check", () => {
   test.each<[string, Partial<Playbook>]>([
     ["200 characters", { content: `Check the disk: ${"x".repeat(184)}` }],
     ["20,000 characters", { content: `Check the disk: ${"x".repeat(19_984)}` }],
+    [
+      "a label at the end of one field",
+      { title: "Rotate the token:", content: `step-1 ${sound("b").content}` },
+    ],
     ["tabs and CRLF", { content: `${sound("b").content}\r\n\tdone` }],
   ])("lets pass %s", async (_, fields) => {
     expect(await kindsOf(jsonl([sound("a"), sound("b", fields)]))).toEqual([]);
@@ -128,6 +147,17 @@ describe("corpus check", () => {
     expect(await kindsOf(text)).toEqual([
       [2, "error", "bad_line"],
       [3, "error", "bad_line"],
+    ]);
+  });
+
+  test("reads a corpus that is all bad lines, and gives what it finds by line", async () => {
+    expect(await kindsOf("{torn\n")).toEqual([[1, "error", "bad_line"]]);
+    expect(
+      await kindsOf(`${jsonl([sound("a", { title: "" })])}{torn\n${jsonl([sound("b", { title: "" })])}`),
+    ).toEqual([
+      [1, "warning", "empty_title"],
+      [2, "error", "bad_line"],
+      [3, "warning", "empty_title"],
     ]);
   });
 
@@ -168,6 +198,19 @@ describe("corpus check", () => {
     ]);
   });
 
+  test("takes 0.8 for near, and of two twins the later line", async () => {
+    const words = (count: number): string => sound("a").content.split(" ").slice(0, count).join(" ");
+    const filler = "\n- Check that it is so.".repeat(10);
+    const imported = (hash: string): Playbook =>
+      sound("a", { title: "", content: words(40) + filler, source_run_id: `import:a.md@${hash}` });
+    const twin = sound("b", { title: "", content: words(34) + filler });
+    const { findings } = await check(jsonl([imported("00"), twin, imported("11")]));
+    const near = findings.filter(({ kind }) => kind === "near_duplicate");
+    expect(near.map(({ line, message }) => [line, message.slice(0, message.indexOf(")"))])).toEqual([
+      [3, 'it says nearly the same as "b" in line 2 (token Jaccard 0.86'],
+    ]);
+  });
+
   test("ends with 3 for errors, 0 for warnings alone, and 3 for those under --strict", async () => {
     const warnings = jsonl([sound("a", { title: "" })]);
     expect((await check(`${warnings}{torn`)).code).toBe(3);
@@ -185,6 +228,12 @@ describe("corpus check", () => {
       "",
     ]);
   });
+});
+
+test("corpus check names a bad line by its place alone", async () => {
+  const path = corpusFile(`${jsonl([sound("a")])}[]`);
+  const { stdout } = await run(["corpus", "check", "--corpus", path]);
+  expect(stdout).toStartWith(`${path}:2: error: expected a JSON object (got []).`);
 });
 
 describe("nearDuplicates", () => {

@@ -16,14 +16,15 @@ import {
 import { dirname, join } from "node:path";
 
 import { IndexedCorpus, indexPath, openIndexed, readIndex } from "../../scripts/distillation/corpus_index.ts";
+import { extractFacts } from "../../scripts/distillation/facts.ts";
 import { RANKERS, scanCorpus } from "../../scripts/distillation/replay.ts";
 import type { OpenCorpus, Playbook, Ranker, RetrieveOptions } from "../../scripts/distillation/replay.ts";
 import { jsonl, playbook, run, seeded, temporaryFolder, writeFile } from "./support.ts";
 
 const WORDS =
-  "disk pods pod kube_state maxWalSize lag 503 v2 tls nodes KubeletDown inode dns \u212aelvin \u0130stanbul status the 漢字 ü".split(
-    " ",
-  );
+  "ls df-h `ls~-l` /etc/hosts `systemctl~restart~kube_state` --v2 disk pods pod kube_state maxWalSize lag 503 v2 tls nodes KubeletDown inode dns \u212aelvin \u0130stanbul status the 漢字 ü"
+    .split(" ")
+    .map((word) => word.replaceAll("~", " "));
 
 /** Everything that a test needs to put one corpus to the index and to the scan. */
 function place(text: string | Uint8Array) {
@@ -62,9 +63,17 @@ async function expectSame(at: Place, ranker: Ranker, asked: { task: string; opti
   for (const { task, options } of asked) {
     expect(await index.corpus!.retrieve(task, options)).toEqual(await scan.corpus.retrieve(task, options));
   }
+  const ids = asked.flatMap(({ options }) => options.excludeIds ?? []);
+  expect(await index.corpus!.known(ids)).toEqual(await scan.corpus.known(ids));
+  for (const fact of extractFacts(ANSWER))
+    expect([fact.text, index.corpus!.elsewhere(fact)]).toEqual([fact.text, scan.corpus.elsewhere(fact)]);
   expect(index.corpus!.answeredBy).toBe("index");
   expect(hashOf(index.corpus!, at)).toEqual(index.corpus!.parts);
 }
+
+/** Facts that stand in none, some and all of the corpora below, with hints of every length. */
+const ANSWER =
+  "Run `ls -l /etc/hosts`, then `df -h` and `systemctl restart kube_state`. Set `maxWalSize`, `nowhere_at_all` or `--v2`; see https://host.example/503/tls and `漢字`.";
 
 const countsOf = ({ size, skipped, superseded }: OpenCorpus) => ({ size, skipped, superseded });
 

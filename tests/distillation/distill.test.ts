@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import { FINDINGS } from "../../scripts/distillation/corpus.ts";
 import { COMMANDS, EXIT, helpFor, overview, printable } from "../../scripts/distillation/distill.ts";
+import { CHECKS, DOUBTFUL, ECHO_SHARE } from "../../scripts/distillation/replay.ts";
 import {
   answered,
   CLOCK,
@@ -83,7 +84,7 @@ describe("usage errors", () => {
     [["replay", "--task", "x", "--min-coverage", "2"], "--min-coverage: expected a number from 0 to 1"],
     [["replay", "--task", "x", "--temperature", "warm"], "--temperature: expected a number from 0 to 2"],
     [["replay", "--task", "x", "--root", ""], "--root: the value is empty."],
-    [["completion", "bash", "zsh"], 'completion: expected bash or zsh or fish (got "zsh")'],
+    [["completion", "bash", "zsh"], 'completion: unexpected "zsh".'],
     [["replay", "--task", "x", "--min-coverage", "-0.1"], "--min-coverage: expected a number from 0 to 1"],
     [["replay", "--task", "x", "--timeout-ms", "1e999"], "--timeout-ms: expected a whole number"],
     [
@@ -239,6 +240,80 @@ describe("replay", () => {
     ]);
   });
 
+  // Grounded, and with a name that stands nowhere, which makes it doubtful.
+  const DOUBTED = `${GOOD_ANSWER} This was reported by Grace Okafor of Brightwater.`;
+
+  test.each([
+    ["is asked", GOOD_ANSWER, "big", "escalated to big"],
+    ["doubts too", `${DOUBTED} Twice.`, "big", "escalated to big"],
+    ["fails", INVENTED_ANSWER, "qwen3.5:latest", "doubtful (warning): its score is"],
+  ])("escalates a doubted answer, and the larger model %s", async (_, second, model, reason) => {
+    const root = rootWith();
+    await using local = gateway(() => completion(DOUBTED));
+    await using larger = gateway(() => completion(second));
+    const env = {
+      LH_GATEWAY_URL: local.url,
+      LH_ESCALATION_URL: larger.url,
+      LH_REPLAY_ESCALATION_MODEL: "big",
+    };
+    const argv = ["replay", "--task", TASK, "--root", root, "--allow-escalation"];
+    const { code, stderr } = await run(argv, { env });
+    expect(code).toBe(0);
+    expect(stderr).toContain("qwen3.5:latest passed, with doubts:");
+    const [row] = evidenceRows(root);
+    expect(row).toMatchObject({
+      verdict: "pass",
+      model_used: model,
+      escalation_path: ["qwen3.5:latest", "big"],
+    });
+    expect(row!.validation_result.reasons[0]).toStartWith(reason);
+    if (model === "big")
+      expect(row!.validation_result.reasons.join()).toContain(
+        "qwen3.5:latest: doubtful (soft): its score is",
+      );
+  });
+
+  test.each([
+    ["echo", `${DISK.content}\n${CLOCK.content}`],
+    [
+      "off_task",
+      "Verify that the service restarts, then wait for an hour and see whether it helps anybody at all.",
+    ],
+  ])("holds an answer against what was shown and asked: %s", async (name, answer) => {
+    const root = rootWith();
+    await using server = gateway(() => completion(answer));
+    await run(["replay", "--task", TASK, "--root", root], { env: { LH_GATEWAY_URL: server.url } });
+    expect(evidenceRows(root)[0]!.validation_result.reasons.join("\n")).toContain(`${name} (warning): `);
+  });
+
+  test("warns of a doubt where nobody else may be asked", async () => {
+    const root = rootWith();
+    await using server = gateway(() => completion(DOUBTED));
+    const argv = ["replay", "--task", TASK, "--root", root];
+    const { code, stderr } = await run(argv, { env: { LH_GATEWAY_URL: server.url } });
+    expect(code).toBe(0);
+    expect(stderr).toContain("doubtful (warning): its score is");
+    expect(stderr).not.toContain("passed, with doubts");
+    expect(evidenceRows(root)[0]!.validation_result).toMatchObject({
+      passed: true,
+      reasons: [expect.stringMatching(/^doubtful \(warning\)/), expect.stringMatching(/^names \(warning\)/)],
+    });
+  });
+
+  test.each([
+    ["strict", 1],
+    ["standard", 0],
+    ["structural", 0],
+  ] as const)("judges a fact from another record by --gate %s", async (policy, code) => {
+    const root = rootWith([DISK, playbook({ id: "k8s/rollout", content: "Run `kubectl rollout restart`." })]);
+    await using server = gateway(() => completion(`${GOOD_ANSWER} Then \`kubectl rollout restart\`.`));
+    const argv = ["replay", "--task", TASK, "--root", root, "--top-k", "1", "--gate", policy];
+    const result = await run(argv, { env: { LH_GATEWAY_URL: server.url } });
+    expect(result.code).toBe(code);
+    expect(result.stderr.includes("2 elsewhere in the corpus)")).toBe(policy === "standard");
+    expect(evidenceRows(root)[0]!.gate!.policy).toBe(policy);
+  });
+
   test("does not escalate after a pass", async () => {
     await using server = gateway(() => completion(GOOD_ANSWER));
     await run(["replay", "--task", TASK, "--root", rootWith(), "--allow-escalation"], {
@@ -304,17 +379,30 @@ describe("replay", () => {
     ["--min-coverage", "1"],
     ["--top-k", "1"],
     ["--json"],
+    ["--gate", "strict"],
+    ["--gate", "structural"],
+    ["--gate", "strict", "--allow-escalation"],
+    ["--threshold", "0", "--allow-escalation"],
   ];
+  // What the checks of wording find in a model's answer stands in playbooks too.
+  const LOUD = [
+    "Fix: TODO, `cp /path/to/x /var`, `curl example.com`, `rm -rf /var/spool/<old>`.",
+    ...Array(3).fill("Restart the process that holds them."),
+    '{"verbose": false, "depth": null, "note": "disk full on /var"}',
+    "verbose: yes",
+    'He said "the disk is not full at all", Grace Okafor of Brightwater.',
+  ].join("\n");
   test.each(flagSets.map((flags) => ({ flags })))(
     "passes a dry run without network under $flags",
     async ({ flags }) => {
       const hedging = playbook({
         id: "h",
         title: `${DISK.title}: I cannot`,
-        content: `I'm sorry, but disk full on /var.\n⟦likely cause, one sentence⟧ password: hunter2x\n${DISK.content}`,
+        content: `I'm sorry, but disk full on /var.\n⟦likely cause, one sentence⟧ password: hunter2x\n${LOUD}`,
         success_score: "partially_accepted",
       });
-      const root = rootWith([DISK, CLOCK, hedging]);
+      const loud = playbook({ id: "l", title: DISK.title, content: `${LOUD}\n${DISK.content}` });
+      const root = rootWith([loud, DISK, CLOCK, hedging]);
       const deps = { fetch: () => Promise.reject(new Error("network")) };
       const first = await run(
         ["replay", "--dry-run", "--task", `${TASK}. As an AI, I cannot.`, "--root", root, ...flags],
@@ -325,7 +413,10 @@ describe("replay", () => {
         { deps },
       );
       expect(first.code).toBe(0);
-      expect(evidenceRows(root)).toMatchObject([{ dry_run: true, verdict: "pass" }, { dry_run: true }]);
+      expect(evidenceRows(root)).toMatchObject([
+        { dry_run: true, verdict: "pass", escalation_path: ["qwen3.5:latest"] },
+        { dry_run: true },
+      ]);
       if (!flags.includes("--json")) expect(second.stdout).toBe(first.stdout);
     },
   );
@@ -579,9 +670,9 @@ describe("retrieve", () => {
     expect(stdout.trimEnd().split("\n")).toHaveLength(1);
     expect(stderr).toBe(
       [
-        `distill: ${path}:2: "task" must be a non-empty string (got 7).`,
+        `distill: ${path}:2: "task" must be a non-empty string (got 7). Fix the row or drop it.`,
         `distill: ${path}:3: expected a JSON object (got []).`,
-        `distill: ${path}:4: "exclude_ids" must be an array of strings (got "x").`,
+        `distill: ${path}:4: "exclude_ids" must be an array of strings (got "x"). Fix the row or drop it.`,
         "",
       ].join("\n"),
     );
@@ -614,7 +705,10 @@ describe("gate", () => {
       { id: "bad", verdict: "fail", grounding: "ungrounded" },
       { id: "bare", verdict: "pass", grounding: "nothing_to_check" },
     ]);
-    expect(Object.keys(judged[1])).toEqual(["id", "verdict", "grounding", "score", "checks", "claims"]);
+    expect(Object.keys(judged[1])).toEqual(
+      "id verdict grounding score doubtful checks claims version policy threshold".split(" "),
+    );
+    expect(judged.map(({ doubtful }) => doubtful)).toEqual([false, true, false]);
     expect(judged[1].claims).toContainEqual(
       expect.objectContaining({ kind: "flag", text: "--purge-now", supported_by: null }),
     );
@@ -655,6 +749,82 @@ describe("gate", () => {
     expect(result.code).toBe(code);
     expect(result.stdout).toStartWith(expected);
     expect(result.stdout).toContain(code === 0 ? `<- ${evidence}` : "<- NOT FOUND");
+  });
+
+  test("shows the answer with what stands nowhere marked, and where the rest stands", async () => {
+    const evidence = writeFile(join(temporaryFolder(), "runbook.md"), DISK.content);
+    const argv = [DISTILL, "gate", "--task", TASK, "--evidence", evidence];
+    const { stdout } = await spawn(argv, { stdin: `${INVENTED_ANSWER}\n` });
+    expect(stdout.replaceAll(evidence, "runbook.md")).toMatchSnapshot();
+    const json = JSON.parse((await spawn([...argv, "--json"], { stdin: INVENTED_ANSWER })).stdout);
+    for (const { text, offset } of json.claims) expect(INVENTED_ANSWER.slice(offset)).toStartWith(text);
+  });
+
+  test("judges by the policy and the threshold it is given", async () => {
+    const file = rowsFile([{ id: "a", task: TASK, evidence: DISK.content, response: INVENTED_ANSWER }]);
+    const judge = async (...flags: string[]) =>
+      JSON.parse((await run(["gate", "--rows", file, ...flags])).stdout);
+    const short = rowsFile([{ id: "b", task: TASK, evidence: DISK.content, response: "Run `lsof +L1`." }]);
+    expect(JSON.parse((await run(["gate", "--rows", short])).stdout).verdict).toBe("pass");
+    expect(JSON.parse((await run(["gate", "--rows", short, "--gate", "structural"])).stdout).verdict).toBe(
+      "fail",
+    );
+    expect(await judge("--gate", "structural")).toMatchObject({ verdict: "pass", policy: "structural" });
+    expect(await judge("--gate", "strict")).toMatchObject({ verdict: "fail", policy: "strict" });
+    expect(await judge("--threshold", "1")).toMatchObject({ doubtful: false, threshold: 1 });
+  });
+
+  test("reads a corpus only where one is named", async () => {
+    const general = `${GOOD_ANSWER} Then step it with \`chronyc makestep\`.`;
+    const file = rowsFile([{ id: "a", task: TASK, evidence: DISK.content, response: general }]);
+    const corpus = writeFile(join(temporaryFolder(), "corpus.jsonl"), jsonl([CLOCK]));
+    const judge = async (...flags: string[]) =>
+      JSON.parse((await run(["gate", "--rows", file, ...flags])).stdout);
+    expect((await judge()).verdict).toBe("fail");
+    const excused = await judge("--corpus", corpus);
+    expect(excused.verdict).toBe("pass");
+    expect(excused.claims).toContainEqual(
+      expect.objectContaining({ text: "chronyc", support: "elsewhere", supported_by: CLOCK.id }),
+    );
+    expect((await judge("--corpus", corpus, "--gate", "strict")).verdict).toBe("fail");
+  });
+
+  describe("--calibrate", () => {
+    const labelled = [
+      { id: 1, task: TASK, evidence: DISK.content, response: GOOD_ANSWER, label: "supported" },
+      { id: 2, task: TASK, evidence: DISK.content, response: INVENTED_ANSWER, label: "hallucinated" },
+      { gate: { score: 0.62, verdict: "pass" }, label: "good" },
+      { score: 0.3, verdict: "pass", label: "bad" },
+    ];
+
+    test("prints a line for each threshold", async () => {
+      const { code, stdout } = await run(["gate", "--rows", rowsFile(labelled), "--calibrate"]);
+      expect(code).toBe(0);
+      expect(stdout).toMatchSnapshot();
+    });
+
+    test("prints them as JSON and marks the one in use", async () => {
+      const argv = ["gate", "--rows", rowsFile(labelled), "--calibrate", "--json", "--threshold", "0.7"];
+      const lines = (await run(argv)).stdout.trimEnd().split("\n");
+      expect(lines.map((line) => JSON.parse(line)).filter((line) => line.is_default)).toEqual([
+        {
+          threshold: 0.7,
+          is_default: true,
+          false_accept: { count: 1, of: 2, low: expect.any(Number), high: expect.any(Number) },
+          false_reject: { count: 0, of: 2, low: 0, high: expect.any(Number) },
+        },
+      ]);
+    });
+
+    test.each([
+      [{ id: "a", task: "t", evidence: "e", response: "r" }, '"label" must be supported, accept'],
+      [{ id: "a", task: "t", label: "good" }, '"response" must be a string'],
+      [{ label: "perhaps", score: 0.1, verdict: "pass" }, '(got "perhaps")'],
+    ])("names the bad row %j and exits with 3", async (row, expected) => {
+      const { code, stderr } = await run(["gate", "--rows", rowsFile([row]), "--calibrate"]);
+      expect(code).toBe(3);
+      expect(stderr).toContain(expected);
+    });
   });
 });
 
@@ -766,6 +936,11 @@ describe("completion", () => {
     expect(await complete(["distill", "import", "--sp"])).toEqual(["--split"]);
   });
 
+  test("offers files to import in zsh, where they have to be asked for", async () => {
+    const { stdout } = await run(["completion", "zsh"]);
+    expect(stdout).toMatch(/^ +import\) _arguments '\*:file:_files' /m);
+  });
+
   test.each(["bash", "zsh", "fish"])("names every command and flag for %s", async (shell) => {
     const { code, stdout } = await run(["completion", shell]);
     expect(code).toBe(0);
@@ -796,6 +971,20 @@ describe("README", () => {
       expect(readme).toContain(`\`${name}\``);
       for (const flag of Object.keys(options)) expect(readme).toContain(`\`--${flag}`);
     }
+  });
+
+  test("lists the gate's checks with their severities", () => {
+    const [, table] = /## How the gate decides([\s\S]*?)\n\n`--gate`/.exec(readme)!;
+    const listed = [...table!.matchAll(/^\| `(\w+)` +\| (\w+) /gm)].map(([, name, severity]) => [
+      name,
+      severity,
+    ]);
+    expect(listed).toEqual(CHECKS.map(({ name, severity }) => [name, severity]));
+  });
+
+  test("states the thresholds that stand in the code", () => {
+    expect(readme).toContain(`(default ${DOUBTFUL})`);
+    expect(readme).toContain(`${100 * ECHO_SHARE} % of its words or more are copied`);
   });
 
   test("names no flag, variable or exit code that does not exist", () => {

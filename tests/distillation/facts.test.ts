@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import {
+  commandLines,
   extractFacts,
   type Fact,
   type FactKind,
@@ -81,13 +82,15 @@ describe("extractFacts", () => {
       ["identifier KubePodCrashLooping", "identifier spec.template.spec"],
     ],
     ["the etcd_disk_wal_seconds metric", ["identifier etcd_disk_wal_seconds"]],
-    ["pod web-7c9 is not `kube-state-metrics`", ["identifier web-7c9", "identifier kube-state-metrics"]],
+    ["pod web-7c9 is not `kube-metrics`", ["identifier web-7c9", "identifier kube-metrics"]],
+    ["the kube-state-metrics exporter", ["identifier kube-state-metrics"]],
     ["Add --previous and -n to it.", ["flag --previous", "flag -n?"]],
     ["Start it with --storage.tsdb.path.", ["flag --storage.tsdb.path"]],
     ["Use /path/to/walfile and api.example.com", ["path /path/to/walfile", "url api.example.com"]],
     ["Fixed in version 4.16, v3 and 1.2.3-rc1", ["version 4.16", "version v3", "version 1.2.3-rc1"]],
     ["12.4% against 75 percent", ["percent 12.4%", "percent 75 percent"]],
     ["It took 65 minutes and $181 million", ["number 65 minutes", "number $181 million"]],
+    ["It has 4 GiB of memory", ["number 4 GiB"]],
     ["On April 9, 2011 at 5:45 p.m.", ["time April 9, 2011", "time 5:45 p.m."]],
   ])("names the kind of each fact: %p", (answer, facts) => {
     expect(listed(answer)).toEqual(facts);
@@ -101,7 +104,10 @@ describe("extractFacts", () => {
     ["the answer's own length", "Here it is (74 words)."],
     ["a small count", "Two pods, or 2 pods, are left."],
     ["an ordinal", "This is the 3rd attempt."],
-    ["an English compound", "A read-only, high-level, step-by-step and state-of-the-art view."],
+    [
+      "an English compound",
+      "A read-only, high-level, step-by-step, larger-than-life, state-of-the-art view.",
+    ],
     ["a slash between words", "CPU/memory and/or either way"],
     ["a well-known product", "PostgreSQL, GitHub, JavaScript and macOS"],
     ["a surname", "DeVito met McDonald."],
@@ -247,6 +253,19 @@ describe("extractFacts", () => {
   });
 });
 
+describe("commandLines", () => {
+  test.each([
+    ["Run `sudo rm -r /x | wc -l` now.", ["rm -r /x", "wc -l"]],
+    ["```sh\n$ df -h\n/dev/sda 9 %\n```", ["df -h"]],
+    ["```sh\nkubectl get pods && reboot now\n```", ["kubectl get pods", "reboot now"]],
+    ["`the disk is full` and `/var/log/x`", []],
+    ["\\*\\* `kubectl apply -f a\\_b.yaml`", ["kubectl apply -f a\\_b.yaml"]],
+    ["rm -rf /x without code", []],
+  ])("finds where commands stand in %j", (text, commands) => {
+    expect(commandLines(text).map(({ start, end }) => text.slice(start, end).trim())).toEqual(commands);
+  });
+});
+
 describe("prepareEvidence", () => {
   test.each(["", "İstanbul “A”—B", "a\\_b \\*c\\*", "Ünïcode _emphasis_ 𝒳"])(
     "keeps offsets aligned when folding %p",
@@ -292,6 +311,12 @@ describe("findFact", () => {
     ["number", "300s", "for 5m"],
     ["number", "1Gi", "1024Mi"],
     ["number", "24 hours", "one day is 1 day"],
+    ["number", "5 minutes", "for 5 hours, or 5 minutes"],
+    ["number", "4 GiB", "4 GB"],
+    ["number", "at 175°C", "Heat the oven to 350 F."],
+    ["number", "350°F", "heat to 350 F"],
+    ["number", "26 degrees Celsius", "79 degrees Fahrenheit"],
+    ["number", "5 minutes", "wait 5"],
     ["number", "1500 rows", "1,500 rows"],
     ["number", "OpenShift 4.17", "OpenShift 4.17.2"],
     ["time", "5:45 PM", "17:45"],
@@ -328,6 +353,10 @@ describe("findFact", () => {
     ["number", "65 minutes", "165 minutes, 6.5, 650 and foo65"],
     ["number", "5 GB", "15 or 50 GB"],
     ["number", "$190 million", "181,674,817"],
+    ["number", "within 5 minutes", "for 5 hours"],
+    ["number", "of 10ms", "of 10s"],
+    ["number", "up to 4 GiB", "up to 4 MiB"],
+    ["number", "at 195°C", "Heat the oven to 350F."],
     ["time", "5:45 AM", "17:45"],
     ["time", "May 3, 2019", "May 4, 2019"],
     ["command", "`haproxyctl stats`", "haproxy has statistics"],

@@ -1,35 +1,58 @@
 import { describe, expect, test } from "bun:test";
 
-import { gate, ground, recordSource, taskSource } from "../../scripts/distillation/replay.ts";
-import type { GateInput } from "../../scripts/distillation/replay.ts";
-import { DISK, GOOD_ANSWER, INVENTED_ANSWER, TASK } from "./support.ts";
+import {
+  CHECKS,
+  elsewhereIn,
+  gate,
+  GATE_DEFAULTS,
+  indexCorpus,
+  POLICIES,
+  promptText,
+  buildBundle,
+  buildPrompt,
+  recordSource,
+  retrieve,
+  taskSource,
+} from "../../scripts/distillation/replay.ts";
+import type { GateInput, GateResult, Severity, Source } from "../../scripts/distillation/replay.ts";
+import { CLOCK, DISK, GOOD_ANSWER, INVENTED_ANSWER, playbook, TASK } from "./support.ts";
 
 const STEPS = ["Verify that `df -h /var` falls below 80 % after the restart."];
-const SOURCES = [taskSource(TASK), recordSource(DISK.id, DISK.content)];
+const SOURCES = [taskSource(TASK), recordSource(DISK.id, DISK.content, "accepted")];
 const PROSE =
   "The process that was restarted last month still writes to the old file, so the space is not given back before it ends.";
 
 const input = (fields: Partial<GateInput> = {}): GateInput => ({
+  ...GATE_DEFAULTS,
   answer: GOOD_ANSWER,
   finishReason: "stop",
-  reasoningChars: 0,
   sources: SOURCES,
   validationSteps: STEPS,
   ...fields,
 });
 
-const failed = (fields: Partial<GateInput>): string[] =>
-  gate(input(fields)).checks.flatMap(({ name, passed }) => (passed ? [] : name));
+const found = (fields: Partial<GateInput>, severity: Severity): string[] =>
+  gate(input(fields)).checks.flatMap((entry) =>
+    !entry.passed && entry.severity === severity ? entry.name : [],
+  );
+
+const failed = (fields: Partial<GateInput>): string[] => found(fields, "fail");
+
+const reasonOf = (result: GateResult, name: string): string | null =>
+  result.checks.find((entry) => entry.name === name)?.reason ?? null;
 
 describe("gate", () => {
   test("passes a grounded answer and names its evidence", () => {
     const result = gate(input());
     expect(result).toMatchObject({
-      version: "1",
+      version: "2",
+      policy: "standard",
       verdict: "pass",
       grounding: "grounded",
+      doubtful: false,
       evidence_ids: [DISK.id],
     });
+    expect(result.checks.filter(({ passed }) => !passed)).toEqual([]);
     expect(result.claims.every((claim) => claim.supported_by !== null)).toBe(true);
   });
 
@@ -48,12 +71,6 @@ describe("gate", () => {
     ],
     ["given no checks", { answer: PROSE, validationSteps: [] }, []],
     ["cut by a tool call", { finishReason: "tool_calls" }, ["truncated"]],
-    [
-      "the form, unfilled",
-      { answer: `Finding: the likely cause, one sentence. ${GOOD_ANSWER}` },
-      ["scaffold"],
-    ],
-    ["repeating the prompt's frame", { answer: `⟦reference 1⟧ ${GOOD_ANSWER}` }, ["scaffold"]],
     ["of no finish reason", { finishReason: null }, []],
     ["of an unknown finish reason", { finishReason: "eos" }, []],
     ["invented in part", { answer: INVENTED_ANSWER }, ["ungrounded"]],
@@ -83,41 +100,73 @@ describe("gate", () => {
   test("gives every failed check its reason", () => {
     const { verdict, checks } = gate(input({ answer: "I cannot.", finishReason: "length" }));
     expect(verdict).toBe("fail");
-    expect(checks.filter(({ passed }) => !passed)).toEqual([
-      { name: "truncated", passed: false, reason: "it ran into the token limit" },
-      { name: "too_short", passed: false, reason: "9 characters, under 80" },
-      { name: "hedge", passed: false, reason: 'it says "I cannot"' },
-      { name: "checklist", passed: false, reason: "it takes up none of the checks it was given" },
+    expect(checks.filter(({ passed, severity }) => !passed && severity === "fail")).toEqual([
+      { name: "truncated", severity: "fail", passed: false, reason: "it ran into the token limit" },
+      { name: "too_short", severity: "fail", passed: false, reason: "9 characters, under 80" },
+      { name: "hedge", severity: "fail", passed: false, reason: 'it says "I cannot"' },
+      {
+        name: "checklist",
+        severity: "fail",
+        passed: false,
+        reason: "it takes up none of the checks it was given",
+      },
     ]);
+  });
+
+  test("fails on no soft check and on no warning", () => {
+    const answer = `${GOOD_ANSWER} This was reported by Grace Okafor of Brightwater.`;
+    const result = gate(input({ answer }));
+    expect(result).toMatchObject({ verdict: "pass", doubtful: true });
+    expect(reasonOf(result, "doubtful")).toMatch(/^its score is 0\.\d\d, threshold 0\.41$/);
+    expect(reasonOf(result, "names")).toBe('names that stand nowhere: "Grace Okafor", "Brightwater"');
+  });
+
+  test("judges form alone under structural, all else under the others", () => {
+    const families = (policy: GateInput["policy"]): string[] =>
+      gate(input({ policy })).checks.map(({ name }) => name);
+    const all = CHECKS.map(({ name }) => name);
+    expect(POLICIES.map(families)).toEqual([
+      all,
+      all,
+      ["empty", "reasoning_only", "truncated", "too_short", "hedge", "checklist"],
+    ]);
+    expect(gate(input({ policy: "structural", answer: INVENTED_ANSWER })).verdict).toBe("pass");
+  });
+
+  test("leaves out the family that it is told to", () => {
+    expect(failed({ answer: "I cannot.", without: "form" })).toEqual([]);
+    expect(failed({ answer: `⟦reference 1⟧ ${GOOD_ANSWER}`, without: "wording" })).toEqual([]);
   });
 });
 
-describe("ground", () => {
+describe("facts", () => {
   test("names for each fact the text that supports it", () => {
-    const claims = ground("On host db-3 run `lsof +L1`.", SOURCES).claims;
+    const answer = "On host db-3 run `lsof +L1`.";
+    const { claims } = gate(input({ answer }));
     expect(claims.map(({ supported_by }) => supported_by)).toEqual(expect.arrayContaining([DISK.id]));
-    for (const { text, offset } of claims)
-      expect("On host db-3 run `lsof +L1`.".slice(offset)).toStartWith(text);
+    for (const { text, offset } of claims) expect(answer.slice(offset)).toStartWith(text);
   });
 
   test("prefers the task over the records", () => {
-    const [claim] = ground("Look at /var/log/app.log now.", [
-      taskSource("see /var/log/app.log"),
-      recordSource("r", "/var/log/app.log"),
-    ]).claims;
-    expect(claim).toMatchObject({
+    const sources = [taskSource("see /var/log/app.log"), recordSource("r", "/var/log/app.log")];
+    const [claim] = gate(input({ answer: "Look at /var/log/app.log now.", sources })).claims;
+    expect(claim).toEqual({
       kind: "path",
       text: "/var/log/app.log",
+      offset: 8,
+      weight: 1,
+      support: "task",
       supported_by: "task",
       support_offset: 4,
     });
   });
 
   test("lists what stands nowhere, with its kind", () => {
-    const result = ground(INVENTED_ANSWER, SOURCES);
+    const result = gate(input({ answer: INVENTED_ANSWER }));
     expect(result.grounding).toBe("ungrounded");
-    expect(result.reason).toContain("--purge-now");
-    expect(result.reason).toContain("/opt/cache/blobs");
+    expect(reasonOf(result, "ungrounded")).toBe(
+      'in neither the task nor the retrieved records: flag "--purge-now", path "/opt/cache/blobs"',
+    );
   });
 
   test.each([
@@ -125,8 +174,10 @@ describe("ground", () => {
     ["with empty evidence", INVENTED_ANSWER, [SOURCES[0]!, recordSource("evidence:0", " ")]],
     ["without facts", PROSE, SOURCES],
     ["without an answer", "", SOURCES],
-  ])("has nothing to check %s", (_, answer, sources) => {
-    expect(ground(answer, sources)).toMatchObject({ grounding: "nothing_to_check", reason: null });
+  ])("are nothing to check %s", (_, answer, sources) => {
+    const result = gate(input({ answer, sources }));
+    expect(result.grounding).toBe("nothing_to_check");
+    expect(reasonOf(result, "ungrounded")).toBeNull();
   });
 
   // One fact of weight 1 fails; facts that are often common knowledge weigh 0.34, so it takes three of them.
@@ -135,28 +186,397 @@ describe("ground", () => {
     ["one invented short flag", "Run `lsof -Z`.", "grounded"],
     ["two invented short flags", "Run `lsof -Z -Q`.", "grounded"],
     ["three invented short flags", "Run `lsof -Z -Q -Y`.", "ungrounded"],
-  ] as const)("draws the line at a weight of 1: %s", (_, answer, grounding) => {
-    expect(ground(answer, SOURCES).grounding).toBe(grounding);
+  ] as const)("are too many from a weight of 1: %s", (_, answer, grounding) => {
+    expect(gate(input({ answer })).grounding).toBe(grounding);
   });
 
-  test("does not take a record for the task because of its id", () => {
-    expect(ground(INVENTED_ANSWER, [taskSource(TASK), recordSource("task", DISK.content)]).grounding).toBe(
-      "ungrounded",
+  test("do not take a record for the task because of its id", () => {
+    const sources = [taskSource(TASK), recordSource("task", DISK.content)];
+    expect(gate(input({ answer: INVENTED_ANSWER, sources })).grounding).toBe("ungrounded");
+  });
+});
+
+describe("elsewhere", () => {
+  const ROLLOUT = playbook({
+    id: "k8s/rollout",
+    content: "`kubectl rollout restart deploy/web --now` takes 45 s.",
+  });
+  const REJECTED = playbook({
+    id: "bad",
+    content: "Try `haproxyctl --purge-all`.",
+    success_score: "rejected",
+  });
+  const elsewhere = elsewhereIn([CLOCK, ROLLOUT, REJECTED]);
+  const general = `${GOOD_ANSWER} Then run \`kubectl rollout restart\`.`;
+
+  test("warns about facts of other records and names them", () => {
+    const result = gate(input({ answer: general, elsewhere }));
+    expect(result.verdict).toBe("pass");
+    expect(reasonOf(result, "elsewhere")).toBe(
+      'only in other records: command "kubectl" in k8s/rollout, command "rollout" in k8s/rollout',
+    );
+    expect(result.claims.find(({ text }) => text === "kubectl")).toMatchObject({
+      support: "elsewhere",
+      supported_by: "k8s/rollout",
+      support_offset: expect.any(Number),
+    });
+  });
+
+  test.each([
+    ["strict", general, elsewhere],
+    ["standard", general, null],
+    ["standard", `${GOOD_ANSWER} Wait 45 s.`, elsewhere],
+    ["standard", `${GOOD_ANSWER} Then run \`haproxyctl --purge-all\`.`, elsewhere],
+  ] as const)("excuses nothing under %s: %p", (policy, answer, look) => {
+    expect(failed({ policy, answer, elsewhere: look })).toEqual(["ungrounded"]);
+  });
+
+  test("finds another spelling elsewhere", () => {
+    const look = elsewhereIn([playbook({ id: "k8s/rs", content: "The replica set is scaled to 0." })]);
+    const result = gate(input({ answer: `${GOOD_ANSWER} Look at the ReplicaSet.`, elsewhere: look }));
+    expect(reasonOf(result, "elsewhere")).toBe('only in other records: identifier "ReplicaSet" in k8s/rs');
+  });
+
+  test("asks the corpus for a bounded number of facts", () => {
+    let asked = 0;
+    const answer = Array.from({ length: 300 }, (_, at) => `Look at /srv/none/${at}x.`).join(" ");
+    gate(input({ answer, elsewhere: () => (asked++, null) }));
+    expect(asked).toBe(200);
+  });
+
+  test("counts a fact in angle brackets under no policy", () => {
+    const answer = `${GOOD_ANSWER} Then look at \`/var/log/<service>.log\`.`.replace(
+      "/var/log/<service>.log",
+      "<path>",
+    );
+    for (const policy of POLICIES) expect(failed({ policy, answer })).toEqual([]);
+  });
+});
+
+describe("contradicted", () => {
+  const RUNBOOK =
+    "The alert fires when at least 10 percent of etcd requests failed in the past 15 minutes. The update is stuck waiting for the replaced pod.";
+  const against = (answer: string, text = RUNBOOK, task = "etcd fails"): string[] =>
+    failed({ answer, sources: [taskSource(task), recordSource("r", text)], without: "form" });
+
+  test.each([
+    ["the sentence as it stands", RUNBOOK, []],
+    ["an exchanged number", RUNBOOK.replace("15 minutes", "10 minutes"), ["contradicted"]],
+    ["a number in words", RUNBOOK.replace("15 minutes", "fifteen minutes"), []],
+    ["a percent sign", RUNBOOK.replace("10 percent", "10%"), []],
+    ["an added not", RUNBOOK.replace("is stuck", "is not stuck"), ["contradicted"]],
+    ["an added contraction", RUNBOOK.replace("is stuck", "isn't stuck"), ["contradicted"]],
+    ["its own words", "Within 15 minutes, 10 percent of the requests may fail.", []],
+  ])("knows %s", (_, answer, names) => {
+    expect(against(answer)).toEqual(names);
+  });
+
+  test("lets the task's own numbers take the place of the record's", () => {
+    const answer = RUNBOOK.replace("10 percent", "40 percent");
+    expect(against(answer, RUNBOOK, "40 percent of the etcd requests fail")).toEqual([]);
+  });
+
+  test("calls an answer without an unsupported fact ungrounded", () => {
+    const answer = RUNBOOK.replace("is stuck", "is not stuck");
+    const result = gate(
+      input({ answer, sources: [taskSource("etcd"), recordSource("r", RUNBOOK)], without: "form" }),
+    );
+    expect(result).toMatchObject({ verdict: "fail", grounding: "ungrounded" });
+    expect(reasonOf(result, "ungrounded")).toBeNull();
+  });
+
+  test("accepts a number that another source has at the same place", () => {
+    const answer = RUNBOOK.replace("10 percent", "40 percent");
+    const sources = [taskSource("etcd"), recordSource("a", RUNBOOK), recordSource("b", answer)];
+    expect(failed({ answer, sources, without: "form" })).toEqual([]);
+  });
+
+  test.each([
+    ["They take reservations and have outdoor seating.", ["contradicted"]],
+    ["They take no reservations but have outdoor seating.", []],
+    ["They take no reservations. There is no outdoor seating.", ["contradicted"]],
+    ["They have music.", []],
+  ])("holds %p against a record", (answer, names) => {
+    const record =
+      '{"RestaurantsReservations": false, "RestaurantsTakeOut": true, "OutdoorSeating": true, "Music": null, "stars": 4}';
+    expect(against(answer, record)).toEqual(names);
+  });
+});
+
+describe("wording", () => {
+  test.each([
+    ["a line of the frame", "⟦reference 1⟧"],
+    ["the unfilled form", "Finding: the likely cause, one sentence."],
+    [
+      "an instruction",
+      "Take the commands exactly from the references that fit, with the task's own names put in.",
+    ],
+    ["a part of the form", "3. Fix: the steps in order, with their commands."],
+    ["a rule of the system message", "Choose what fits the task and leave out what does not."],
+  ])("scaffold fails on %s", (_, line) => {
+    expect(failed({ answer: `${GOOD_ANSWER}\n${line}` })).toEqual(["scaffold"]);
+  });
+
+  test.each([
+    ["Run `cat /path/to/walfile`.", "fail"],
+    ["Run `curl https://api.example.com/health`.", "fail"],
+    ["Run `systemctl restart XXX`.", "fail"],
+    ["Fix: TODO", "warn"],
+    ["TODO: run `systemctl restart rsyslog`.", "warn"],
+    ["Ask the owner of example.com.", "warn"],
+  ] as const)("placeholder in %p is a %s", (line, severity) => {
+    expect(found({ answer: `${GOOD_ANSWER}\n${line}` }, severity)).toContain("placeholder");
+  });
+
+  test.each(["Run `ls <path>`.", "HTTP 5XX and 4xx.", "The todo list."])(
+    "placeholder is silent on %p",
+    (line) => {
+      for (const severity of ["fail", "warn"] as const)
+        expect(found({ answer: `${GOOD_ANSWER}\n${line}` }, severity)).not.toContain("placeholder");
+    },
+  );
+
+  test("placeholder is the asker's where the task has it", () => {
+    const sources = [taskSource("example.com is down"), ...SOURCES.slice(1)];
+    expect(failed({ answer: `${GOOD_ANSWER} Run \`ping example.com\`.`, sources })).not.toContain(
+      "placeholder",
     );
   });
 
-  test("scores doubt higher the more is invented", () => {
+  test.each([
+    [3, ["repeats"]],
+    [2, []],
+  ])("repeats fails on the same sentence %d times", (times, names) => {
+    const loop = Array.from({ length: times }, (_, at) => `${at + 1}. Restart the process that holds them.`);
+    expect(failed({ answer: `${GOOD_ANSWER}\n${loop.join("\n")}` })).toEqual(names);
+  });
+
+  test.each([
+    [
+      `${TASK}. Confirm: the commands. Fix: the steps. Done when: the disk on /var is not full and du finds it.`,
+      true,
+    ],
+    [`The disk is full on /var of host db-3 although du finds nothing. Fix: run \`lsof +L1\`.`, false],
+    [PROSE, false],
+    [
+      `${TASK}, because logging daemons quietly keep rotated archives alive until their owner exits: disk full on host /var.`,
+      false,
+    ],
+  ])("restates is told from an answer: %p", (answer, restates) => {
+    expect(failed({ answer, validationSteps: [] }).includes("restates")).toBe(restates);
+  });
+
+  test("restates lets a long task be answered in its own words and eight new ones", () => {
+    const task =
+      "alerts for payments and checkout fire at night while the cluster upgrade drains nodes, volumes detach slowly, operators page twice and dashboards show gaps between scrapes";
+    const sources = [taskSource(task)];
+    const say = (more: string): string[] =>
+      failed({ answer: `${task} because ${more}`, sources, validationSteps: [] });
+    const words = "kubelets silently evict everything before storage notices missing heartbeats".split(" ");
+    expect(say(words.join(" "))).toEqual([]);
+    expect(say(words.slice(0, 5).join(" "))).toEqual(["restates"]);
+  });
+});
+
+describe("copies", () => {
+  const retrieval = retrieve(TASK, indexCorpus([DISK, CLOCK], "weighted"), { topK: 8, minCoverage: 0 });
+  const shown = promptText(buildPrompt(TASK, buildBundle(retrieval)));
+  const soft = (fields: Partial<GateInput>): string[] =>
+    found({ shown, weights: retrieval.weights, ...fields }, "soft");
+
+  test("echo is raised by a copy of what was shown and not by an answer", () => {
+    expect(soft({})).toEqual([]);
+    expect(soft({ answer: DISK.content })).toEqual(["echo"]);
+    expect(reasonOf(gate(input({ answer: DISK.content, shown })), "echo")).toBe(
+      "100 % of its words are copied in runs of 8 or more, threshold 60 %",
+    );
+  });
+
+  test.each([
+    [GOOD_ANSWER, []],
+    ["Restart the service and see whether the memory is given back after a while.", ["off_task"]],
+  ] as [string, string[]][])(
+    "off_task is raised where no word of the task is taken up: %p",
+    (answer, names) => {
+      expect(soft({ answer }).filter((name) => name !== "doubtful")).toEqual(names);
+    },
+  );
+
+  test("off_task reads a task's names in parts without retrieval", () => {
+    const sources = [taskSource("KubePVCNotReady fires")];
+    const say = (answer: string): string[] => found({ answer, sources, shown: null }, "soft");
+    expect(say("The PVC waits for its volume.")).toEqual([]);
+    expect(say("The claim waits for its volume.")).toEqual(["off_task"]);
+  });
+});
+
+describe("records that do not belong", () => {
+  const WAL =
+    "Do not run `pg_resetwal -f /var/lib/pg` on a live server. `pg_controldata /var/lib/pg` shows the state.";
+  const from = (answer: string, extra: Source[] = []): string[] =>
+    failed({ answer, without: "form", sources: [...SOURCES, ...extra] });
+  const warning = recordSource("pg/lost", WAL, "partially_accepted");
+
+  test("from_warning fails on a decisive command that only a warning has", () => {
+    const answer = `${GOOD_ANSWER} Then run \`pg_resetwal -f /var/lib/pg\`.`;
+    expect(from(answer, [warning])).toEqual(["from_warning"]);
+    expect(from(GOOD_ANSWER, [warning])).toEqual([]);
+    expect(from(answer, [warning, recordSource("pg/saved", WAL, "accepted")])).toEqual([]);
+    expect(from(answer, [recordSource("pg/by-hand", WAL)])).toEqual([]);
+    expect(from(answer, [warning, recordSource("pg/by-hand", WAL)])).toEqual([]);
+  });
+
+  test("from_warning lets a command look", () => {
+    const text = "`kubectl get pods -A` listed nothing.";
+    const source = recordSource("k8s/x", text, "needs_human_review");
+    expect(from(`${GOOD_ANSWER} Run \`kubectl get pods -A\`.`, [source])).toEqual([]);
+  });
+
+  test("mixed names two unrelated records that an answer stitches together", () => {
+    const answer = `${GOOD_ANSWER} Step the clock with \`chronyc makestep\` until the offset is under 500 ms.`;
+    const clock = recordSource(CLOCK.id, CLOCK.content, "accepted");
+    const result = gate(input({ answer, sources: [...SOURCES, clock] }));
+    expect(reasonOf(result, "mixed")).toMatch(
+      /^\d+ facts are from linux\/deleted-open-files and 2 from linux\/clock-skew/,
+    );
+    const steps = CLOCK.content.replaceAll(
+      "500 ms",
+      "500 ms although du finds deleted files open, lists them, restarts the process that holds them",
+    );
+    const related = recordSource("twin", steps, "accepted");
+    expect(found({ answer, sources: [...SOURCES, related] }, "soft")).not.toContain("mixed");
+  });
+});
+
+describe("score", () => {
+  test("rises with what is invented", () => {
     const more = `${INVENTED_ANSWER} See also /srv/none and --force-all.`;
-    const scores = [GOOD_ANSWER, INVENTED_ANSWER, more].map((answer) => ground(answer, SOURCES).score);
-    expect(scores[0]).toBeLessThan(0.5);
-    expect(scores[1]).toBeGreaterThanOrEqual(0.75);
-    expect(scores[2]).toBeGreaterThan(scores[1]!);
-    expect(scores[2]).toBeLessThanOrEqual(1);
+    const scores = [GOOD_ANSWER, INVENTED_ANSWER, more].map((answer) => gate(input({ answer })).score);
+    expect(scores).toEqual(scores.toSorted((a, b) => a - b));
+    expect(scores.every((score) => score >= 0 && score <= 1)).toBe(true);
+    expect(gate(input({ answer: INVENTED_ANSWER })).doubtful).toBe(true);
   });
 
   test("doubts unfamiliar words more where no fact decides", () => {
     const known = "The process holds deleted files open, restart the process that holds them.";
     const strange = "Unplug every coaxial cable beneath the reactor and polish its chrome handles.";
-    expect(ground(known, SOURCES).score).toBeLessThan(ground(strange, SOURCES).score);
+    const [low, high] = [known, strange].map((answer) => gate(input({ answer })).score);
+    expect(low).toBeLessThan(high!);
+  });
+
+  test("is 0 and doubts nothing where there is no evidence", () => {
+    const sources = [taskSource(TASK)];
+    const answer = `${INVENTED_ANSWER} It was seen by Grace Okafor, "as clear as daylight".`;
+    const result = gate(input({ answer, sources, threshold: 0 }));
+    expect(result).toMatchObject({ verdict: "pass", score: 0, doubtful: false });
+    expect(result.checks.filter(({ passed }) => !passed)).toEqual([]);
+  });
+
+  test("says of an empty answer only that it is empty", () => {
+    const fields = { answer: " ", shown: "x", threshold: 0, weights: new Map([["disk", 1]]) };
+    expect(gate(input(fields)).checks.flatMap(({ name, passed }) => (passed ? [] : name))).toEqual(["empty"]);
+  });
+
+  test("makes an answer doubtful from the threshold on", () => {
+    const { score } = gate(input({ answer: INVENTED_ANSWER }));
+    const doubtful = (threshold: number): boolean =>
+      gate(input({ answer: INVENTED_ANSWER, threshold })).doubtful;
+    expect([score, score + 1e-9].map(doubtful)).toEqual([true, false]);
+  });
+});
+
+describe("hostile answers", () => {
+  test("are read for facts to the end, for wording as far as anybody would read", () => {
+    const loop = " Restart the process that holds them.".repeat(4);
+    const answer = `${"a ".repeat(60_000)}${loop} Look at /srv/none.`;
+    expect(failed({ answer, without: "form" })).toEqual(["ungrounded"]);
+    expect(failed({ answer: answer.slice(100_000), without: "form" })).toEqual(["repeats", "ungrounded"]);
+  });
+
+  test.each([
+    "a ",
+    "not ",
+    "1 minute ",
+    '"',
+    "“",
+    "Ab ",
+    "a: no\n",
+    "/path/to/",
+    "XX ",
+    "TODO ",
+    "`x y` ",
+    "$ rm x\n",
+    "'t",
+    "The ",
+  ])("are judged in time: 300 KB of %p", (unit) => {
+    const answer = unit.repeat(Math.ceil(300_000 / unit.length));
+    const startedAt = performance.now();
+    gate(input({ answer, shown: answer, sources: [taskSource(answer), recordSource("r", answer)] }));
+    expect(performance.now() - startedAt).toBeLessThan(4000);
+  });
+});
+
+// What the gate says of these is what changes when GATE_VERSION does: a line here says what moved.
+describe("golden answers", () => {
+  const clock = recordSource(CLOCK.id, CLOCK.content, "accepted");
+  const GOLDEN: [name: string, fields: Partial<GateInput>][] = [
+    ["grounded", {}],
+    ["invented", { answer: INVENTED_ANSWER }],
+    ["invented, without records", { answer: INVENTED_ANSWER, sources: SOURCES.slice(0, 1) }],
+    ["invented, structural", { answer: INVENTED_ANSWER, policy: "structural" }],
+    ["prose that fits", { answer: `${PROSE} Restart the process that holds the deleted files.` }],
+    [
+      "prose that does not",
+      {
+        answer: "Most teams prefer to double the memory of every machine before they look at anything else.",
+      },
+    ],
+    ["one honest general command", { answer: `${GOOD_ANSWER} Then \`kubectl get nodes\`.` }],
+    ["the same, strict", { answer: `${GOOD_ANSWER} Then \`kubectl get nodes\`.`, policy: "strict" }],
+    [
+      "a swapped value",
+      {
+        answer:
+          "Verify that `df -h /var` falls below 95 % after the restart. `df -h /var` says 80 %, `du -xsh /var` adds up to far less.",
+      },
+    ],
+    ["a copy", { answer: DISK.content, shown: DISK.content }],
+    [
+      "two records stitched together",
+      {
+        answer: `${GOOD_ANSWER} Step the clock with \`chronyc makestep\` until the offset is under 500 ms.`,
+        sources: [...SOURCES, clock],
+      },
+    ],
+    ["a loop", { answer: Array(9).fill("Restart the process that holds them.").join(" ") }],
+    ["a template", { answer: `${GOOD_ANSWER} Run \`tar -C /path/to/dir -x\`.` }],
+    ["cut off", { finishReason: "length" }],
+    [
+      "an apology",
+      { answer: "I'm sorry, but I cannot help with a disk that is full although du finds nothing on it." },
+    ],
+    [
+      "the task again",
+      {
+        answer: `The task is: ${TASK}. The likely cause is that the disk on /var of host db-3 is full.`,
+        validationSteps: [],
+      },
+    ],
+  ];
+
+  test.each(GOLDEN)("%s", (_, fields) => {
+    const { version, policy, verdict, grounding, score, doubtful, checks } = gate(input(fields));
+    const reasons = checks.flatMap(({ passed, name, severity, reason }) =>
+      passed ? [] : `${severity} ${name}: ${reason}`,
+    );
+    expect({
+      version,
+      policy,
+      verdict,
+      grounding,
+      score: score.toFixed(2),
+      doubtful,
+      reasons,
+    }).toMatchSnapshot();
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { loadCorpus } from "../../scripts/distillation/replay.ts";
@@ -164,6 +164,7 @@ describe("import", () => {
       unchanged: 0,
       skipped: [{ path: join(place.folder, "empty.md"), reason: "empty" }],
       left_out: [],
+      retired: [],
       gone: [],
       redactions: [],
       warnings: [],
@@ -197,13 +198,17 @@ describe("import", () => {
   test("leaves index pages out unless they are named", async () => {
     const place = pages({
       "README.md": "# R\n\nText.",
+      "SUMMARY.MD": "# S\n\nText.",
       "sub/index.md": "# I\n\nText.",
+      "sub/_index.markdown": "# I\n\nText.",
+      "_sidebar.md": "# S\n\nText.",
       "a.md": "# A\n\nText.",
+      "B.Markdown": "# B\n\nText.",
     });
     const { stdout, stderr } = await importInto(place, "runbooks");
-    expect(stdout).toStartWith("1 new, 0 changed, 0 unchanged, 0 skipped");
+    expect(stdout).toStartWith("2 new, 0 changed, 0 unchanged, 0 skipped");
     expect(stderr).toBe(
-      "distill: index pages left out: runbooks/README.md, runbooks/sub/index.md. Name them to import them.\n",
+      "distill: index pages left out: runbooks/README.md, runbooks/SUMMARY.MD, runbooks/_sidebar.md and 2 more. Name them to import them.\n",
     );
     const named = await importInto(place, "runbooks/README.md");
     expect(named.stdout).toStartWith("1 new,");
@@ -219,6 +224,21 @@ describe("import", () => {
     expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["c"]);
   });
 
+  test("skips what is called a page and is no file", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    Bun.spawnSync(["mkfifo", join(place.folder, "pipe.md")]);
+    const { stdout, stderr } = await importInto(place, "runbooks");
+    expect(stdout).toStartWith("1 new, 0 changed, 0 unchanged, 1 skipped");
+    expect(stderr).toBe("distill: runbooks/pipe.md: skipped: not a file.\n");
+  });
+
+  test("names the root itself with a dot", async () => {
+    const { folder, corpus } = pages({ "a.md": "# A\n\nOne." });
+    await run(["import", ".", "--root", ".", "--corpus", corpus], { cwd: folder });
+    const [record] = (await loadCorpus(corpus, () => {})).records;
+    expect(record).toMatchObject({ id: "a", imported_from: "." });
+  });
+
   test("skips the second of two pages with one path", async () => {
     const place = pages({ "a.md": "# A\n\nOne." });
     writeFile(join(place.cwd, "other/a.md"), "# A\n\nTwo.");
@@ -230,9 +250,10 @@ describe("import", () => {
   });
 
   test("takes a page that is given twice once", async () => {
-    const place = pages({ "a.md": "# A\n\nOne." });
-    const { stdout } = await importInto(place, "runbooks", "runbooks/a.md", "runbooks");
-    expect(stdout).toBe("1 new, 0 changed, 0 unchanged, 0 skipped: corpus.jsonl\n");
+    const place = pages({ "a.md": "# A\n\nOne.", "db/b.md": "# B\n\nTwo." });
+    const { stdout } = await importInto(place, "runbooks", "runbooks/a.md", "runbooks/db/b.md", "runbooks");
+    expect(stdout).toBe("2 new, 0 changed, 0 unchanged, 0 skipped: corpus.jsonl\n");
+    expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["a", "db/b"]);
   });
 
   test("follows links inside the folder and none out of it", async () => {
@@ -240,15 +261,21 @@ describe("import", () => {
     const outside = writeFile(join(place.cwd, "secret.md"), "# Secret\n\nText.");
     symlinkSync(outside, join(place.folder, "out.md"));
     symlinkSync(place.cwd, join(place.folder, "up"));
+    const beside = writeFile(join(place.cwd, "runbooks-2/secret.md"), "# Secret\n\nText.");
+    symlinkSync(beside, join(place.folder, "beside.md"));
     symlinkSync(".", join(place.folder, "loop"));
     symlinkSync("a.md", join(place.folder, "alias.md"));
     symlinkSync(".data/hidden.md", join(place.folder, "shown.md"));
     symlinkSync("gone.md", join(place.folder, "broken.md"));
+    symlinkSync("round.md", join(place.folder, "round.md"));
+    symlinkSync("shown.md", join(place.folder, "shown2.md"));
     const { stderr } = await importInto(place, "runbooks");
     expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["a", "shown"]);
     expect(stderr.trimEnd().split("\n").sort()).toEqual([
+      "distill: runbooks/beside.md: skipped: a symbolic link that leads out of the folder.",
       "distill: runbooks/broken.md: skipped: a symbolic link that leads nowhere.",
       "distill: runbooks/out.md: skipped: a symbolic link that leads out of the folder.",
+      "distill: runbooks/round.md: skipped: a symbolic link that leads nowhere.",
       "distill: runbooks/up: skipped: a symbolic link that leads out of the folder.",
     ]);
   });
@@ -258,7 +285,9 @@ describe("import", () => {
     await importInto(place, "runbooks");
     rmSync(join(place.folder, "b.md"));
     const again = await importInto(place, "runbooks");
-    expect(again.stderr).toBe("distill: b: no page stands for it any more; the record is kept.\n");
+    expect(again.stderr).toBe(
+      "distill: b: no page stands for it any more; the record is kept. Delete its line to drop it.\n",
+    );
     expect((await loadCorpus(place.corpus, () => {})).records).toHaveLength(2);
   });
 
@@ -273,14 +302,83 @@ describe("import", () => {
     expect((await importInto(place, "runbooks/c.md")).stderr).toBe("");
   });
 
+  test("takes no index page that was named once for gone", async () => {
+    const place = pages({ "README.md": "# R\n\nText.", "a.md": "# A\n\nOne." });
+    await importInto(place, "runbooks/README.md");
+    const { stderr } = await importInto(place, "runbooks");
+    expect(stderr).toBe("distill: index pages left out: runbooks/README.md. Name them to import them.\n");
+  });
+
+  test("names what is gone from a folder that has no page left", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    writeFile(join(place.cwd, "other/b.md"), "# B\n\nTwo.");
+    await importInto(place, "runbooks", "other");
+    rmSync(join(place.cwd, "other/b.md"));
+    const { stderr } = await importInto(place, "runbooks", "other");
+    expect(stderr).toBe(
+      "distill: other: no Markdown page (.md) there. Check the path.\ndistill: b: no page stands for it any more; the record is kept. Delete its line to drop it.\n",
+    );
+  });
+
+  test("tells folders with one name apart where the corpus lies beside them", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    writeFile(join(place.cwd, "team/runbooks/a.md"), "# A\n\nTwo.");
+    writeFile(join(place.cwd, "team/runbooks/b.md"), "# B\n\nThree.");
+    await importInto(place, "runbooks");
+    const { stderr } = await importInto(place, "team/runbooks");
+    expect(stderr).toStartWith("distill: a: replaces a record that did not come from team/runbooks.");
+    rmSync(join(place.cwd, "team/runbooks/b.md"));
+    expect((await importInto(place, "runbooks")).stderr).not.toContain("no page stands for it");
+  });
+
+  test("knows a page that is named alone by the folder it was imported with", async () => {
+    const place = pages({ "db/a.md": "# A\n\nOne." });
+    await importInto(place, "runbooks");
+    writeFile(join(place.folder, "db/a.md"), "# A\n\nTwo.");
+    const { stdout } = await importInto(place, "runbooks/db/a.md");
+    expect(stdout).toStartWith("0 new, 1 changed, 0 unchanged");
+    expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["db/a"]);
+  });
+
+  test("skips a page whose name is not UTF-8", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    writeFileSync(
+      Buffer.concat([Buffer.from(`${place.folder}/b`), Buffer.from([0xff]), Buffer.from(".md")]),
+      "# B\n\nTwo.",
+    );
+    const { stdout, stderr } = await importInto(place, "runbooks");
+    expect(stdout).toStartWith("1 new, 0 changed, 0 unchanged, 1 skipped");
+    expect(stderr).toEndWith(".md: skipped: its name is not UTF-8 text.\n");
+  });
+
+  test("says where one of several folders holds no page", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    mkdirSync(join(place.cwd, "empty"));
+    const { code, stderr } = await importInto(place, "empty", "runbooks");
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: "distill: empty: no Markdown page (.md) there. Check the path.\n",
+    });
+  });
+
+  test("names the pages that it takes for retired", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "b.md": "# B\n\n> Deprecated.\n\nTwo." });
+    const { stderr } = await importInto(place, "runbooks");
+    expect(stderr).toBe(
+      "distill: taken as needs_human_review, for they call themselves deprecated or a draft: b.\n",
+    );
+  });
+
   test("warns where a page takes the id of another record", async () => {
     const place = pages({ "a.md": "# A\n\nOne." });
     writeFile(place.corpus, jsonl([playbook({ id: "a" })]));
+    const told =
+      "distill: a: replaces a record that did not come from runbooks. Rename the page, or drop the earlier line.\n";
     const { stdout, stderr } = await importInto(place, "runbooks");
     expect(stdout).toStartWith("0 new, 1 changed");
-    expect(stderr).toBe(
-      "distill: a: replaces a record that did not come from runbooks. Rename the page, or drop the earlier line.\n",
-    );
+    expect(stderr).toBe(told);
+    writeFile(join(place.cwd, "other/a.md"), "# A\n\nTwo.");
+    expect((await importInto(place, "other")).stderr).toBe(told.replace("runbooks", "other"));
   });
 
   test("names bad lines of the corpus and goes on", async () => {
@@ -294,7 +392,9 @@ describe("import", () => {
 
   test.each([
     [["import"], 2, "distill: import: name the pages, or folders of them: distill import docs/runbooks.\n"],
+    [["import", ""], 2, "distill: import: an argument is empty. Is a variable not set?\n"],
     [["import", "none"], 3, "distill: none: no such file or folder. Check the path.\n"],
+    [["import", "notes.txt/a.md"], 3, "distill: notes.txt/a.md: not readable (ENOTDIR). Check the path.\n"],
     [["import", "."], 3, ": no Markdown page (.md) there. Check the path.\n"],
     [
       ["import", "notes.txt"],
@@ -329,6 +429,12 @@ describe("import", () => {
       5,
       "(ENOSPC), and none was. Make room, or",
     ],
+    [
+      "a file in place of its folder",
+      (corpus: string) => symlinkSync("/dev/null/corpus.jsonl", corpus),
+      5,
+      "(ENOTDIR), and none was. Check the path",
+    ],
     ["a folder in its place", (corpus: string) => mkdirSync(corpus), 3, "a folder, not a file."],
   ])("ends in an error where the corpus cannot be written: %s", async (_, spoil, expected, told) => {
     const place = pages({ "a.md": "# A\n\nOne." });
@@ -356,21 +462,27 @@ describe("import and secrets", () => {
         "MIIEabc",
         "-----END RSA PRIVATE KEY-----",
         "",
-        "password: s3cret99",
+        "password: s3cret99, token: s3cret98",
       ].join("\n"),
     });
     const { stdout, stderr } = await importInto(place, "runbooks", "--json");
-    expect(stderr.split("\n").slice(0, 3)).toEqual([
+    expect(stderr.split("\n").slice(0, 4)).toEqual([
       expect.stringMatching(/^distill: runbooks\/a\.md:3: a secret \(url_password\) is replaced by/),
       expect.stringMatching(/^distill: runbooks\/a\.md:4: a secret \(private_key\) is replaced by/),
       expect.stringMatching(/^distill: runbooks\/a\.md:8: a secret \(password\) is replaced by/),
+      expect.stringMatching(/^distill: runbooks\/a\.md:8: a secret \(password\) is replaced by/),
     ]);
     for (const text of [stdout, stderr, readFileSync(place.corpus, "utf8")])
-      expect(text).not.toMatch(/hunter2x|MIIEabc|s3cret99/);
+      expect(text).not.toMatch(/hunter2x|MIIEabc|s3cret9/);
     const [record] = (await loadCorpus(place.corpus, () => {})).records;
     expect(record!.content).toBe(
-      "Connect: postgres://app:[redacted:url_password]@db-3/app\n[redacted:private_key]\n\npassword: [redacted:password]",
+      "Connect: postgres://app:[redacted:url_password]@db-3/app\n[redacted:private_key]\n\npassword: [redacted:password], token: [redacted:password]",
     );
+  });
+
+  test("leaves no secret that a comment held apart", async () => {
+    const record = await recordOf("Text.\n\npassword: <!-- x -->hunter2x");
+    expect(record.content).toBe("Text.\n\npassword: [redacted:password]");
   });
 
   test("counts lines as an editor does in a file with CRLF", async () => {
@@ -385,9 +497,13 @@ describe("a page's title", () => {
     ["a number in front matter", "---\ntitle: 504\n---\nText.", "504"],
     ["TOML front matter", '+++\ntitle = "From TOML"\n+++\nText.', "From TOML"],
     ["the first heading", "# A `code` **heading** [link](x)\n\nText.", "A code heading link"],
+    ["a heading underlined with dashes", "Text.\n\nLater\n-----\n\nText.", "Later"],
+    ["a heading with an anchor", '# <a name="x"></a>A <b>heading</b> {#x}\n\nText.', "A heading"],
+    ["several lines of front matter", "---\ntitle: |\n  Two\n  lines\n---\nText.", "Two lines"],
     ["an underlined heading", "A heading\n=========\n\nText.", "A heading"],
     ["a heading behind a paragraph", "Text.\n\n## Later\n\nText.", "Later"],
     ["the file's name", "Text without a heading.", "disk full"],
+    ["the file's name where the first heading is empty", "# \n\nText.", "disk full"],
     ["no comment in code", "```sh\n# not a heading\n```\n", "disk full"],
   ])("comes from %s", async (_, text, title) => {
     expect(await recordOf(text, { path: "disk-full.md" })).toMatchObject({ title });
@@ -397,6 +513,8 @@ describe("a page's title", () => {
     const other = await recordOf("---\ntitle: Other\n---\n## Symptoms\n\nText.");
     expect(other.content).toBe("## Symptoms\n\nText.");
     expect((await recordOf("# Title\n\nText.")).content).toBe("Text.");
+    expect((await recordOf("---\ntitle: Same\n---\n## Same\n\nText.")).content).toBe("Text.");
+    expect((await recordOf("---\ntitle: Other\n---\nPage\n---\n\nText.")).content).toBe("## Page\n\nText.");
   });
 });
 
@@ -407,6 +525,13 @@ describe("a page's front matter", () => {
     expect(stderr).toMatch(/^distill: runbooks\/a\.md:1: its front matter is left out: .*\. Fix it\.\n$/);
     const [record] = (await loadCorpus(place.corpus, () => {})).records;
     expect(record).toMatchObject({ title: "Heading", content: "Text." });
+  });
+
+  test("is left out and named where its TOML cannot be read", async () => {
+    const place = pages({ "a.md": "+++\ntitle = open\n+++\nText." });
+    const { stderr } = await importInto(place, "runbooks");
+    expect(stderr).toContain("runbooks/a.md:1: its front matter is left out: ");
+    expect((await loadCorpus(place.corpus, () => {})).records[0]!.content).toBe("Text.");
   });
 
   test("is not taken for what are two rules", async () => {
@@ -428,6 +553,9 @@ describe("a page's front matter", () => {
       source_category: "incident",
       success_score: "partially_accepted",
     });
+    expect(await recordOf("---\ncategory: incident\n---\nText.")).toMatchObject({
+      source_category: "incident",
+    });
   });
 
   test("cannot give an unknown score", async () => {
@@ -437,6 +565,18 @@ describe("a page's front matter", () => {
     const [record] = (await loadCorpus(place.corpus, () => {})).records;
     expect(record!.success_score).toBe("needs_human_review");
   });
+
+  test("is read where its score is no text at all", async () => {
+    const record = await recordOf("---\nsuccess_score: &loop [*loop]\n---\nText.");
+    expect(record.success_score).toBe("needs_human_review");
+  });
+
+  test.each(["---\n---\nText.", "--- \ntitle: page\n--- \nText.", "---\ntitle: ' '\n---\nText."])(
+    "stays out of the content: %j",
+    async (text) => {
+      expect(await recordOf(text)).toMatchObject({ title: "page", content: "Text." });
+    },
+  );
 });
 
 describe("a page that calls itself deprecated, archived or draft", () => {
@@ -444,6 +584,9 @@ describe("a page that calls itself deprecated, archived or draft", () => {
     "---\ndeprecated: true\n---\nText.",
     "---\ndraft: true\n---\nText.",
     "---\nstatus: Archived\n---\nText.",
+    "---\nstate: draft\n---\nText.",
+    "---\narchived: 2024-03-01\n---\nText.",
+    "---\nobsolete: true\n---\nText.",
     "# [DEPRECATED] Restart\n\nText.",
     "# Restart (archived)\n\nText.",
     "# Draft: restart\n\nText.",
@@ -453,15 +596,29 @@ describe("a page that calls itself deprecated, archived or draft", () => {
     "# A\n\n**Status:** draft\n\nText.",
     "# A\n\nText. This runbook is now deprecated, see the other one.",
     "# A\n\nThis page has been archived.",
+    "# A\n\n⚠️ DEPRECATED ⚠️\n\nText.",
+    "# A\n\n🚧 This is a draft. 🚧\n\nText.",
+    "# A\n\n- Status: Archived\n\nText.",
+    "# A\n\n| Status | Deprecated |\n| --- | --- |\n\nText.",
+    "# A\n\n<div>Deprecated</div>\n\nText.",
+    "# A\n\nSuperseded by the new page.\n\nText.",
+    "# A\n\nState: Obsolete.",
+    "# A\n\nThis page\nis archived.",
   ])("needs review: %j", async (text) => {
     expect((await recordOf(text)).success_score).toBe("needs_human_review");
   });
 
   test.each([
     "---\ndeprecated: false\ndraft: false\nstatus: active\n---\nText.",
+    "---\ndeprecated: 'false'\ndraft: no\narchived: 0\nobsolete:\n---\nText.",
+    "# A\n\nArchived-log shipping stops where draft.yaml is gone.",
+    `# A\n\n${"Text.\n".repeat(10)}Deprecated.`,
     "# Deprecated API in use\n\nThe alert fires where a deprecated API version is requested.",
     "# A\n\nThe flag `--foo` is deprecated. The files are archived by `archive_command`.",
     "# A\n\n```sh\nDeprecated: no\n```\nText.",
+    "# A\n\nDeprecated: no\n\nText.",
+    "# A\n\nDraft: false\n\nText.",
+    "# A\n\nArchived segments are in `archive_status`.",
     "# A\n\n<!-- This page is deprecated. -->\nText.",
   ])("does not: %j", async (text) => {
     expect((await recordOf(text)).success_score).toBe("accepted");
@@ -484,17 +641,28 @@ describe("a page's content", () => {
     ["a comment with a code block in it", "A.\n<!--\n```sh\nrm\n```\n-->\nB.", "A.\n\nB."],
     ["a comment that is never closed", "A <!-- b", "A <!-- b"],
     ["a comment in a code span", "Write `<!-- x -->` here.", "Write `<!-- x -->` here."],
+    ["a comment in indented code", "A.\n\n    <!-- x -->\n\nB.", "A.\n\n    <!-- x -->\n\nB."],
+    ["a rule below a paragraph of two lines", "A.\nB.\n---\nC.", "A.\nB.\n---\nC."],
+    ["a rule below a list", "- A.\n---\nB.", "- A.\n---\nB."],
+    [
+      "a comment in a quoted code block",
+      "> ```sh\n> ls <!-- x -->\n> ```",
+      "> ```sh\n> ls <!-- x -->\n> ```",
+    ],
     ["a comment in a code block", "~~~html\n<!-- x -->\n~~~", "~~~html\n<!-- x -->\n~~~"],
     ["two comments", "A<!-- 1 -->B<!-- 2 -->C", "ABC"],
     ["badges", "[![a](b)](c) [![d](e)][f]\nText.", "Text."],
     ["an HTML badge", '<p><a href="x"><img src="https://img.shields.io/x"></a></p>\nText.', "Text."],
     ["a picture that is no badge", "![diagram](flow.png)\nText.", "![diagram](flow.png)\nText."],
-    ["a mark for contents", "[[_TOC_]]\n\n[TOC]\n\nText.", "Text."],
+    ["a mark for contents", "[[_TOC_]]\n\n[TOC]\n\n* TOC\n{:toc}\n\nText.", "Text."],
+    ["a generator's heading", "**Table of Contents** *generated by it*\n\n- [A](#a)\n\nText.", "Text."],
     [
       "a heading over nothing but contents",
       "## Table of Contents\n\n1. [A](#a)\n\n## A\n\nText.",
       "## A\n\nText.",
     ],
+    ["contents in between", "A.\n\n## Contents\n\n- [B](#b)\n\n## B\n\nB.", "A.\n\n## B\n\nB."],
+    ["contents at the end", "A.\n\n## Contents\n\n- [B](#b)", "A."],
     [
       "contents with a text",
       "## Contents\n\nWhat the box contains.",
@@ -518,6 +686,10 @@ describe("a page's content", () => {
       "[![".repeat(60_000),
       "`".repeat(200_000),
       "## Contents\n\n".repeat(20_000),
+      "![](badge".repeat(50_000),
+      "<img badge".repeat(50_000),
+      `![](badge)${"<a ".repeat(150_000)}`,
+      "password=a1bcdefg\n".repeat(25_000),
     ];
     for (const text of hostile) await recordOf(`Text.\n\n${text}\n\nText.`);
   });
@@ -560,11 +732,27 @@ describe("import --split", () => {
     expect(await split("h2", "# Kafka\n\nA.")).toEqual([["kafka", "Kafka", "A."]]);
   });
 
+  test("gives every section an id of its own", async () => {
+    const text =
+      "## Lag 1\n\nA.\n\n## Lag\n\nB.\n\n## Lag\n\nC.\n\n## Lag\n\nD.\n\n## Lag 1\n\nE.\n\n## Lag 2\n\nF.\n\n## ¿?\n\nG.";
+    expect((await split("h2", text)).map(([id]) => id)).toEqual([
+      "kafka#lag-1",
+      "kafka#lag",
+      "kafka#lag-2",
+      "kafka#lag-3",
+      "kafka#lag-1-1",
+      "kafka#lag-2-1",
+      "kafka#section",
+    ]);
+  });
+
   test("names a section that is gone", async () => {
     const place = pages({ "a.md": "# A\n\n## One\n\nX.\n\n## Two\n\nY." });
     await importInto(place, "runbooks", "--split", "h2");
     writeFile(join(place.folder, "a.md"), "# A\n\n## One\n\nX.");
     const { stderr } = await importInto(place, "runbooks/a.md", "--split", "h2");
-    expect(stderr).toBe("distill: a#two: no page stands for it any more; the record is kept.\n");
+    expect(stderr).toBe(
+      "distill: a#two: no page stands for it any more; the record is kept. Delete its line to drop it.\n",
+    );
   });
 });

@@ -33,12 +33,21 @@ describe("toTask", () => {
   });
 
   test.each([
-    [{}, '"task" must be a non-empty string (got nothing).'],
-    [{ task: " " }, '"task" must be a non-empty string (got " ").'],
-    [{ task: "t", task_id: 7 }, '"task_id" must be a string (got 7).'],
-    [{ task: "t", relevant_ids: "a" }, '"relevant_ids" must be an array of strings (got "a").'],
-    [{ task: "t", expects: [1] }, '"expects" must be an array of strings (got [1]).'],
-    [{ task: "t", rejects: ["/(/i"] }, '"/(/i" is no regular expression. Fix it.'],
+    [{}, '"task" must be a non-empty string (got nothing). Fix the row or drop it.'],
+    [{ task: " " }, '"task" must be a non-empty string (got " "). Fix the row or drop it.'],
+    [{ task: "t", task_id: 7 }, '"task_id" must be a string (got 7). Fix the row or drop it.'],
+    [
+      { task: "t", relevant_ids: "a" },
+      '"relevant_ids" must be an array of strings (got "a"). Fix the row or drop it.',
+    ],
+    [{ task: "t", expects: [1] }, '"expects" must be an array of strings (got [1]). Fix the row or drop it.'],
+    [{ task: "t", expects: ["/(/i"] }, '"/(/i" is no expectation: a text, or a regular expression. Fix it.'],
+    [
+      { task: "t", expects: ["/a/ii"] },
+      '"/a/ii" is no expectation: a text, or a regular expression. Fix it.',
+    ],
+    [{ task: "t", expects: [""] }, '"" is no expectation: a text, or a regular expression. Fix it.'],
+    [{ task: "t", rejects: ["/(/i"] }, '"/(/i" is no expectation: a text, or a regular expression. Fix it.'],
   ])("refuses %j", (row, problem) => {
     expect(toTask(row)).toBe(problem);
   });
@@ -54,6 +63,8 @@ describe("meets", () => {
     ["axb", "/a.b/", true],
     ["see /etc/fstab", "/etc/fstab", true],
     ["two\nlines", "/^lines$/m", true],
+    ["two\nlines", "/two\nlines/", true],
+    ["ba", "/a/y", true],
     ["", "x", false],
   ])("finds in %j what %j names: %p", (text, expectation, expected) => {
     expect(meets(text, expectation)).toBe(expected);
@@ -95,13 +106,14 @@ describe("scoreRetrieval", () => {
     [{ relevant_ids: ["a", "b"], hit_ids: ["x", "a"] }, 0.38685],
     [{ relevant_ids: ["a"], hit_ids: ["a", "x"] }, 1],
     [{ relevant_ids: ["a"], hit_ids: [...Array(10).fill("x"), "a"] }, 0],
+    [{ relevant_ids: [..."abcdefghijkl"], hit_ids: [..."abcdefghij"] }, 1],
   ])("discounts by rank: %j", (fields, ndcg) => {
     expect(scoreRetrieval([ranked(fields)]).ndcg_at_10).toBeCloseTo(ndcg, 5);
   });
 
   test("finds the coverage that separates strangers best", () => {
     const stranger = (coverage: number): RankedTask => ranked({ relevant_ids: [], coverage });
-    const tasks = [0.2, 0.3, 0.6]
+    const tasks = [0.6, 0.3, 0.2]
       .map(stranger)
       .concat([0.25, 0.5, 0.8].map((coverage) => ranked({ coverage })));
     // Below 0.21 one stranger of three and no other, and the shares differ by no more further up.
@@ -110,6 +122,25 @@ describe("scoreRetrieval", () => {
       strangers_turned_away: 1,
       answerable_turned_away: 0,
     });
+  });
+
+  test("weighs shares of both kinds, not counts", () => {
+    const strangers = [0.1, 0.3].map((coverage) => ranked({ relevant_ids: [], coverage }));
+    const answerable = [0.2, 0.25, 0.5, 0.6, 0.7, 0.8].map((coverage) => ranked({ coverage }));
+    // Below 0.11 one of two and none of six; below 0.31 both, and two of six: 1/2 against 2/3.
+    expect(scoreRetrieval([...answerable, ...strangers]).abstention).toEqual({
+      min_coverage: 0.31,
+      strangers_turned_away: 2,
+      answerable_turned_away: 2,
+    });
+    expect(scoreRetrieval(strangers).abstention).toBeNull();
+  });
+
+  test("scores 20,000 tasks in no time", () => {
+    const tasks = Array.from({ length: 20_000 }, (_, n) =>
+      ranked({ relevant_ids: n % 2 ? [] : ["a"], coverage: (n % 997) / 997 }),
+    );
+    expect(scoreRetrieval(tasks).strangers).toBe(10_000);
   });
 
   test("turns nobody away where coverage tells nothing", () => {
@@ -139,12 +170,19 @@ describe("retrieve --tasks", () => {
     expect(stdout.trimEnd().split("\n")).toHaveLength(4);
     expect(stderr.split("\n")).toEqual([
       "[retrieve] success@1 0.500, success@3 0.500, nDCG@10 0.500 over 2 tasks",
+      "[retrieve] relevant, but not in the corpus: elsewhere (clock). Correct the tasks.",
       "[retrieve] not in the first three: clock",
       expect.stringMatching(
         /^\[retrieve\] --min-coverage 0\.\d\d would turn away 1 of 1 task that nothing answers, and 0 of 2 that something does$/,
       ),
       "",
     ]);
+  });
+
+  test("says what there is to say of tasks of one kind alone", async () => {
+    const found = await scored([{ task: TASK, relevant_ids: [DISK.id] }]);
+    expect(found.stderr).toBe("[retrieve] success@1 1.000, success@3 1.000, nDCG@10 1.000 over 1 task\n");
+    expect((await scored([{ task: TASK, relevant_ids: [] }])).stderr).toBe("");
   });
 
   test("says nothing of tasks that name none", async () => {

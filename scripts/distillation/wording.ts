@@ -1,0 +1,595 @@
+/**
+ * Wording: what can be measured of a text by its words alone, without knowing what the text is for.
+ *
+ * Words are compared by their stems, without regard to case, number words as digits. From there on: which words of an
+ * answer stand in no source, which runs were copied, which sentences come again, where a copied sentence was altered,
+ * which names, quotations and placeholders there are, and where the answer says otherwise than a record does.
+ *
+ * Everything is linear in the texts. Nothing here decides anything: severities and thresholds are the gate's.
+ */
+
+import { fold } from "./facts.ts";
+import type { Span } from "./facts.ts";
+
+// ---- 1. Words and sentences -----------------------------------------------------------------------------
+
+export interface Word extends Span {
+  stem: string;
+  /** Neither a stop word nor a scrap of one or two letters. */
+  content: boolean;
+}
+
+/** A text as words, with the sentences that they make; a sentence's words are `words.slice(from, to)`. */
+export interface Wording {
+  text: string;
+  words: Word[];
+  sentences: (Span & { from: number; to: number })[];
+}
+
+const WORD = /\d+(?:[.,]\d+)*|[a-z\u00c0-\u1fff\u3040-\ud7ff]+|%/g;
+
+const STOP_WORDS = new Set(
+  (
+    "a about above after again against all also although always am an and any are as at be because been before being " +
+    "below between both but by can could did do does doing don down during each either else for from further get had " +
+    "has have having he her here hers herself him himself his how however i if in into is it its itself just less let " +
+    "many may me might more most much must my need next no nor not now of off often on once only or other our out over " +
+    "own per please rather same several shall she should since so some still such than that the their them then there " +
+    "these they this those though through thus to too under until up upon us use used using very via was we well were " +
+    "what when where whether which while who whom whose why will with within without would yes yet you your " +
+    "s t d m re ve ll isn aren wasn weren doesn didn won couldn wouldn shouldn hasn haven hadn"
+  ).split(" "),
+);
+
+const SMALL_NUMBERS =
+  "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen " +
+  "eighteen nineteen twenty";
+const TENS = "thirty forty fifty sixty seventy eighty ninety hundred";
+const NUMBER_WORDS = new Map([
+  ...SMALL_NUMBERS.split(" ").map((word, value): [string, string] => [word, String(value)]),
+  ...TENS.split(" ").map((word, index): [string, string] => [word, String(30 + 10 * index)]),
+]);
+
+/** The words of a text in order: "Restarting pods isn't 10 %" is restart, pod, is, not, 10, percent. */
+export function wordsOf(text: string): Word[] {
+  const folded = fold(text);
+  const words: Word[] = [];
+  let end = 0;
+  // What lies between two words holds no letter, so the next one is found where it first stands.
+  for (const word of folded.match(WORD) ?? []) {
+    const start = folded.indexOf(word, end);
+    end = start + word.length;
+    if (word === "cannot") {
+      words.push(wordAt("can", start), wordAt("not", start + 3));
+    } else if (word === "t" && words.length > 0 && /n['’]$/.test(folded.slice(start - 2, start))) {
+      const before = words.at(-1)!;
+      before.stem = NEGATED_VERBS[before.stem] ?? before.stem.replace(/n$/, "");
+      words.push({ ...wordAt("not", start), end: start + 1 });
+    } else words.push(wordAt(word, start));
+  }
+  return words;
+}
+
+/** What is left of a verb before "n't" where an n less does not make it whole. */
+const NEGATED_VERBS: Record<string, string> = { can: "can", won: "will", shan: "shall" };
+
+function wordAt(word: string, start: number): Word {
+  const known = READ.get(word) ?? readWord(word);
+  return { stem: known.stem, start, end: start + word.length, content: known.content };
+}
+
+/** Words come again and again; forgotten all at once, so that a long run does not grow without end. */
+const READ = new Map<string, Pick<Word, "stem" | "content">>();
+const MAX_READ = 50_000;
+
+function readWord(word: string): Pick<Word, "stem" | "content"> {
+  const stop = STOP_WORDS.has(word);
+  const read = { stem: stop ? word : stemOf(word), content: !stop && (word.length > 2 || /\d/.test(word)) };
+  if (READ.size >= MAX_READ) READ.clear();
+  READ.set(word, read);
+  return read;
+}
+
+/** "policies" and "policy" are polici, "restarting", "restarted" and "restart" are restart, "ten" is 10. */
+export function stemOf(word: string): string {
+  if (word === "%") return "percent";
+  const value = NUMBER_WORDS.get(word);
+  if (value !== undefined) return value;
+  if (/\d/.test(word)) return word.replaceAll(",", "");
+  if (word.length <= 3) return word;
+  let stem = word.endsWith("ies") ? `${word.slice(0, -3)}y` : word.replace(/(?<=[^su])s$/, "");
+  const ending = /(?:(?<=.{3})(?:ing|ly)|(?<=.{3})ed)$/.exec(stem)?.[0] ?? "";
+  stem = stem.slice(0, stem.length - ending.length);
+  if (stem.length > 4)
+    stem = stem
+      .replace(/e$/, "")
+      .replace(/y$/, "i")
+      .replace(/(.)\1$/, "$1");
+  return stem;
+}
+
+const SENTENCE_END = /\n+|[.!?]["')\]]*\s+(?=["'(\[*`]?[A-Z0-9])/g;
+
+/** A line is a sentence of its own; within it one ends before a capital or a digit. Blank ones are left out. */
+export function readWording(text: string): Wording {
+  const words = wordsOf(text);
+  const sentences: Wording["sentences"] = [];
+  let start = 0;
+  let from = 0;
+  const endAt = (end: number): void => {
+    let to = from;
+    while (to < words.length && words[to]!.start < end) to++;
+    if (to > from) sentences.push({ start, end, from, to });
+    start = end;
+    from = to;
+  };
+  for (const match of text.matchAll(SENTENCE_END)) endAt(match.index + match[0].length);
+  endAt(text.length);
+  return { text, words, sentences };
+}
+
+// ---- 2. Novelty -----------------------------------------------------------------------------------------
+// Which of an answer's words, triples and sentences its sources do not have.
+
+/** The words of all sources together, made ready for questions about one answer. */
+export interface Vocabulary {
+  stems: Set<string>;
+  /** The first five letters of longer stems: "congestion" is known to a source that says "congested". */
+  beginnings: Set<string>;
+  /** Those of the answer's word triples that a source has. */
+  trigrams: Set<string>;
+  /** For each content stem of the answer the sentences, counted through all sources, that have it; the first MAX_PLACES. */
+  places: Map<string, number[]>;
+}
+
+const BEGINNING = 5;
+/** A word of more sentences than this says little about which one was meant, and would make look-ups slow. */
+const MAX_PLACES = 64;
+
+export function poolVocabulary(sources: Wording[], answer: Wording): Vocabulary {
+  const said = new Set(answer.words.map((word) => word.stem));
+  const pool: Vocabulary = {
+    stems: new Set(),
+    beginnings: new Set(),
+    trigrams: new Set(),
+    places: new Map(),
+  };
+  let sentence = 0;
+  for (const { words, sentences } of sources) {
+    // How many words in a row the answer has too: only such can make a triple of it.
+    let shared = 0;
+    for (let at = 0; at < words.length; at++) {
+      const { stem, content } = words[at]!;
+      pool.stems.add(stem);
+      if (content && stem.length >= BEGINNING) pool.beginnings.add(stem.slice(0, BEGINNING));
+      shared = said.has(stem) ? shared + 1 : 0;
+      if (shared >= 3) pool.trigrams.add(trigram(words, at));
+    }
+    for (const { from, to } of sentences) {
+      for (let at = from; at < to; at++) {
+        const { stem, content } = words[at]!;
+        if (content && said.has(stem)) notePlace(pool, stem, sentence);
+      }
+      sentence++;
+    }
+  }
+  return pool;
+}
+
+const trigram = (words: Word[], last: number): string =>
+  `${words[last - 2]!.stem} ${words[last - 1]!.stem} ${words[last]!.stem}`;
+
+function notePlace({ places }: Vocabulary, stem: string, sentence: number): void {
+  const known = places.get(stem);
+  if (known === undefined) places.set(stem, [sentence]);
+  else if (known.length < MAX_PLACES && known.at(-1) !== sentence) known.push(sentence);
+}
+
+const isKnown = ({ stems, beginnings }: Vocabulary, stem: string): boolean =>
+  stems.has(stem) || (stem.length >= BEGINNING && beginnings.has(stem.slice(0, BEGINNING)));
+
+/** What an answer says about its sources and about itself, which no source says. */
+const ABOUT_SOURCES = new Set(
+  (
+    "answer article based below content context data describe document evidence example explain figure follow format " +
+    "given guide help include information instruction json list mention note number overview passage point provide " +
+    "question record reference runbook say section sentence source state step structure summarize summary text various word"
+  )
+    .split(" ")
+    .map(stemOf),
+);
+
+/** "The passages do not say …": about what the sources lack, so that its words cannot stand in them. */
+const SOURCE_SILENT =
+  /\b(?:passages?|documents?|contexts?|texts?|articles?|data|information|sources?|references?|question)\b[^.!?\n]{0,80}\b(?:not|no|nor|unable|cannot|without|n['’]t)\b|\b(?:not|no|unable|cannot|n['’]t)\b[^.!?\n]{0,80}\b(?:passages?|documents?|contexts?|texts?|articles?|data|sources?|references?|specif\w{1,12}|mention\w{0,4}|provided?)\b/i;
+
+/** How much of an answer is its own. */
+export interface Novelty {
+  /** Share of content words that no source has, [0, 1]. */
+  share: number;
+  /** The same of the worst sentence, damped for short ones: novel / (all + 3). */
+  worstSentence: number;
+  /** For the sentence that fits worst: 1 - the share of its words which the best single sentence of a source has. */
+  thinnestSentence: number;
+  /** Share of word triples that no source has, [0, 1]. */
+  trigrams: number;
+  /** ln(1 + the longest run of such triples): a passage told in the answer's own words. */
+  novelRun: number;
+}
+
+/** Below this a sentence's share jumps too much to compare. */
+const MIN_SENTENCE_WORDS = 3;
+const DAMPING = 3;
+
+export function noveltyOf(answer: Wording, known: Vocabulary): Novelty {
+  const told = answer.sentences.filter(({ start, end }) => !isAboutSilence(answer.text.slice(start, end)));
+  const novelty = { share: 0, worstSentence: 0, thinnestSentence: 0, ...tripleNovelty(answer, told, known) };
+  let content = 0;
+  let novel = 0;
+  for (const { from, to } of told) {
+    const words = answer.words
+      .slice(from, to)
+      .filter((word) => word.content && !ABOUT_SOURCES.has(word.stem));
+    const unknown = words.filter(({ stem }) => !isKnown(known, stem)).length;
+    content += words.length;
+    novel += unknown;
+    if (words.length < MIN_SENTENCE_WORDS) continue;
+    novelty.worstSentence = Math.max(novelty.worstSentence, unknown / (words.length + DAMPING));
+    novelty.thinnestSentence = Math.max(novelty.thinnestSentence, 1 - bestPlaceShare(words, known));
+  }
+  return { ...novelty, share: novel / Math.max(1, content) };
+}
+
+/** Triples within a sentence; a run of novel ones goes on from sentence to sentence. */
+function tripleNovelty({ words }: Wording, told: Wording["sentences"], { trigrams }: Vocabulary) {
+  let all = 0;
+  let novel = 0;
+  let run = 0;
+  let longest = 0;
+  for (const { from, to } of told) {
+    for (let at = from + 2; at < to; at++) {
+      all++;
+      run = trigrams.has(trigram(words, at)) ? 0 : run + 1;
+      if (run > 0) novel++;
+      longest = Math.max(longest, run);
+    }
+  }
+  return { trigrams: novel / Math.max(1, all), novelRun: Math.log1p(longest) };
+}
+
+const isAboutSilence = (sentence: string): boolean =>
+  SOURCE_SILENT.test(sentence.slice(0, MAX_SENTENCE_CHARS));
+
+/** Of a sentence only so much is searched for what it says about its sources. */
+const MAX_SENTENCE_CHARS = 2000;
+
+/** The share of these words that the one sentence of a source which has most of them has. */
+function bestPlaceShare(words: Word[], { places }: Vocabulary): number {
+  const stems = new Set(words.map((word) => word.stem));
+  const counts = new Map<number, number>();
+  let best = 0;
+  for (const stem of stems) {
+    for (const place of places.get(stem) ?? []) {
+      const count = (counts.get(place) ?? 0) + 1;
+      counts.set(place, count);
+      best = Math.max(best, count);
+    }
+  }
+  return best / stems.size;
+}
+
+// ---- 3. Copies and repetitions --------------------------------------------------------------------------
+
+/** The share of an answer's words that lie in runs of `length` or more words, all copied from `shown`; [0, 1]. */
+export function copiedShare(answer: Word[], shown: Word[], length: number): number {
+  const runs = new Set<string>();
+  for (let at = 0; at + length <= shown.length; at++) runs.add(gram(shown, at, at + length));
+  let copied = 0;
+  let until = 0;
+  for (let at = 0; at + length <= answer.length; at++) {
+    if (!runs.has(gram(answer, at, at + length))) continue;
+    copied += at + length - Math.max(at, until);
+    until = at + length;
+  }
+  return answer.length === 0 ? 0 : copied / answer.length;
+}
+
+function gram(words: Word[], from: number, to: number): string {
+  let text = "";
+  for (let at = from; at < to; at++) text += `${words[at]!.stem} `;
+  return text;
+}
+
+/** Shorter ones ("Check the logs.") may honestly come again. */
+const MIN_REPEATED_WORDS = 5;
+
+/** A sentence of five words or more that stands `times` times outside fenced code, as it stands first; null where none does. */
+export function repeatedSentence({ text, words, sentences }: Wording, times: number): string | null {
+  const fenced = [...text.matchAll(/^[ \t]*```[\s\S]*?(?:^[ \t]*```|$(?![\s\S]))/gm)];
+  const seen = new Map<string, { count: number; first: string }>();
+  let block = 0;
+  for (const { start, end, from, to } of sentences) {
+    while (block < fenced.length && fenced[block]!.index + fenced[block]![0].length <= start) block++;
+    if (block < fenced.length && fenced[block]!.index <= start) continue;
+    // A loop often counts: "13. Check the log." comes again as "14. Check the log."
+    const first = /^\d{1,3}$/.test(words[from]!.stem) ? from + 1 : from;
+    if (to - first < MIN_REPEATED_WORDS) continue;
+    const key = gram(words, first, to);
+    const entry = seen.get(key) ?? { count: 0, first: text.slice(start, end).trim() };
+    seen.set(key, entry);
+    if (++entry.count >= times) return entry.first;
+  }
+  return null;
+}
+
+// ---- 4. Altered copies ----------------------------------------------------------------------------------
+// Six words around a place, copied word for word, say that the place was copied too. A number there that no source has at
+// this place was exchanged, and a "not" was put in. Only numbers with a unit: bare ones number steps and passages.
+
+/** How many words before and behind the place. */
+const AROUND: [before: number, behind: number][] = [
+  [3, 3],
+  [4, 2],
+  [2, 4],
+  [5, 1],
+  [1, 5],
+];
+/** With fewer the six words are a phrase that stands anywhere. */
+const MIN_AROUND_CONTENT = 2;
+
+const MEASURED = new Set(
+  (
+    "percent nanosecond microsecond millisecond second minute hour day week month year ms sec min hr degree byte kb mb gb " +
+    "tb kib mib gib tib mbps gbps mhz ghz hundred thousand million billion time fold inch foot feet mile meter metre " +
+    "kilometer km cm mm dollar euro pound pod node replica core connection point retry attempt"
+  )
+    .split(" ")
+    .map(stemOf),
+);
+
+const NEGATIONS = new Set(["not", "never", "no"]);
+
+const isNumber = (word: Word | undefined): boolean => word !== undefined && /^\d/.test(word.stem);
+
+/** The six words around `at` without the one there, for each way to lay them; those that are too common left out. */
+function surroundings(words: Word[], at: number): string[] {
+  return AROUND.flatMap(([before, behind]) => {
+    if (at < before || at + behind >= words.length) return [];
+    let content = 0;
+    for (let i = at - before; i <= at + behind; i++)
+      if (i !== at && words[i]!.content && !isNumber(words[i])) content++;
+    return content < MIN_AROUND_CONTENT
+      ? []
+      : gram(words, at - before, at) + gram(words, at + 1, at + behind + 1);
+  });
+}
+
+/** Where an answer copies a sentence of its sources and changes a measured number or puts in a "not"; said in words. */
+export function alterations({ text, words }: Wording, sources: Wording[], ownNumbers: Word[]): string[] {
+  const mine = new Set(ownNumbers.filter(isNumber).map((word) => word.stem));
+  const isMeasured = ({ stem }: Word, at: number): boolean =>
+    isNumber(words[at]) && MEASURED.has(words[at + 1]?.stem ?? "") && !mine.has(stem);
+  const places = words.flatMap((word, at): Place[] => {
+    if (!isMeasured(word, at) && !NEGATIONS.has(word.stem)) return [];
+    const around = surroundings(words, at);
+    return around.length > 0 ? [{ at, stem: word.stem, around }] : [];
+  });
+  if (places.length === 0) return [];
+  const copied = findPlaces(places, sources);
+  return places.flatMap(({ at, stem, around }) => {
+    const there = new Set(around.flatMap((key) => [...(copied.get(key) ?? [])]));
+    const near = text.slice(
+      words[Math.max(0, at - 3)]!.start,
+      words[Math.min(words.length - 1, at + 3)]!.end,
+    );
+    const what = NEGATIONS.has(stem) ? alteredNegation(there) : alteredNumber(stem, there);
+    return what === null ? [] : [`${JSON.stringify(near)} (${what})`];
+  });
+}
+
+/** A place of the answer that may have been altered, with what stands around it. */
+interface Place {
+  at: number;
+  stem: string;
+  around: string[];
+}
+
+/** Stands for no word at all between what is around a place. */
+const NOTHING = "";
+
+/** For what stands around a place of the answer: the numbers, negations, or NOTHING that the sources have there. */
+function findPlaces(places: Place[], sources: Wording[]): Map<string, Set<string>> {
+  const found = new Map(places.flatMap(({ around }) => around.map((key) => [key, new Set<string>()])));
+  const firsts = new Set([...found.keys()].map((key) => key.slice(0, key.indexOf(" "))));
+  for (const { words } of sources) {
+    for (const [at, word] of words.entries()) {
+      if (firsts.has(word.stem) && at + 6 <= words.length) found.get(gram(words, at, at + 6))?.add(NOTHING);
+      if (!isNumber(word) && !NEGATIONS.has(word.stem)) continue;
+      for (const key of surroundings(words, at)) found.get(key)?.add(word.stem);
+    }
+  }
+  return found;
+}
+
+/** What the sources have where the answer has another number; null where one of them has this one too, or none any. */
+function alteredNumber(stem: string, there: Set<string>): string | null {
+  const numbers = [...there].filter((entry) => /^\d/.test(entry));
+  return numbers.length === 0 || there.has(stem) ? null : `${numbers[0]} in the source`;
+}
+
+function alteredNegation(there: Set<string>): string | null {
+  return there.has(NOTHING) && !NEGATIONS.values().some((entry) => there.has(entry))
+    ? "not negated in the source"
+    : null;
+}
+
+// ---- 5. Records -----------------------------------------------------------------------------------------
+// Evidence that is itself a record, JSON or `key: value` lines, says yes or no to its keys. Only there can polarity be
+// held against an answer: on prose the same comparison made half of all false alarms.
+
+/** One key of a record that is answered with yes, no, or nothing. */
+export interface Setting {
+  /** The key as it stands in the record. */
+  name: string;
+  /** Stems that must all stand in a clause for it to speak of this key, e.g. outdoor, seat. */
+  key: string[];
+  /** Null: the record leaves it open. */
+  value: boolean | null;
+}
+
+const YES = /^(?:yes|true|on|enabled|free)$/i;
+const NO = /^(?:no|none|false|off|disabled|never)$/i;
+
+/** The keys of these records that are answered with yes, no or nothing; null where not every text is a record. */
+export function readRecords(texts: string[]): Setting[] | null {
+  const records = texts.map((text) => jsonPairs(text) ?? linePairs(text));
+  if (records.length === 0 || records.includes(null)) return null;
+  const pairs = records.flatMap((record) => record ?? []);
+  const settings = pairs.flatMap(([key, value]): Setting[] => {
+    const answer = value === null ? null : YES.test(value) ? true : NO.test(value) ? false : undefined;
+    return answer === undefined ? [] : [{ name: key, key: keyStems(key), value: answer }];
+  });
+  // A word that two keys share, or that is said elsewhere in the records, does not tell which key is meant.
+  const prose = pairs.flatMap(([, value]) =>
+    value === null || YES.test(value) || NO.test(value) ? [] : value,
+  );
+  const said = new Set(wordsOf(prose.join("\n")).map((word) => word.stem));
+  const counts = new Map<string, number>();
+  for (const { key } of settings)
+    for (const stem of new Set(key)) counts.set(stem, (counts.get(stem) ?? 0) + 1);
+  return settings
+    .map((setting) => ({ ...setting, key: setting.key.filter((stem) => counts.get(stem) === 1) }))
+    .filter(({ key }) => key.length > 0 && !key.some((stem) => said.has(stem)));
+}
+
+type Pair = [key: string, value: string | null];
+
+function jsonPairs(text: string): Pair[] | null {
+  if (!/^\s*[{[]/.test(text)) return null;
+  let root: unknown;
+  try {
+    root = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const pairs: Pair[] = [];
+  const open: [key: string, value: unknown][] = [["", root]];
+  // Grows while it is read, so that depth costs no stack.
+  for (const [key, value] of open) {
+    if (Array.isArray(value)) for (const entry of value) open.push([key, entry]);
+    else if (typeof value === "object" && value !== null)
+      for (const entry of Object.entries(value)) open.push(entry);
+    else pairs.push([key, value === null ? null : String(value)]);
+  }
+  return pairs;
+}
+
+/** At least three lines, four fifths of them `key: value` with a short value; the others are values without a key. */
+function linePairs(text: string): Pair[] | null {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const pairs = lines.map((line): Pair => {
+    const match = /^[ \t]{0,16}([A-Za-z][\w .-]{0,40}):[ \t]*(\S.{0,80})?$/.exec(line);
+    // A key with nothing behind it opens a list in YAML: it leaves nothing open.
+    return match ? [match[1]!, match[2] ?? ""] : ["", line];
+  });
+  const keyed = pairs.filter(([key]) => key !== "").length;
+  return lines.length >= 3 && keyed >= 0.8 * lines.length ? pairs : null;
+}
+
+/** "RestaurantsReservations" -> restaurant, reservation; a stop word counts too: "TakeOut" is not any "take". */
+function keyStems(key: string): string[] {
+  const spaced = key.replaceAll(/([a-z0-9])([A-Z])/g, "$1 $2").replaceAll(/([A-Z])([A-Z][a-z])/g, "$1 $2");
+  return wordsOf(spaced.replaceAll("_", " ")).map((word) => word.stem);
+}
+
+/** How an answer stands to a record: what it says otherwise, and how much of what the record leaves open. */
+export interface RecordFindings {
+  contradictions: string[];
+  /** Clauses that answer a key which the record leaves open. */
+  beyond: number;
+}
+
+const NEGATED =
+  /\b(?:not?|never|without|lacks?|lacking|neither|nor|unavailable|absent|excluding|none|cannot|prohibited)\b|n['’]t\b/i;
+/** Data quoted as it stands, which is no statement. */
+const QUOTED_DATA = /"\s{0,4}:|^\s*[-\w .]{1,60}:/;
+const CLAUSE_END = /[.;!?\n]+|\b(?:but|however|although|though|while|whereas)\b/i;
+
+export function recordFindings(answer: string, settings: Setting[]): RecordFindings {
+  const findings: RecordFindings = { contradictions: [], beyond: 0 };
+  if (settings.length === 0) return findings;
+  const byStem = new Map(settings.map((setting) => [setting.key[0]!, setting]));
+  for (const clause of answer.split(CLAUSE_END)) {
+    if (QUOTED_DATA.test(clause)) continue;
+    const words = wordsOf(clause);
+    const at = new Map(words.map((word, index) => [word.stem, index]));
+    const negated = NEGATED.test(clause);
+    for (const [stem, index] of at) {
+      const setting = byStem.get(stem);
+      if (!setting?.key.every((part) => at.has(part))) continue;
+      const { value } = setting;
+      const before = clause.slice(words[Math.max(0, index - 3)]!.start, words[index]!.start);
+      const isOtherwise = value === null ? false : value ? NEGATED.test(before) : !negated;
+      if (isOtherwise)
+        findings.contradictions.push(`${setting.name} is ${value ? "yes" : "no"} in the record`);
+      if (value === null && !isAboutSilence(clause)) findings.beyond++;
+    }
+  }
+  return findings;
+}
+
+// ---- 6. Names, quotations, placeholders -----------------------------------------------------------------
+
+const NAME = /(?<=[\p{Ll},] )\p{Lu}\p{Ll}{2,}(?:[ -]\p{Lu}\p{Ll}{2,}){0,4}(?![\p{L}\p{N}_])/gu;
+
+/** Capitalised, and nobody's name. */
+const CALENDAR = new Set(
+  (
+    "january february march april may june july august september october november december monday tuesday wednesday " +
+    "thursday friday saturday sunday fahrenheit celsius english according unable"
+  )
+    .split(" ")
+    .map(stemOf),
+);
+
+/** Names in the middle of a sentence of which no source has a single word, in order. */
+export function unknownNames(answer: string, known: Vocabulary): (Span & { text: string })[] {
+  return [...answer.matchAll(NAME)].flatMap((match) => {
+    const isUnknown = wordsOf(match[0]).every(
+      ({ stem, content }) =>
+        content && !CALENDAR.has(stem) && !ABOUT_SOURCES.has(stem) && !isKnown(known, stem),
+    );
+    return isUnknown ? { start: match.index, end: match.index + match[0].length, text: match[0] } : [];
+  });
+}
+
+/** Quotes in pairs, as they follow each other in a line. */
+const QUOTATION = /"([^"\n]{0,1000})"|“([^“”\n]{0,1000})”/g;
+const MIN_QUOTED_WORDS = 3;
+
+/** Quotations of three words or more, questions apart, that no source has word for word, in order. */
+export function unknownQuotes(answer: string, known: Vocabulary): (Span & { text: string })[] {
+  return [...answer.matchAll(QUOTATION)].flatMap((match) => {
+    const text = match[1] ?? match[2]!;
+    const words = wordsOf(text);
+    // A question in quotes is the asker's; what begins with a blank stands between two quotations.
+    if (words.length < MIN_QUOTED_WORDS || /^\s|\?$/.test(text) || isSaid(words, known)) return [];
+    return { start: match.index, end: match.index + match[0].length, text };
+  });
+}
+
+/** True where each three words in a row stand in a source. */
+function isSaid(words: Word[], { trigrams }: Vocabulary): boolean {
+  for (let at = 2; at < words.length; at++) if (!trigrams.has(trigram(words, at))) return false;
+  return true;
+}
+
+const PLACEHOLDER =
+  /(?<![\w-])(?:TODO|TBD|X{2,12})(?![\w-])|\/path\/to(?:\/[\w.-]{1,100})?|\b(?:[\w-]{1,63}\.)?example\.(?:com|org|net)\b|\bYOUR[_-][A-Z_]{1,40}\b/g;
+
+/** What stands for something that nobody filled in. `<name>` in angle brackets says so itself and is none. */
+export function placeholdersIn(text: string): (Span & { text: string })[] {
+  return [...text.matchAll(PLACEHOLDER)].map((match) => {
+    return { start: match.index, end: match.index + match[0].length, text: match[0] };
+  });
+}
