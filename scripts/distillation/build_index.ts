@@ -26,6 +26,7 @@ import { basename, dirname, join } from "node:path";
 
 import {
   COUNT_MASK,
+  findIndex,
   FNV_BASIS,
   FNV_PRIME,
   IN_HEAD,
@@ -47,7 +48,15 @@ import {
   TRAILER_BYTES,
   VERSION,
 } from "./corpus_index.ts";
-import type { CorpusStat, Header, IndexFile, IndexRequest, SectionName, Segment } from "./corpus_index.ts";
+import type {
+  CorpusStat,
+  FoundIndex,
+  Header,
+  IndexFile,
+  IndexRequest,
+  SectionName,
+  Segment,
+} from "./corpus_index.ts";
 import { DistillError, errorCode, parsePlaybook, splitLines, tokenise, weightedTokens } from "./replay.ts";
 import type { IndexHooks, Playbook } from "./replay.ts";
 
@@ -93,6 +102,60 @@ export async function buildIndex(request: BuildRequest): Promise<void> {
   } finally {
     for (const file of files) rmSync(file, { force: true });
   }
+}
+
+/** What `distill index` did. */
+export interface IndexUpdate {
+  change: "built" | "extended" | "unchanged";
+  path: string;
+  index: IndexFile;
+}
+
+/**
+ * The index of a corpus, brought up to date, or built anew where `rebuild` asks for it.
+ * @throws DistillError `input` where there is no such corpus, `evidence` as buildIndex does
+ */
+export async function updateIndex(
+  request: IndexRequest & { rebuild: boolean },
+  hooks: IndexHooks,
+): Promise<IndexUpdate> {
+  const found = await regularFile(request);
+  const { path, state, index } = found;
+  if (index && !request.rebuild && (state === "same" || (state === "grown" && found.tail === 0)))
+    return { change: "unchanged", path, index };
+  const base = state === "grown" && !request.rebuild ? index : null;
+  await buildIndex({ ...request, path, base, hooks });
+  const built = await regularFile(request);
+  if (!built.index || built.state === "stale")
+    throw new DistillError(
+      "input",
+      `${request.corpusPath}: changed while it was being indexed. Run distill index again.`,
+    );
+  return { change: base ? "extended" : "built", path, index: built.index };
+}
+
+async function regularFile(request: IndexRequest): Promise<FoundIndex> {
+  const found = await findIndex(request);
+  if (found) return found;
+  throw new DistillError("input", `${request.corpusPath}: no file that can be indexed. Check the path.`);
+}
+
+/** What is wrong with the index of a corpus, after reading both of them whole; empty where nothing is. */
+export async function checkIndex(request: IndexRequest): Promise<{ problems: string[]; found: FoundIndex }> {
+  const found = await regularFile(request);
+  const { index, state } = found;
+  if (!index) return { problems: ["there is no index that can be read"], found };
+  const { header, file } = index;
+  const problems: string[] = [];
+  if (state === "stale") problems.push("it was made of another state of the corpus");
+  const end = Math.max(...Object.values(header.sections).map(([offset, bytes]) => offset + bytes));
+  if (Bun.hash.crc32(file.subarray(0, end)) !== header.crc) problems.push("it is damaged");
+  const hasher = new Bun.CryptoHasher("sha256");
+  for await (const chunk of Bun.file(request.corpusPath).slice(0, header.corpus.covered).stream())
+    hasher.update(chunk);
+  if (state !== "stale" && hasher.digest("hex") !== header.corpus.sha256)
+    problems.push("lines that it covers were changed in place");
+  return { problems, found };
 }
 
 function unwritable(path: string, error: unknown): DistillError {

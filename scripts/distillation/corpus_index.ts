@@ -175,6 +175,8 @@ export interface Header {
 
 export interface IndexFile extends Sections {
   header: Header;
+  /** The whole file. */
+  file: Uint8Array;
 }
 
 /** FNV-1a, 32 bits. */
@@ -220,27 +222,44 @@ export async function openIndexed(
 
 /** An index that may be believed for the corpus as it is now, or null. */
 async function freshIndex(request: IndexRequest, hooks: IndexHooks): Promise<IndexFile | null> {
+  const found = await findIndex(request);
+  if (found === null) return null;
+  const { path, index, state, tail } = found;
+  if (index && (state === "same" || (state === "grown" && tail <= foldBytes(index.header.corpus.covered))))
+    return index;
+  const base = state === "grown" ? index : null;
+  try {
+    const { buildIndex } = await import("./build_index.ts");
+    await buildIndex({ ...request, path, base, hooks });
+  } catch (error) {
+    if (!(error instanceof DistillError)) throw error;
+    hooks.warn(error.message);
+    return base;
+  }
+  const built = await findIndex(request);
+  if (built?.index && built.state !== "stale") return built.index;
+  hooks.warn(`${request.corpusPath}: changed while it was being indexed, so the whole corpus is read.`);
+  return null;
+}
+
+export interface FoundIndex {
+  /** Where it is, or would be. */
+  path: string;
+  /** Null where there is none that can be read. */
+  index: IndexFile | null;
+  state: "same" | "grown" | "stale";
+  /** Bytes of the corpus behind those that it covers. */
+  tail: number;
+}
+
+/** The index of a corpus as it stands, believed or not; null where there is no regular file to index. */
+export async function findIndex(request: IndexRequest): Promise<FoundIndex | null> {
   const stat = await statCorpus(request.corpusPath);
   if (stat === null) return null;
   const path = indexPath(request);
   const index = await readIndex(path);
   const state = index ? await freshnessOf(index, stat, request.corpusPath) : "stale";
-  const tail = index ? stat.bytes - index.header.corpus.covered : 0;
-  if (index && (state === "same" || (state === "grown" && tail <= foldBytes(index.header.corpus.covered))))
-    return index;
-  try {
-    const { buildIndex } = await import("./build_index.ts");
-    await buildIndex({ ...request, path, base: state === "grown" ? index : null, hooks });
-  } catch (error) {
-    if (!(error instanceof DistillError)) throw error;
-    hooks.warn(error.message);
-    return state === "grown" ? index : null;
-  }
-  const built = await readIndex(path);
-  const now = await statCorpus(request.corpusPath);
-  if (built && now && (await freshnessOf(built, now, request.corpusPath)) !== "stale") return built;
-  hooks.warn(`${request.corpusPath}: changed while it was being indexed. The whole corpus is read instead.`);
-  return null;
+  return { path, index, state, tail: index ? stat.bytes - index.header.corpus.covered : 0 };
 }
 
 /** Null for what is no regular file. */
@@ -307,7 +326,7 @@ function sectionsOf(bytes: Uint8Array<ArrayBuffer>, header: Header): IndexFile {
     const [offset, length] = header.sections[name as SectionName];
     return [name, new Type(bytes.buffer, bytes.byteOffset + offset, length / Type.BYTES_PER_ELEMENT)];
   });
-  return { header, ...(Object.fromEntries(sections) as Sections) };
+  return { header, file: bytes, ...(Object.fromEntries(sections) as Sections) };
 }
 
 /** "same": nothing has changed. "grown": only lines were added. */

@@ -336,6 +336,18 @@ export const COMMANDS: Record<string, Command> = {
     examples: ["distill corpus", "distill corpus check --strict --corpus team.jsonl"],
     run: runCorpus,
   },
+  index: {
+    summary: "build or check the index that a large corpus is answered from",
+    usage: "[options]",
+    options: {
+      ...CORPUS,
+      check: { help: "read index and corpus whole and say what is wrong; write nothing" },
+      rebuild: { help: "build it anew, whatever there is" },
+      ...HELP,
+    },
+    examples: ["distill index --corpus team.jsonl", "distill index --check"],
+    run: runIndex,
+  },
   completion: {
     summary: "print the completion script for your shell",
     usage: SHELLS.join("|"),
@@ -797,11 +809,13 @@ class Watcher {
   private readonly quiet: boolean;
   private readonly showPrompt: boolean;
   private readonly escalates: boolean;
+  private readonly indexing: Progress;
 
   constructor(
     flags: Flags,
     private readonly io: Io,
   ) {
+    this.indexing = new Progress(io, indexingLine, INDEXING_SILENT_MS);
     this.quiet = flags.on("quiet");
     this.showPrompt = flags.on("show-prompt");
     this.escalates = flags.on("allow-escalation");
@@ -809,6 +823,9 @@ class Watcher {
 
   readonly onEvent = (event: ReplayEvent): void => {
     this.stopWaiting();
+    if (event.kind === "indexing")
+      return this.quiet ? undefined : this.indexing.show(event.done, event.total);
+    this.indexing.clear();
     if (event.kind === "started") this.say(`run_id=${event.runId}`);
     if (event.kind === "warning") this.say(event.message);
     if (event.kind === "asking") for (const line of retrievalLines(event)) this.say(line);
@@ -951,7 +968,7 @@ async function runRetrieve(flags: Flags, io: Io): Promise<number> {
     throw usage("--tasks goes without --task and --task-file. Give one of them.");
   }
   const task = file === undefined ? await taskOf(flags, io) : "";
-  const corpus = await openCorpus({ ...placeOf(flags, io), ranker }, { warn: warner(io) });
+  const corpus = await corpusOf(flags, io, ranker);
   const print = async (named: NamedTask, retrieval: Retrieval): Promise<boolean> => {
     const text = flags.on("json") ? retrievalJson(named, retrieval) : retrievalTable(named, retrieval);
     return io.stdout(forStdout(text, io));
@@ -1127,10 +1144,7 @@ type Judge = (row: AnswerRow) => GateResult;
 async function judgeOf(flags: Flags, io: Io): Promise<Judge> {
   const { policy, doubtThreshold: threshold } = gateOptions(flags);
   const corpus = flags.text("corpus");
-  const opened =
-    corpus === undefined
-      ? null
-      : await openCorpus({ ...placeOf(flags, io), ranker: "weighted" }, { warn: warner(io) });
+  const opened = corpus === undefined ? null : await corpusOf(flags, io, "weighted");
   const elsewhere = opened && opened.elsewhere;
   return ({ task, evidence, response }) => {
     const sources = [
@@ -1277,7 +1291,7 @@ async function runImport(flags: Flags, io: Io): Promise<number> {
     dryRun: flags.on("dry-run"),
   };
   const { importPages } = await import("./import.ts");
-  const progress = new Progress(io);
+  const progress = new Progress(io, pagesLine);
   const outcome = await importPages(options, progress.show).finally(progress.clear);
   reportImport(outcome, io);
   const summary = importSummary(outcome, options, io);
@@ -1291,20 +1305,32 @@ async function runImport(flags: Flags, io: Io): Promise<number> {
   return EXIT.accepted;
 }
 
+const pagesLine = (done: number, total: number): string => `[import] ${done} of ${counted(total, "page")}`;
+
 /** A line on a terminal that says how far a long command is, drawn at most ten times a second and gone afterwards. */
 class Progress {
   private drawnAt = 0;
+  private readonly startedAt = Date.now();
 
-  constructor(private readonly io: Io) {}
+  constructor(
+    private readonly io: Io,
+    private readonly line: (done: number, total: number) => string,
+    /** Nothing is said of what is done sooner. */
+    private readonly afterMs = 0,
+  ) {}
 
   readonly show = (done: number, total: number): void => {
-    if (!this.io.stderrIsTty || Date.now() - this.drawnAt < 100) return;
-    this.drawnAt = Date.now();
-    this.io.stderr(`\r\x1b[K[import] ${done} of ${counted(total, "page")}`);
+    const now = Date.now();
+    if (now - this.startedAt < this.afterMs || now - this.drawnAt < 100) return;
+    // Where nothing can be drawn over, it is said once.
+    if (!this.io.stderrIsTty && (this.afterMs === 0 || this.drawnAt > 0)) return;
+    this.drawnAt = now;
+    const line = this.line(done, total);
+    this.io.stderr(this.io.stderrIsTty ? `\r\x1b[K${line}` : `${line}\n`);
   };
 
   readonly clear = (): void => {
-    if (this.drawnAt > 0) this.io.stderr("\r\x1b[K");
+    if (this.drawnAt > 0 && this.io.stderrIsTty) this.io.stderr("\r\x1b[K");
   };
 }
 
@@ -1427,6 +1453,53 @@ ${columns([
   ["imported", String(imported)],
 ])}
 `;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// index
+// ---------------------------------------------------------------------------------------------------------------------
+
+async function runIndex(flags: Flags, io: Io): Promise<number> {
+  if (flags.on("check") && flags.on("rebuild"))
+    throw usage("--check and --rebuild exclude each other. Give one of the two.");
+  const request = placeOf(flags, io);
+  const corpus = fromHere(request.corpusPath, io);
+  const { checkIndex, updateIndex } = await import("./build_index.ts");
+  if (flags.on("check")) {
+    const { problems, found } = await checkIndex(request);
+    const index = fromHere(found.path, io);
+    const lines = problems.map((problem) => `${index}: ${problem}. Run distill index --rebuild.`);
+    const whole = `${index}: whole, and made of ${corpus} as it stands`;
+    await io.stdout(forStdout(`${lines.join("\n") || whole}\n`, io));
+    return problems.length > 0 ? EXIT.input : EXIT.accepted;
+  }
+  const startedAt = Date.now();
+  const progress = new Progress(io, indexingLine, INDEXING_SILENT_MS);
+  const hooks = { warn: warner(io), onProgress: progress.show };
+  const update = await updateIndex({ ...request, rebuild: flags.on("rebuild") }, hooks).finally(
+    progress.clear,
+  );
+  const { header, file } = update.index;
+  const what = `${counted(header.live, "playbook")} in ${megabytes(file.length)}, ${fromHere(update.path, io)}`;
+  const done =
+    update.change === "unchanged" ? "up to date" : `${update.change} in ${seconds(Date.now() - startedAt)}`;
+  await io.stdout(forStdout(`${corpus}: ${done}: ${what}\n`, io));
+  return EXIT.accepted;
+}
+
+/** A build that takes longer than that says so. */
+const INDEXING_SILENT_MS = 1000;
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+const indexingLine = (done: number, total: number): string =>
+  `[index] ${Math.floor((100 * done) / Math.max(1, total))} % of ${megabytes(total)}, once for many runs`;
+
+/** The corpus of the command line, with its index; one that takes long to build shows how far it is. */
+async function corpusOf(flags: Flags, io: Io, ranker: Ranker): Promise<OpenCorpus> {
+  const progress = new Progress(io, indexingLine, INDEXING_SILENT_MS);
+  const hooks = { warn: warner(io), onProgress: progress.show };
+  return openCorpus({ ...placeOf(flags, io), ranker }, hooks).finally(progress.clear);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
