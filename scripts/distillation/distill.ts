@@ -4,12 +4,6 @@
  *
  * stdout carries the result alone (an accepted answer, or JSON); everything that is said about it goes to stderr.
  */
-import { statSync, writeSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { isatty } from "node:tty";
-import { parseArgs } from "node:util";
-
-import { calibrate } from "./calibrate.ts";
 import type { CalibrationLine, LabelledAnswer, Rate } from "./calibrate.ts";
 import {
   counted,
@@ -79,6 +73,8 @@ export const EXIT = {
   interrupted: 130,
 };
 
+const REPOSITORY = import.meta.dir.split("/").slice(0, -2).join("/");
+
 /** The world as a command sees it; tests pass their own. */
 export interface Io {
   /** Resolves to false once the reader has gone away. @throws DistillError `evidence` where it cannot be written. */
@@ -94,12 +90,13 @@ export interface Io {
   deps: Partial<Deps>;
 }
 
-export function realIo(): Io {
+export async function realIo(): Promise<Io> {
+  const [stdoutIsTty, stderrIsTty] = await Promise.all([isDevice(Bun.stdout), isDevice(Bun.stderr)]);
   return {
     stdout: writeStdout,
     stderr: writeStderr,
-    stdoutIsTty: isatty(1),
-    stderrIsTty: isatty(2),
+    stdoutIsTty,
+    stderrIsTty,
     env: process.env,
     cwd: process.cwd(),
     interruptible: async (work) => {
@@ -111,6 +108,14 @@ export function realIo(): Io {
     },
     deps: {},
   };
+}
+
+/** A character device is a terminal, or /dev/null, which does not mind. node:tty would cost twice an empty script to load. */
+async function isDevice(stream: Bun.BunFile): Promise<boolean> {
+  return stream
+    .stat()
+    .then((stat) => stat.isCharacterDevice())
+    .catch(() => false);
 }
 
 async function writeStdout(text: string): Promise<boolean> {
@@ -128,7 +133,8 @@ async function writeStdout(text: string): Promise<boolean> {
 /** Nothing can be said about a stderr that cannot be written, so that is no reason to fail. */
 function writeStderr(text: string): void {
   try {
-    writeSync(2, text);
+    // Loaded where something is said: a retrieval says nothing.
+    process.getBuiltinModule("node:fs").writeSync(2, text);
   } catch {}
 }
 
@@ -365,7 +371,8 @@ export const COMMANDS: Record<string, Command> = {
 const OLDEST_BUN = ">=1.4.5";
 
 /** Runs one command line and returns its exit code. */
-export async function main(argv: string[], io: Io = realIo()): Promise<number> {
+export async function main(argv: string[], given?: Io): Promise<number> {
+  const io = given ?? (await realIo());
   try {
     return await dispatch(argv, io);
   } catch (error) {
@@ -418,15 +425,15 @@ function commandNamed(name: string): Command {
 const usage = (message: string): DistillError => new DistillError("usage", message);
 
 async function versionLine(): Promise<string> {
-  const manifest: unknown = await Bun.file(join(import.meta.dir, "../../package.json")).json();
+  const manifest: unknown = await Bun.file(`${REPOSITORY}/package.json`).json();
   const version = isObject(manifest) ? String(manifest.version) : "";
   return `distill ${version} (Bun ${Bun.version})\n`;
 }
 
 /** The flags of one command line. Every reader of a value names the flag and the value in its error. */
 class Flags {
-  private readonly values: Record<string, string | boolean | (string | boolean)[] | undefined>;
-  readonly words: string[];
+  private readonly values: Record<string, string | true | string[] | undefined> = {};
+  readonly words: string[] = [];
 
   /** @throws DistillError `usage` */
   constructor(
@@ -434,28 +441,7 @@ class Flags {
     command: Command,
     argv: string[],
   ) {
-    const options = Object.fromEntries(
-      Object.entries(command.options).map(([flag, { value, short, multiple }]) => [
-        flag,
-        {
-          type: value ? ("string" as const) : ("boolean" as const),
-          ...(short && { short }),
-          ...(multiple && { multiple }),
-        },
-      ]),
-    );
-    try {
-      const parsed = parseArgs({
-        args: joinValues(argv, command),
-        options,
-        strict: true,
-        allowPositionals: true,
-      });
-      this.values = parsed.values;
-      this.words = parsed.positionals;
-    } catch (error) {
-      throw this.unusable(error, command);
-    }
+    this.parse(joinValues(argv, command), command);
     const { operands } = command;
     if (this.words.includes("")) throw usage(`${name}: an argument is empty. Is a variable not set?`);
     const stray = this.words.findIndex(
@@ -476,7 +462,7 @@ class Flags {
 
   texts(flag: string): string[] {
     const value = this.values[flag];
-    return Array.isArray(value) ? value.filter((entry) => typeof entry === "string") : [];
+    return Array.isArray(value) ? value : [];
   }
 
   choice<T extends string>(flag: string, choices: readonly T[], fallback: T): T {
@@ -501,19 +487,35 @@ class Flags {
     );
   }
 
-  private unusable(error: unknown, { options }: Command): DistillError {
-    const message = error instanceof Error ? error.message : String(error);
-    const flag = /'(?:-\w, )?(-[^' =]*)/.exec(message)?.[1] ?? "";
-    const known = Object.keys(options).map((option) => `--${option}`);
-    if (!known.includes(flag) && !/^-\w$/.test(flag)) {
-      return usage(
-        `unknown option ${shown(flag)}.${didYouMean(flag, known)} See distill ${this.name} --help.`,
-      );
+  /** `--flag=value`, `--switch`, `-s` and `-st`; behind `--` there are only words. */
+  private parse(argv: string[], command: Command): void {
+    for (const [at, word] of argv.entries()) {
+      if (word === "--") return void this.words.push(...argv.slice(at + 1));
+      if (word.startsWith("--")) this.take(word, command);
+      else if (word.startsWith("-") && word !== "-")
+        for (const letter of word.slice(1)) this.takeShort(`-${letter}`, command);
+      else this.words.push(word);
     }
-    const takesValue = options[flag.slice(2)]?.value;
-    if (!known.includes(flag))
-      return usage(`unknown option ${shown(flag)}. See distill ${this.name} --help.`);
-    return usage(takesValue ? `${flag}: needs a value, ${takesValue}.` : `${flag}: takes no value.`);
+  }
+
+  private take(word: string, { options }: Command): void {
+    const [, flag = "", value] = /^--([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
+    if (!Object.hasOwn(options, flag)) {
+      const known = Object.keys(options).map((option) => `--${option}`);
+      const near = didYouMean(`--${flag}`, known);
+      throw usage(`unknown option ${shown(`--${flag}`)}.${near} See distill ${this.name} --help.`);
+    }
+    const { value: named, multiple } = options[flag]!;
+    if (named === undefined && value !== undefined) throw usage(`--${flag}: takes no value.`);
+    if (named !== undefined && value === undefined) throw usage(`--${flag}: needs a value, ${named}.`);
+    if (multiple) this.values[flag] = [...this.texts(flag), value ?? ""];
+    else this.values[flag] = value ?? true;
+  }
+
+  private takeShort(flag: string, { options }: Command): void {
+    const long = Object.keys(options).find((name) => options[name]!.short === flag.slice(1));
+    if (long === undefined) throw usage(`unknown option ${shown(flag)}. See distill ${this.name} --help.`);
+    this.values[long] = true;
   }
 
   private strayWord(at: number, { operands, options }: Command): DistillError {
@@ -638,17 +640,33 @@ interface Place {
   corpusPath: string;
 }
 
-function placeOf(flags: Flags, io: Io): Place {
+async function placeOf(flags: Flags, io: Io): Promise<Place> {
   const named = flags.text("root") ?? variable(io, "LH_DISTILL_ROOT");
-  const root = resolve(io.cwd, named ?? join(import.meta.dir, "../.."));
-  if (named !== undefined && !statSync(root, { throwIfNoEntry: false })?.isDirectory()) {
+  const root = named === undefined ? REPOSITORY : pathFrom(io.cwd, named);
+  if (named !== undefined && !(await isFolder(root))) {
     throw usage(`${flags.text("root") ? "--root" : "LH_DISTILL_ROOT"}: ${shown(named)} is not a folder.`);
   }
   const corpus = flags.text("corpus");
   return {
     root,
-    corpusPath: corpus === undefined ? join(root, "exports/rag/playbooks.jsonl") : resolve(io.cwd, corpus),
+    corpusPath: corpus === undefined ? `${root}/exports/rag/playbooks.jsonl` : pathFrom(io.cwd, corpus),
   };
+}
+
+const isFolder = (path: string): Promise<boolean> =>
+  Bun.file(path)
+    .stat()
+    .then((stat) => stat.isDirectory())
+    .catch(() => false);
+
+/** node:path's resolve() for an absolute `folder`, without loading it for this. */
+function pathFrom(folder: string, path: string): string {
+  const parts: string[] = [];
+  for (const part of (path.startsWith("/") ? path : `${folder}/${path}`).split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return `/${parts.join("/")}`;
 }
 
 /** A variable's value; an empty one is not set. */
@@ -678,7 +696,7 @@ async function taskOf(flags: Flags, io: Io): Promise<string> {
   if (text === undefined && file === undefined)
     throw usage('no task. Say what is to be done: --task "…", or --task-file FILE.');
   if (file === undefined) return nonEmpty(text!, usage("--task: the task is empty. Say what is to be done."));
-  const read = await readText(file === "-" ? file : resolve(io.cwd, file));
+  const read = await readText(file === "-" ? file : pathFrom(io.cwd, file));
   return nonEmpty(
     read.trim(),
     new DistillError("input", `${nameOf(file)}: the task is empty. Say what is to be done.`),
@@ -723,7 +741,7 @@ const printableLines = (text: string): string =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 async function runReplay(flags: Flags, io: Io): Promise<number> {
-  const options = replayOptions(flags, io);
+  const options = await replayOptions(flags, io);
   const task = await taskOf(flags, io);
   const watcher = new Watcher(flags, io);
   const outcome = await io
@@ -747,12 +765,12 @@ function exitCodeOf({ row, interrupted, appendError }: ReplayOutcome): number {
 /** A terminal obeys control characters; a file or a pipe gets the text as it is. */
 const forStdout = (text: string, io: Io): string => (io.stdoutIsTty ? printableLines(text) : text);
 
-function replayOptions(flags: Flags, io: Io): ReplayOptions {
+async function replayOptions(flags: Flags, io: Io): Promise<ReplayOptions> {
   if (flags.on("local-only") && flags.on("allow-escalation")) {
     throw usage("--local-only and --allow-escalation exclude each other. Give one of the two.");
   }
   const options: ReplayOptions = {
-    ...placeOf(flags, io),
+    ...(await placeOf(flags, io)),
     ...retrieveOptions(flags),
     ranker: rankerOf(flags),
     noRetrieval: flags.on("no-retrieval"),
@@ -1043,7 +1061,7 @@ function scoreLines(score: RetrievalScore, strange: string[]): string {
   return lines.map((line) => `[retrieve] ${printable(line)}\n`).join("");
 }
 
-const fileOf = (file: string, io: Io): string => (file === "-" ? file : resolve(io.cwd, file));
+const fileOf = (file: string, io: Io): string => (file === "-" ? file : pathFrom(io.cwd, file));
 
 /** The rows of a JSONL file that `toRow` accepts; what it says of the others is told by `warn` with their place. */
 async function* readRows<T>(
@@ -1229,6 +1247,7 @@ async function calibrateRows(file: string, judge: Judge, flags: Flags, io: Io): 
     toLabelledAnswer(value, judge);
   for await (const answer of readRows(fileOf(file, io), toLabelled, warn)) answers.push(answer);
   const { doubtThreshold } = gateOptions(flags);
+  const { calibrate } = await import("./calibrate.ts");
   const lines = calibrate(answers, doubtThreshold);
   const text = flags.on("json")
     ? lines.map((line) => `${toJson(line)}\n`).join("")
@@ -1280,9 +1299,9 @@ ${rows.join("\n")}
 async function runImport(flags: Flags, io: Io): Promise<number> {
   if (flags.words.length === 0)
     throw usage("import: name the pages, or folders of them: distill import docs/runbooks.");
-  const { root, corpusPath } = placeOf(flags, io);
+  const { root, corpusPath } = await placeOf(flags, io);
   const options: ImportOptions = {
-    paths: flags.words.map((path) => resolve(io.cwd, path)),
+    paths: flags.words.map((path) => pathFrom(io.cwd, path)),
     corpusPath,
     root,
     split: flags.text("split") === undefined ? null : flags.choice("split", SPLIT_LEVELS, "h2"),
@@ -1403,7 +1422,7 @@ async function runCorpus(flags: Flags, io: Io): Promise<number> {
   if (flags.words[0] === "check") return runCheck(flags, io);
   if (flags.on("strict")) throw usage("--strict goes with check: distill corpus check --strict.");
   const { readCorpusLines, surveyCorpus } = await import("./corpus.ts");
-  const corpus = await readCorpusLines(placeOf(flags, io).corpusPath);
+  const corpus = await readCorpusLines((await placeOf(flags, io)).corpusPath);
   const survey = surveyCorpus(corpus);
   const text = flags.on("json") ? `${toJson({ path: corpus.path, ...survey })}\n` : surveyTable(survey);
   await io.stdout(forStdout(text, io));
@@ -1413,7 +1432,7 @@ async function runCorpus(flags: Flags, io: Io): Promise<number> {
 
 async function runCheck(flags: Flags, io: Io): Promise<number> {
   const { checkCorpus, readCorpusLines } = await import("./corpus.ts");
-  const corpus = await readCorpusLines(placeOf(flags, io).corpusPath);
+  const corpus = await readCorpusLines((await placeOf(flags, io)).corpusPath);
   const findings = checkCorpus(corpus, { isStrict: flags.on("strict") });
   const errors = findings.filter((finding) => finding.severity === "error").length;
   const warnings = findings.length - errors;
@@ -1462,7 +1481,7 @@ ${columns([
 async function runIndex(flags: Flags, io: Io): Promise<number> {
   if (flags.on("check") && flags.on("rebuild"))
     throw usage("--check and --rebuild exclude each other. Give one of the two.");
-  const request = placeOf(flags, io);
+  const request = await placeOf(flags, io);
   const corpus = fromHere(request.corpusPath, io);
   const { checkIndex, updateIndex } = await import("./build_index.ts");
   if (flags.on("check")) {
@@ -1499,7 +1518,7 @@ const indexingLine = (done: number, total: number): string =>
 async function corpusOf(flags: Flags, io: Io, ranker: Ranker): Promise<OpenCorpus> {
   const progress = new Progress(io, indexingLine, INDEXING_SILENT_MS);
   const hooks = { warn: warner(io), onProgress: progress.show };
-  return openCorpus({ ...placeOf(flags, io), ranker }, hooks).finally(progress.clear);
+  return openCorpus({ ...(await placeOf(flags, io)), ranker }, hooks).finally(progress.clear);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -16,28 +16,22 @@
  * distill.ts; the recognisers of machine-made facts live in facts.ts, measures of wording in wording.ts, their weights in
  * doubt.ts.
  */
-import {
-  closeSync,
-  createReadStream,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
-import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-
-import { doubtScore, DOUBTFUL, measure } from "./doubt.ts";
 import type { Measures } from "./doubt.ts";
-import { commandLines, extractFacts, findFact, prepareEvidence } from "./facts.ts";
 import type { Evidence, Fact, FactKind } from "./facts.ts";
-import { copiedShare, placeholdersIn, poolVocabulary, readWording, repeatedSentence } from "./wording.ts";
-import { unknownNames, unknownQuotes } from "./wording.ts";
 import type { Vocabulary, Wording } from "./wording.ts";
+
+// Loaded at first need, since a run pays for what it loads, in times of an empty script: node:fs 0.5, node:path 0.2, and the
+// gate's recognisers 0.9, which is more than a whole retrieval from an index.
+const fs = (): typeof import("node:fs") => process.getBuiltinModule("node:fs");
+const paths = (): typeof import("node:path") => process.getBuiltinModule("node:path");
+const gateFacts = once((): typeof import("./facts.ts") => import.meta.require("./facts.ts"));
+const gateWording = once((): typeof import("./wording.ts") => import.meta.require("./wording.ts"));
+const gateDoubt = once((): typeof import("./doubt.ts") => import.meta.require("./doubt.ts"));
+
+function once<T>(load: () => T): () => T {
+  let loaded: T | undefined;
+  return () => (loaded ??= load());
+}
 
 // Retrieval. K is what the evidence lists; the bundle shows fewer.
 export const DEFAULT_TOP_K = 8;
@@ -85,7 +79,8 @@ export const GATE_VERSION = "2";
 export const POLICIES = ["strict", "standard", "structural"] as const;
 export type Policy = (typeof POLICIES)[number];
 export const DEFAULT_POLICY: Policy = "standard";
-export { DOUBTFUL } from "./doubt.ts";
+/** As fitted in doubt.ts, which is not loaded for it; a test holds the two together. */
+export const DOUBTFUL = 0.41;
 const MIN_ANSWER_CHARS = 80;
 /** As much of an answer as its wording is read of; facts are looked up in all of it. */
 const MAX_WORDING_CHARS = 100_000;
@@ -421,10 +416,23 @@ export const realDeps = (): Deps => ({
   now: () => new Date(),
   uniqueId: () => Bun.randomUUIDv7(),
   random: Math.random,
-  sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
+  sleep,
   signal: new AbortController().signal,
   onEvent: () => {},
 });
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const wake = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, ms);
+    signal.addEventListener("abort", wake);
+  });
+}
 
 /**
  * An expected failure, told in one line: `<where>: <what is wrong>. <what to do>.`
@@ -462,7 +470,7 @@ export async function replay(
   const setting = gateSetting({ task, corpus, retrieval, bundle, prompt }, options);
   const ask = async (target: ModelTarget): Promise<Attempt> => {
     // An interrupt is noticed between two turns of the event loop, and retrieval takes none.
-    await sleep(1);
+    await Bun.sleep(1);
     const reply =
       options.dryRun && !deps.signal.aborted
         ? dryRunReply(bundle, target)
@@ -648,17 +656,22 @@ function joinBytes(before: Uint8Array[], last: Uint8Array): Uint8Array {
   return before.length === 0 ? last : Buffer.concat([...before, last]);
 }
 
-/** A file's bytes in chunks; `-` is standard input. Bun.file() takes devices for unreadable. */
+/** A file's bytes in chunks; `-` is standard input. */
 async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
   try {
     if (path === "-") yield* Bun.stdin.stream();
-    else yield* createReadStream(path, { highWaterMark: READ_BYTES });
+    // What has a size is a file, and read without node:fs; Bun.file() takes devices for unreadable.
+    else if (isSized(path)) yield* Bun.file(path).stream();
+    else yield* fs().createReadStream(path, { highWaterMark: READ_BYTES });
   } catch (error) {
     throw unreadable(path, error);
   }
 }
 
 const READ_BYTES = 1024 * 1024;
+
+/** A device has a size of 0 or of Infinity. */
+const isSized = (path: string): boolean => Bun.file(path).size > 0 && Bun.file(path).size < Infinity;
 
 /** A path as an error line calls it. */
 export const nameOf = (path: string): string => (path === "-" ? "standard input" : path);
@@ -1922,8 +1935,8 @@ export const taskSource = (task: string): Source => ({ ...recordSource(TASK_SOUR
 
 export function recordSource(id: string, text: string, standing: SuccessScore | null = null): Source {
   let wording: Wording | undefined;
-  const read = (): Wording => (wording ??= readWording(text));
-  return { kind: "record", id, text, standing, prepared: prepareEvidence(text), wording: read };
+  const read = (): Wording => (wording ??= gateWording().readWording(text));
+  return { kind: "record", id, text, standing, prepared: gateFacts().prepareEvidence(text), wording: read };
 }
 
 /** The task, then the whole content of every hit that is not `rejected`. */
@@ -1962,7 +1975,10 @@ export function elsewhereAmong(candidatesFor: (hint: string) => Iterable<Candida
     const hint = longestRun(fact.key);
     for (const candidate of candidatesFor(hint)) {
       if (!candidate.folded.includes(hint)) continue;
-      const offset = findFact(fact, (candidate.prepared ??= prepareEvidence(candidate.text)));
+      const offset = gateFacts().findFact(
+        fact,
+        (candidate.prepared ??= gateFacts().prepareEvidence(candidate.text)),
+      );
       if (offset !== null) return { id: candidate.id, offset };
     }
     return null;
@@ -2080,14 +2096,20 @@ export function readView(input: GateInput): View {
   const { answer, sources } = input;
   const records = sources.filter((entry) => !isTask(entry) && entry.text.trim() !== "");
   const claims = claimsOf(input);
-  const wording = readWording(answer.slice(0, MAX_WORDING_CHARS));
-  const task = sources.find(isTask)?.wording() ?? readWording("");
+  const wording = gateWording().readWording(answer.slice(0, MAX_WORDING_CHARS));
+  const task = sources.find(isTask)?.wording() ?? gateWording().readWording("");
   const evidence = records.map((entry) => entry.wording());
-  const known = poolVocabulary([task, ...evidence], wording);
+  const known = gateWording().poolVocabulary([task, ...evidence], wording);
   const unsupported = weightOf(claims.filter(isUnsupported));
-  const { measures, contradictions } = measure({ answer: wording, task, evidence, known, unsupported });
+  const { measures, contradictions } = gateDoubt().measure({
+    answer: wording,
+    task,
+    evidence,
+    known,
+    unsupported,
+  });
   const hasEvidence = records.length > 0;
-  const score = hasEvidence ? doubtScore(measures) : 0;
+  const score = hasEvidence ? gateDoubt().doubtScore(measures) : 0;
   return { ...input, claims, measures, wording, task, known, hasEvidence, score, contradictions };
 }
 
@@ -2104,21 +2126,29 @@ const MAX_ASKED = 200;
 /** Every machine-made fact of the answer, looked up in the task, in the records at hand, then in the rest of the corpus. */
 function claimsOf({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
   let asked = 0;
-  return extractFacts(answer).map((fact): Claim => {
-    const { kind, text, start, weight } = fact;
-    const atHand = firstSupport(fact, sources);
-    const mayStandElsewhere =
-      policy === "standard" && !ONLY_AT_HAND.has(kind) && !atHand && asked++ < MAX_ASKED;
-    const found = atHand ?? (mayStandElsewhere ? elsewhere?.(fact) : null) ?? null;
-    const support = atHand ? (isTask(atHand.source) ? "task" : "retrieved") : found ? "elsewhere" : "nowhere";
-    const [supported_by, support_offset] = found ? [found.id, found.offset] : [null, null];
-    return { kind, text, offset: start, weight, support, supported_by, support_offset };
-  });
+  return gateFacts()
+    .extractFacts(answer)
+    .map((fact): Claim => {
+      const { kind, text, start, weight } = fact;
+      const atHand = firstSupport(fact, sources);
+      const mayStandElsewhere =
+        policy === "standard" && !ONLY_AT_HAND.has(kind) && !atHand && asked++ < MAX_ASKED;
+      const found = atHand ?? (mayStandElsewhere ? elsewhere?.(fact) : null) ?? null;
+      const support = atHand
+        ? isTask(atHand.source)
+          ? "task"
+          : "retrieved"
+        : found
+          ? "elsewhere"
+          : "nowhere";
+      const [supported_by, support_offset] = found ? [found.id, found.offset] : [null, null];
+      return { kind, text, offset: start, weight, support, supported_by, support_offset };
+    });
 }
 
 function firstSupport(fact: Fact, sources: Source[]): { source: Source; id: string; offset: number } | null {
   for (const source of sources) {
-    const offset = findFact(fact, source.prepared);
+    const offset = gateFacts().findFact(fact, source.prepared);
     if (offset !== null) return { source, id: source.id, offset };
   }
   return null;
@@ -2241,10 +2271,12 @@ const SCAFFOLD = /[⟦⟧]|likely cause, one sentence/i;
 const MIN_OWN_WORDS = 5;
 
 /** The sentences of our own prompt, as stems: whoever gives one back whole has copied it. */
-const OWN_SENTENCES = ownSentences(`${SYSTEM_MESSAGE}\n${ANSWER_FORM}\nchecks the answer should cover`);
+const frameSentences = once(() =>
+  ownSentences(`${SYSTEM_MESSAGE}\n${ANSWER_FORM}\nchecks the answer should cover`),
+);
 
 function ownSentences(prompt: string): Set<string> {
-  const wording = readWording(prompt);
+  const wording = gateWording().readWording(prompt);
   const long = wording.sentences.filter(({ from, to }) => to - from >= MIN_OWN_WORDS);
   return new Set(long.map((sentence) => stemsOf(wording, sentence)));
 }
@@ -2260,15 +2292,17 @@ function stemsOf({ words }: Wording, { from, to }: { from: number; to: number })
 
 function findScaffold({ answer, wording }: View): Finding {
   if (SCAFFOLD.test(answer)) return "it repeats the frame or the form of the prompt";
-  const copied = wording.sentences.find(({ from, to }) => OWN_SENTENCES.has(stemsOf(wording, { from, to })));
+  const copied = wording.sentences.find(({ from, to }) => frameSentences().has(stemsOf(wording, { from, to })));
   return copied ? `it repeats the prompt: ${shown(answer.slice(copied.start, copied.end).trim())}` : null;
 }
 
 /** One that the task has too is the asker's own. */
 function findPlaceholder({ answer, task }: View): Finding {
-  const found = placeholdersIn(answer).filter(({ text }) => !task.text.includes(text));
+  const found = gateWording()
+    .placeholdersIn(answer)
+    .filter(({ text }) => !task.text.includes(text));
   if (found.length === 0) return null;
-  const commands = commandLines(answer);
+  const commands = gateFacts().commandLines(answer);
   let next = 0;
   for (const { start, text } of found) {
     while (next < commands.length && commands[next]!.end <= start) next++;
@@ -2278,19 +2312,20 @@ function findPlaceholder({ answer, task }: View): Finding {
 }
 
 function findLoop({ wording }: View): Finding {
-  const sentence = repeatedSentence(wording, LOOP);
+  const sentence = gateWording().repeatedSentence(wording, LOOP);
   return sentence === null ? null : `it says ${LOOP} times: ${shown(sentence)}`;
 }
 
 /** What the form asked for brings along, whatever the answer. */
-const FORM_WORDS = new Set(
-  readWording(`${ANSWER_FORM} problem issue error solution`).words.map((word) => word.stem),
-);
+const formWords = once(() => {
+  const { words } = gateWording().readWording(`${ANSWER_FORM} problem issue error solution`);
+  return new Set(words.map((word) => word.stem));
+});
 
 function findRestatement({ wording, task, claims }: View): Finding {
   const asked = new Set(task.words.map((word) => word.stem));
   const said = new Set(
-    wording.words.flatMap(({ stem, content }) => (content && !FORM_WORDS.has(stem) ? stem : [])),
+    wording.words.flatMap(({ stem, content }) => (content && !formWords().has(stem) ? stem : [])),
   );
   const added = said.difference(asked).size;
   const share = said.size === 0 ? 0 : 1 - added / said.size;
@@ -2305,7 +2340,7 @@ export const counted = (count: number, noun: string): string => `${count} ${noun
 
 function findEcho({ wording, shown: prompt }: View): Finding {
   if (prompt === null) return null;
-  const share = copiedShare(wording.words, readWording(prompt).words, ECHO_RUN);
+  const share = gateWording().copiedShare(wording.words, gateWording().readWording(prompt).words, ECHO_RUN);
   return share < ECHO_SHARE
     ? null
     : `${percent(share)} of its words are copied in runs of ${ECHO_RUN} or more, threshold ${percent(ECHO_SHARE)}`;
@@ -2372,7 +2407,9 @@ function findFromWarning({ answer, sources }: View): Finding {
 }
 
 const commandsIn = (text: string): string[] =>
-  commandLines(text).map(({ start, end }) => oneBlank(text.slice(start, end)));
+  gateFacts()
+    .commandLines(text)
+    .map(({ start, end }) => oneBlank(text.slice(start, end)));
 
 const oneBlank = (text: string): string => text.replaceAll(/\s+/g, " ").trim();
 
@@ -2384,9 +2421,10 @@ function findMixture({ answer, sources, claims }: View): Finding {
   const records = sources.filter((entry) => !isTask(entry) && named.has(entry.id));
   if (records.length < 2) return null;
   const inTask = new Set(claims.flatMap(({ support, offset }) => (support === "task" ? offset : [])));
-  const rows = extractFacts(answer)
+  const rows = gateFacts()
+    .extractFacts(answer)
     .filter(({ weight, start }) => weight === 1 && !inTask.has(start))
-    .map((fact) => new Set(records.filter(({ prepared }) => findFact(fact, prepared) !== null)));
+    .map((fact) => new Set(records.filter(({ prepared }) => gateFacts().findFact(fact, prepared) !== null)));
   const countOf = (record: Source, other: Source): number =>
     rows.filter((row) => row.has(record) && !row.has(other)).length;
   const most = records.map((record) => rows.filter((row) => row.has(record)).length);
@@ -2431,14 +2469,14 @@ function findElsewhere({ hasEvidence, claims }: View): Finding {
 }
 
 function findUnknownNames({ wording, hasEvidence, known }: View): Finding {
-  const found = hasEvidence ? unknownNames(wording.text, known) : [];
+  const found = hasEvidence ? gateWording().unknownNames(wording.text, known) : [];
   return found.length === 0
     ? null
     : `names that stand nowhere: ${named(found.map(({ text }) => shown(text)))}`;
 }
 
 function findUnknownQuotes({ wording, hasEvidence, known }: View): Finding {
-  const found = hasEvidence ? unknownQuotes(wording.text, known) : [];
+  const found = hasEvidence ? gateWording().unknownQuotes(wording.text, known) : [];
   return found.length === 0
     ? null
     : `quoted, but said nowhere: ${named(found.map(({ text }) => shown(text)))}`;
@@ -2566,11 +2604,11 @@ function describeCorpus(
   { path, answeredBy, size, skipped, superseded, parts }: OpenCorpus,
   root: string,
 ): CorpusRecord {
-  const fromRoot = relative(root, resolve(path));
-  const outside = fromRoot.startsWith("..") || isAbsolute(fromRoot);
+  const fromRoot = paths().relative(root, paths().resolve(path));
+  const outside = fromRoot.startsWith("..") || paths().isAbsolute(fromRoot);
   const [first, ...more] = parts;
   return {
-    path: outside ? basename(path) : fromRoot,
+    path: outside ? paths().basename(path) : fromRoot,
     answered_by: answeredBy,
     records: size,
     skipped,
@@ -2761,12 +2799,12 @@ export const EVIDENCE_LOG = "data/_kb/replay_runs.jsonl";
 
 /** Appends a run's row, long answers in files of their own first. Returns why it could not, if so. */
 function appendEvidence(row: EvidenceRow, attempts: Attempt[], root: string): DistillError | null {
-  const log = join(root, EVIDENCE_LOG);
+  const log = paths().join(root, EVIDENCE_LOG);
   try {
     for (const { reply } of attempts) {
       const answer = reply.answer ?? "";
       if (answer.length > MAX_RESPONSE_CHARS)
-        writeWhole(join(dirname(log), "responses", `${sha256(answer)}.txt`), answer);
+        writeWhole(paths().join(paths().dirname(log), "responses", `${sha256(answer)}.txt`), answer);
     }
     appendLines(log, [toJson(row)]);
     return null;
@@ -2788,10 +2826,10 @@ export function toJson(value: unknown): string {
 
 /** Written beside and renamed: a file under this name is whole. */
 function writeWhole(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true });
+  fs().mkdirSync(paths().dirname(path), { recursive: true });
   const partial = `${path}.${process.pid}`;
-  writeFileSync(partial, text);
-  renameSync(partial, path);
+  fs().writeFileSync(partial, text);
+  fs().renameSync(partial, path);
 }
 
 /**
@@ -2800,24 +2838,25 @@ function writeWhole(path: string, text: string): void {
  */
 export function appendLines(path: string, lines: string[]): void {
   if (lines.length === 0) return;
-  mkdirSync(dirname(path), { recursive: true });
-  const file = openSync(path, "a+");
-  const sizeBefore = fstatSync(file).size;
+  fs().mkdirSync(paths().dirname(path), { recursive: true });
+  const file = fs().openSync(path, "a+");
+  const sizeBefore = fs().fstatSync(file).size;
   let written = 0;
   try {
     const bytes = Buffer.from(`${endsWithNewline(file) ? "" : "\n"}${lines.join("\n")}\n`);
     // One write does it, unless the disk is full: then the next one says so.
-    while (written < bytes.length) written += writeSync(file, bytes, written);
+    while (written < bytes.length) written += fs().writeSync(file, bytes, written);
   } catch (error) {
-    if (written > 0 && fstatSync(file).size === sizeBefore + written) ftruncateSync(file, sizeBefore);
+    if (written > 0 && fs().fstatSync(file).size === sizeBefore + written)
+      fs().ftruncateSync(file, sizeBefore);
     throw error;
   } finally {
-    closeSync(file);
+    fs().closeSync(file);
   }
 }
 
 function endsWithNewline(file: number): boolean {
-  const { size } = fstatSync(file);
+  const { size } = fs().fstatSync(file);
   const last = Buffer.alloc(1);
-  return size === 0 || (readSync(file, last, 0, 1, size - 1) === 1 && last[0] === NEWLINE);
+  return size === 0 || (fs().readSync(file, last, 0, 1, size - 1) === 1 && last[0] === NEWLINE);
 }
