@@ -539,7 +539,7 @@ class Best {
 /** Slots at a time: their sums stay in the cache, and bounds are looked at often enough. */
 const BLOCK_SLOTS = 8192;
 /** Records of the rarest terms that are scored first, times K: the floor is high from the beginning. */
-const SEEDS = 8;
+const SEEDS = 1;
 /** A binary search takes about as long as reading so many postings in a row. */
 const SEARCH_COST = 16;
 /** A bound is computed in another order than a score, so it is widened by more than rounding can differ by. */
@@ -1160,7 +1160,8 @@ function readNow(path: string): Playbook[] {
 
 async function readTail(path: string, index: IndexFile, ranker: Ranker): Promise<Tail> {
   const { covered, lines } = index.header.corpus;
-  const bytes = await Bun.file(path).slice(covered).bytes();
+  const file = Bun.file(path);
+  const bytes = file.size > covered ? await file.slice(covered).bytes() : new Uint8Array();
   const tail: Tail = { appended: [], bad: [], playbooks: 0, bytes: bytes.length, sha256: "" };
   if (bytes.length === 0) return tail;
   tail.sha256 = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");

@@ -16,6 +16,7 @@
  * distill.ts; the recognisers of machine-made facts live in facts.ts, measures of wording in wording.ts, their weights in
  * doubt.ts.
  */
+import { openIndexed } from "./corpus_index.ts";
 import type { Measures } from "./doubt.ts";
 import type { Evidence, Fact, FactKind } from "./facts.ts";
 import type { Vocabulary, Wording } from "./wording.ts";
@@ -537,7 +538,6 @@ export async function openCorpus(
   hooks: IndexHooks,
 ): Promise<OpenCorpus> {
   if (Bun.file(corpusPath).size >= INDEX_FROM_BYTES) {
-    const { openIndexed } = await import("./corpus_index.ts");
     const indexed = await openIndexed({ corpusPath, root }, ranker, hooks);
     if (indexed) return indexed;
   }
@@ -801,9 +801,15 @@ const isToken = (run: string): boolean => run.length >= 3 || /\d/.test(run);
 
 /** The tokens that `weighted` reads: identifiers whole and in parts, plurals as singulars. */
 export function weightedTokens(text: string): string[] {
-  return (text.match(/[A-Za-z0-9_]+/g) ?? []).flatMap((run) =>
-    [run.toLowerCase(), ...identifierParts(run)].filter(isToken).map(singular),
-  );
+  const tokens: string[] = [];
+  for (const run of text.match(/[A-Za-z0-9_]+/g) ?? []) {
+    const whole = run.toLowerCase();
+    if (isToken(whole)) tokens.push(singular(whole));
+    // Most runs are plain words, and a loop over nothing costs more than asking.
+    if (whole === run && !run.includes("_")) continue;
+    for (const part of identifierParts(run)) if (isToken(part)) tokens.push(singular(part));
+  }
+  return tokens;
 }
 
 /** "KubePVCNotReady" -> kube, pvc, not, ready; "max_wal_size" -> max, wal, size; nothing for a plain word. */
@@ -815,7 +821,8 @@ function identifierParts(run: string): string[] {
 
 /** "pods" -> pod, "replicas" -> replica, "policies" -> policy; "status", "class" and "k8s" stay. */
 function singular(token: string): string {
-  if (token.length <= 3 || !/[^sui]s$/.test(token) || /\d/.test(token)) return token;
+  if (token.length <= 3 || !token.endsWith("s")) return token;
+  if (!/[^sui]s$/.test(token) || /\d/.test(token)) return token;
   return token.length > 4 && token.endsWith("ies") ? `${token.slice(0, -3)}y` : token.slice(0, -1);
 }
 
@@ -2292,7 +2299,9 @@ function stemsOf({ words }: Wording, { from, to }: { from: number; to: number })
 
 function findScaffold({ answer, wording }: View): Finding {
   if (SCAFFOLD.test(answer)) return "it repeats the frame or the form of the prompt";
-  const copied = wording.sentences.find(({ from, to }) => frameSentences().has(stemsOf(wording, { from, to })));
+  const copied = wording.sentences.find(({ from, to }) =>
+    frameSentences().has(stemsOf(wording, { from, to })),
+  );
   return copied ? `it repeats the prompt: ${shown(answer.slice(copied.start, copied.end).trim())}` : null;
 }
 
