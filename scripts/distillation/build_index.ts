@@ -1,17 +1,20 @@
 /**
  * Writes the corpus index that corpus_index.ts describes and reads.
  *
- *   read lines -> tokens by number -> segments, each with its postings in token order -> runs in a file -> merged
+ *   ranges of lines -> tokens by number -> segments, each with its postings in token order -> runs in a file -> merged
  *
  * Memory is what one segment takes, the tokens' texts, and some 60 bytes a playbook; the postings, which are most of an
  * index, go through a file. A fold is the same with a base: the segments of an older index are taken over, postings and all,
  * and only what was appended is tokenised, with the last segments that are small beside it, so that there are never many.
+ * Ranges can be read by several Workers (index_worker.ts); tokens are numbered in the order of the ranges, whoever reads
+ * them, so that the bytes of an index do not depend on their number.
  *
  * Loops over typed arrays, since a gigabyte of text goes through them. A run of letters, digits and underscores is put to
  * the tokenisers of replay.ts once, when it is first met, so that the index cannot read a text otherwise than the scan does.
  */
 import {
   closeSync,
+  existsSync,
   fstatSync,
   fsyncSync,
   mkdirSync,
@@ -41,7 +44,7 @@ import {
   REJECTED,
   sampleCorpus,
   SECTIONS,
-  SEGMENT_SLOTS,
+  SEGMENT_BYTES,
   SLOT_SHIFT,
   SUPERSEDED,
   tokenNumber,
@@ -66,10 +69,16 @@ export interface BuildRequest extends IndexRequest {
   /** An older index of a corpus that has only grown since. */
   base: IndexFile | null;
   hooks: IndexHooks;
+  /** How many threads read the corpus; by default as many as pay. */
+  workers?: number;
+  /** For tests: corpora of several segments need not be large. */
+  segmentBytes?: number;
 }
 
-/** Postings of one segment: long records make it shorter. */
-const MAX_SEGMENT_POSTINGS = 16 * 1024 * 1024;
+/** A Worker takes longer to start and to hand over its part than it saves below so many bytes. */
+const WORKERS_FROM_BYTES = 64 * 1024 * 1024;
+/** Reading is what takes the time, but memory grows with every reader. */
+const MOST_WORKERS = 4;
 const CHUNK_BYTES = 1024 * 1024;
 /** Postings that are merged at a time. */
 const BATCH_POSTINGS = 2 * 1024 * 1024;
@@ -82,27 +91,38 @@ class Rewritten extends Error {}
  * @throws DistillError `evidence` where it cannot be written, is too large, or is interrupted; nothing is left behind then.
  */
 export async function buildIndex(request: BuildRequest): Promise<void> {
-  const files: string[] = [];
+  const beside = `${request.path}.${process.pid}-${Bun.randomUUIDv7()}`;
   try {
     mkdirSync(dirname(request.path), { recursive: true });
     sweep(request.path);
-    const beside = `${request.path}.${process.pid}-${Bun.randomUUIDv7()}`;
-    files.push(`${beside}.tmp`, `${beside}.runs`);
-    const builder = new Builder(request, files[1]!);
-    try {
-      await builder.read();
-      await builder.write(files[0]!);
-    } finally {
-      builder.close();
-    }
-    renameSync(files[0]!, request.path);
+    await buildBeside(request, beside);
+    renameSync(`${beside}.tmp`, request.path);
   } catch (error) {
-    if (error instanceof Rewritten) return buildIndex({ ...request, base: null });
+    if (error instanceof Rewritten && request.base) return buildIndex({ ...request, base: null });
+    if (error instanceof Rewritten) throw changed(request.corpusPath);
     throw error instanceof DistillError ? error : unwritable(request.path, error);
   } finally {
-    for (const file of files) rmSync(file, { force: true });
+    if (existsSync(dirname(beside)))
+      for (const name of readdirSync(dirname(beside)))
+        if (name.startsWith(basename(beside))) rmSync(join(dirname(beside), name), { force: true });
   }
 }
+
+async function buildBeside(request: BuildRequest, beside: string): Promise<void> {
+  const builder = new Builder(request, beside);
+  try {
+    await builder.read();
+    await builder.write(`${beside}.tmp`);
+  } finally {
+    builder.close();
+  }
+}
+
+const changed = (path: string): DistillError =>
+  new DistillError(
+    "evidence",
+    `${path}: changed while it was being indexed, so the whole corpus is read. Run distill index.`,
+  );
 
 /** What `distill index` did. */
 export interface IndexUpdate {
@@ -116,7 +136,7 @@ export interface IndexUpdate {
  * @throws DistillError `input` where there is no such corpus, `evidence` as buildIndex does
  */
 export async function updateIndex(
-  request: IndexRequest & { rebuild: boolean },
+  request: IndexRequest & { rebuild: boolean; workers?: number },
   hooks: IndexHooks,
 ): Promise<IndexUpdate> {
   const found = await regularFile(request);
@@ -126,11 +146,7 @@ export async function updateIndex(
   const base = state === "grown" && !request.rebuild ? index : null;
   await buildIndex({ ...request, path, base, hooks });
   const built = await regularFile(request);
-  if (!built.index || built.state === "stale")
-    throw new DistillError(
-      "input",
-      `${request.corpusPath}: changed while it was being indexed. Run distill index again.`,
-    );
+  if (!built.index || built.state === "stale") throw changed(request.corpusPath);
   return { change: base ? "extended" : "built", path, index: built.index };
 }
 
@@ -257,16 +273,6 @@ class Vocabulary {
   private starts = new Int32Array(4096);
   private bytes: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
 
-  constructor(private readonly base: IndexFile | null) {}
-
-  get size(): number {
-    return this.baseSize + this.texts.length;
-  }
-
-  get baseSize(): number {
-    return this.base?.weightedDf.length ?? 0;
-  }
-
   /** The number of the run text[start, end), whose FNV-1a hash is given; called for every word of the corpus. */
   run(text: Uint8Array, start: number, end: number, hash: number): number {
     const { table, starts, bytes } = this;
@@ -320,9 +326,9 @@ class Vocabulary {
   }
 
   private number(token: string): number {
-    const known = this.numbers.get(token) ?? (this.base ? tokenNumber(this.base, token) : -1);
-    if (known >= 0) return known;
-    const number = this.size;
+    const known = this.numbers.get(token);
+    if (known !== undefined) return known;
+    const number = this.texts.length;
     this.texts.push(token);
     this.numbers.set(token, number);
     return number;
@@ -352,24 +358,24 @@ interface Reading {
   plain: boolean;
 }
 
-/** The records of one segment, in corpus order until it is flushed. */
+/** The records of one segment, in corpus order until it is finished. Tokens have the numbers of its reader. */
 class SegmentWriter {
   records = 0;
   private readonly tokens = u32();
   private readonly marks = u8();
   private readonly heads = u32();
   /** By record: where its entries end in `tokens` and `marks`, and in `heads`. */
-  private readonly ends = new Uint32Array(SEGMENT_SLOTS);
-  private readonly headEnds = new Uint32Array(SEGMENT_SLOTS);
-  private readonly offset = new Float64Array(SEGMENT_SLOTS);
-  private readonly bytes = new Uint32Array(SEGMENT_SLOTS);
-  private readonly crc = new Uint32Array(SEGMENT_SLOTS);
-  private readonly size = new Uint32Array(SEGMENT_SLOTS);
-  private readonly length = new Uint32Array(SEGMENT_SLOTS);
-  private readonly state = new Uint8Array(SEGMENT_SLOTS);
+  private readonly ends = u32();
+  private readonly headEnds = u32();
+  private readonly offset = f64();
+  private readonly bytes = u32();
+  private readonly crc = u32();
+  private readonly size = u32();
+  private readonly length = u32();
+  private readonly state = u8();
   /** Keys without their slots; -1 for none. */
-  private readonly ids = new Float64Array(SEGMENT_SLOTS);
-  private readonly runs = new Float64Array(SEGMENT_SLOTS);
+  private readonly ids = f64();
+  private readonly runs = f64();
   private readonly many: { token: number; record: number; count: number }[] = [];
   private marked = new Int32Array(4096);
   private touched = new Int32Array(4096);
@@ -381,11 +387,10 @@ class SegmentWriter {
   private weightedLength = 0;
   private plainSize = 0;
 
-  constructor(private readonly vocabulary: Vocabulary) {}
-
-  get isFull(): boolean {
-    return this.records >= SEGMENT_SLOTS || this.tokens.length >= MAX_SEGMENT_POSTINGS;
-  }
+  constructor(
+    private readonly vocabulary: Vocabulary,
+    private readonly numbering: Numbering,
+  ) {}
 
   add(playbook: Playbook, line: Uint8Array, offset: number): void {
     const { title, tags, content, id, source_run_id, success_score } = playbook;
@@ -395,17 +400,17 @@ class SegmentWriter {
     for (const tag of tags) this.read(tag, true);
     this.read(content, false);
     this.keepTokens();
-    const record = this.records++;
-    this.headEnds[record] = this.heads.length;
-    this.ends[record] = this.tokens.length;
-    this.offset[record] = offset;
-    this.bytes[record] = line.length;
-    this.crc[record] = Bun.hash.crc32(line);
-    this.size[record] = this.plainSize;
-    this.length[record] = this.weightedLength;
-    this.state[record] = success_score === "rejected" ? REJECTED : 0;
-    this.ids[record] = keyOf(id, 0);
-    this.runs[record] = source_run_id === "" ? -1 : keyOf(source_run_id, 0);
+    this.records++;
+    this.headEnds.push(this.heads.length);
+    this.ends.push(this.tokens.length);
+    this.offset.push(offset);
+    this.bytes.push(line.length);
+    this.crc.push(Bun.hash.crc32(line));
+    this.size.push(this.plainSize);
+    this.length.push(this.weightedLength);
+    this.state.push(success_score === "rejected" ? REJECTED : 0);
+    this.ids.push(keyOf(id, 0));
+    this.runs.push(source_run_id === "" ? -1 : keyOf(source_run_id, 0));
   }
 
   private read(text: string, isHead: boolean): void {
@@ -488,6 +493,7 @@ class SegmentWriter {
 
   private keepTokens(): void {
     const { marked, touched, touchedCount } = this;
+    this.numbering.meet(touched, touchedCount);
     const tokens = this.tokens.extend(touchedCount);
     const marks = this.marks.extend(touchedCount);
     for (let n = 0; n < touchedCount; n++) {
@@ -507,41 +513,50 @@ class SegmentWriter {
     this.headCount = 0;
   }
 
-  /** Orders the records, numbers them from `firstSlot`, adds them to the index' columns and returns their postings. */
-  flush(firstSlot: number, slots: SlotColumns, many: Map<number, number>): Run {
+  /** Orders the records, numbers them from `firstSlot`, and tokens as the whole index does. */
+  finish(firstSlot: number, tokens: number): FinishedSegment {
     const order = this.inOrder();
     const slotOf = new Uint32Array(this.records);
     for (const [rank, record] of order.entries()) slotOf[record] = firstSlot + rank;
-    for (const name of ["offset", "bytes", "crc", "size", "length", "state"] as const)
-      gather(this[name], order, slots[name].extend(order.length));
-    gather(this.ids, order, slots.ids.extend(order.length), firstSlot);
+    const slots = emptyColumns();
+    for (const name of ["offset", "bytes", "crc", "size", "length", "state", "ids"] as const)
+      gather(this[name].values, order, slots[name].extend(order.length));
+    const ids = slots.ids.values;
+    for (let rank = 0; rank < order.length; rank++) ids[rank]! += firstSlot + rank;
+    const headEnds = this.headEnds.values;
     for (const record of order) {
-      const start = record === 0 ? 0 : this.headEnds[record - 1]!;
-      slots.heads.append(this.heads.values.subarray(start, this.headEnds[record]));
+      const start = record === 0 ? 0 : headEnds[record - 1]!;
+      slots.heads.append(this.heads.values.subarray(start, headEnds[record]));
       slots.headStart.push(slots.heads.length);
-      if (this.runs[record]! >= 0) slots.runs.push(this.runs[record]! + slotOf[record]!);
+      if (this.runs.values[record]! >= 0) slots.runs.push(this.runs.values[record]! + slotOf[record]!);
     }
-    for (const { token, record, count } of this.many) many.set(manyKey(token, slotOf[record]!), count);
-    return this.postingsBy(order, firstSlot);
+    const { numbers } = this.numbering;
+    for (let at = 0; at < slots.heads.length; at++)
+      slots.heads.values[at] = numbers[slots.heads.values[at]!]!;
+    const many = this.many.map(({ token, record, count }): [number, number] => {
+      return [manyKey(numbers[token]!, slotOf[record]!), count];
+    });
+    return { slots: viewsOf(slots), many, ...this.postingsBy(order, firstSlot, tokens) };
   }
 
   private inOrder(): Uint32Array {
     // Size and place in one number, for typed arrays sort numbers far faster than by a function.
-    const packed = Float64Array.from(
-      this.size.subarray(0, this.records),
-      (size, record) => size * SEGMENT_SLOTS + record,
-    );
-    return Uint32Array.from(packed.sort(), (key) => key % SEGMENT_SLOTS);
+    const packed = Float64Array.from(this.size.view, (size, record) => size * MAX_SLOTS + record);
+    return Uint32Array.from(packed.sort(), (key) => key % MAX_SLOTS);
   }
 
-  private postingsBy(order: Uint32Array, firstSlot: number): Run {
+  private postingsBy(order: Uint32Array, firstSlot: number, size: number): Run {
     const tokens = this.tokens.view;
     const marks = this.marks.view;
-    const { ends } = this;
-    const counts = new Uint32Array(this.vocabulary.size);
-    for (let at = 0; at < tokens.length; at++) counts[tokens[at]!]!++;
-    const next = new Uint32Array(counts.length);
-    for (let token = 1; token < counts.length; token++) next[token] = next[token - 1]! + counts[token - 1]!;
+    const ends = this.ends.values;
+    const { numbers } = this.numbering;
+    const counts = new Uint32Array(size);
+    for (let at = 0; at < tokens.length; at++) {
+      tokens[at] = numbers[tokens[at]!]!;
+      counts[tokens[at]!]!++;
+    }
+    const next = new Uint32Array(size);
+    for (let token = 1; token < size; token++) next[token] = next[token - 1]! + counts[token - 1]!;
     const postings = new Uint32Array(tokens.length);
     for (let rank = 0; rank < order.length; rank++) {
       const record = order[rank]!;
@@ -553,16 +568,46 @@ class SegmentWriter {
   }
 }
 
-/** from[order[n]] into to[n]; with `firstSlot`, keys get their slots. */
-function gather(from: Growable, order: Uint32Array, to: Growable, firstSlot?: number): void {
+/** from[order[n]] into to[n]. */
+function gather(from: Growable, order: Uint32Array, to: Growable): void {
   for (let n = 0; n < order.length; n++) to[n] = from[order[n]!]!;
-  if (firstSlot !== undefined) for (let n = 0; n < order.length; n++) to[n]! += firstSlot + n;
+}
+
+/** What a reader's tokens are called in the whole index; -1 for those that it has not told of yet. */
+class Numbering {
+  numbers = new Int32Array(4096).fill(-1);
+  /** Met since the last telling, in that order. */
+  readonly unknown: number[] = [];
+
+  meet(tokens: Int32Array, count: number): void {
+    for (let n = 0; n < count; n++) {
+      const token = tokens[n]!;
+      if (token >= this.numbers.length) {
+        const { length } = this.numbers;
+        this.numbers = roomFor(this.numbers, token + 1).fill(-1, length);
+      }
+      if (this.numbers[token] !== -1) continue;
+      this.numbers[token] = -2;
+      this.unknown.push(token);
+    }
+  }
+
+  learn(numbers: Uint32Array): void {
+    for (const [n, token] of this.unknown.entries()) this.numbers[token] = numbers[n]!;
+    this.unknown.length = 0;
+  }
 }
 
 /** Postings in the order of their tokens, and how many each token has. */
 interface Run {
   counts: Uint32Array;
   postings: Uint32Array<ArrayBuffer>;
+}
+
+/** A segment, ready to be put to the others. */
+interface FinishedSegment extends Run {
+  slots: SlotViews;
+  many: [key: number, count: number][];
 }
 
 const manyKey = (token: number, slot: number): number => token * MAX_SLOTS + slot;
@@ -573,11 +618,211 @@ interface SlotColumns {
   crc: Column<Uint32Array>;
   size: Column<Uint32Array>;
   length: Column<Uint32Array>;
+  /** Where the tokens of each slot end in `heads`. */
   headStart: Column<Uint32Array>;
   state: Column<Uint8Array>;
   heads: Column<Uint32Array>;
   ids: Column<Float64Array>;
   runs: Column<Float64Array>;
+}
+type SlotViews = { [name in keyof SlotColumns]: SlotColumns[name]["values"] };
+
+const emptyColumns = (): SlotColumns => ({
+  offset: f64(),
+  bytes: u32(),
+  crc: u32(),
+  size: u32(),
+  length: u32(),
+  headStart: u32(),
+  state: u8(),
+  heads: u32(),
+  ids: f64(),
+  runs: f64(),
+});
+
+const viewsOf = (columns: SlotColumns): SlotViews =>
+  Object.fromEntries(Object.entries(columns).map(([name, { view }]) => [name, view])) as SlotViews;
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Readers
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A stretch of the corpus, in bytes; a line belongs to the range that it begins in. */
+export interface Range {
+  start: number;
+  end: number;
+}
+
+/** What a reader says of a range before its tokens have their numbers in the whole index. */
+export interface ReadRange {
+  lines: number;
+  records: number;
+  /** Offset of the first record, and how many of the range's lines stand before it. */
+  first: { offset: number; lines: number };
+  bad: [line: number, problem: string][];
+  /** Tokens that this reader has not told of yet, in the order in which it met them. */
+  texts: string[];
+}
+
+/** What the index says to that. */
+export interface RangeNumbers {
+  /** Of the texts. */
+  numbers: Uint32Array;
+  /** How many tokens the index has so far. */
+  tokens: number;
+  firstSlot: number;
+}
+
+/** A finished range: its postings stand in the reader's file. */
+export interface FinishedRange extends Omit<FinishedSegment, "postings"> {
+  file: string;
+  at: number;
+}
+
+/** Reads ranges, one after the other: first `read`, then `finish`. */
+export interface Reader {
+  read: (range: Range) => Promise<ReadRange>;
+  finish: (numbers: RangeNumbers) => Promise<FinishedRange>;
+  close: () => void;
+}
+
+/** A reader in this thread. */
+export class RangeReader implements Reader {
+  private readonly vocabulary = new Vocabulary();
+  private readonly numbering = new Numbering();
+  private segment = new SegmentWriter(this.vocabulary, this.numbering);
+  private readonly corpus: number;
+  private readonly file: number;
+  private written = 0;
+
+  constructor(
+    corpusPath: string,
+    private readonly runsPath: string,
+    /** Called with the bytes that were read since the last call; may throw to stop. */
+    private readonly onProgress: (bytes: number) => Promise<void>,
+  ) {
+    this.corpus = openSync(corpusPath, "r");
+    this.file = openSync(runsPath, "wx");
+  }
+
+  async read(range: Range): Promise<ReadRange> {
+    this.segment = new SegmentWriter(this.vocabulary, this.numbering);
+    const found: ReadRange = { lines: 0, records: 0, first: { offset: 0, lines: 0 }, bad: [], texts: [] };
+    for await (const { bytes, offset } of this.wholeLines(range))
+      for (const { start, end } of splitLines(bytes))
+        if (offset + start < range.end) this.take(bytes.subarray(start, end), offset + start, found);
+    found.records = this.segment.records;
+    found.texts = this.numbering.unknown.map((token) => this.vocabulary.texts[token]!);
+    return found;
+  }
+
+  private take(line: Uint8Array, offset: number, found: ReadRange): void {
+    const playbook = parsePlaybook(line);
+    if (typeof playbook === "string") found.bad.push([found.lines + 1, playbook]);
+    else if (playbook !== null) {
+      if (this.segment.records === 0) found.first = { offset, lines: found.lines };
+      this.segment.add(playbook, line, offset);
+    }
+    found.lines++;
+  }
+
+  /** Chunks that end with a line, from the first line that begins in the range to the last one. */
+  private async *wholeLines({ start, end }: Range): AsyncGenerator<{ bytes: Buffer; offset: number }> {
+    let buffer = Buffer.allocUnsafe(CHUNK_BYTES * 2);
+    let filled = 0;
+    let at = start;
+    let offset = start;
+    let isAtLine = start === 0 || this.byteAt(start - 1) === NEWLINE;
+    while (offset < end) {
+      if (buffer.length - filled < CHUNK_BYTES)
+        buffer = Buffer.concat([buffer.subarray(0, filled)], buffer.length * 2);
+      const read = readSync(this.corpus, buffer, filled, CHUNK_BYTES, at);
+      if (read === 0) return;
+      at += read;
+      filled += read;
+      const whole = buffer.lastIndexOf(NEWLINE, filled - 1) + 1;
+      const skip = isAtLine || whole === 0 ? 0 : buffer.indexOf(NEWLINE) + 1;
+      isAtLine ||= whole > 0;
+      if (isAtLine) yield { bytes: buffer.subarray(skip, whole), offset: offset + skip };
+      buffer.copyWithin(0, whole, filled);
+      filled -= whole;
+      offset += whole;
+      await this.onProgress(read);
+    }
+  }
+
+  private byteAt(at: number): number | undefined {
+    const byte = new Uint8Array(1);
+    readSync(this.corpus, byte, 0, 1, at);
+    return byte[0];
+  }
+
+  async finish({ numbers, tokens, firstSlot }: RangeNumbers): Promise<FinishedRange> {
+    this.numbering.learn(numbers);
+    const { postings, ...segment } = this.segment.finish(firstSlot, tokens);
+    writeAll(this.file, new Uint8Array(postings.buffer));
+    this.written += postings.byteLength;
+    return { ...segment, file: this.runsPath, at: this.written - postings.byteLength };
+  }
+
+  close(): void {
+    closeSync(this.corpus);
+    closeSync(this.file);
+  }
+}
+
+const NEWLINE = 0x0a;
+
+/** What goes to a Worker and comes back. */
+export type ToReader =
+  { open: { corpusPath: string; runsPath: string } } | { read: Range } | { finish: RangeNumbers };
+export type FromReader =
+  | { progress: number }
+  | { read: ReadRange }
+  | { finished: FinishedRange }
+  | { error: { message: string; code: unknown; syscall: unknown } };
+
+/** A reader in a Worker. */
+class RemoteReader implements Reader {
+  private readonly worker = new Worker(new URL("./index_worker.ts", import.meta.url));
+  private answered: (answer: FromReader) => void = () => {};
+
+  constructor(corpusPath: string, runsPath: string, onProgress: (bytes: number) => void) {
+    this.worker.onmessage = ({ data }: MessageEvent<FromReader>) =>
+      "progress" in data ? onProgress(data.progress) : this.answered(data);
+    this.worker.onerror = ({ message }) =>
+      this.answered({ error: { message, code: "ERR_WORKER", syscall: "worker" } });
+    this.tell({ open: { corpusPath, runsPath } });
+  }
+
+  private tell(message: ToReader): void {
+    this.worker.postMessage(message);
+  }
+
+  private async ask(message: ToReader): Promise<FromReader> {
+    const { promise, resolve } = Promise.withResolvers<FromReader>();
+    this.answered = resolve;
+    this.tell(message);
+    const answer = await promise;
+    if ("error" in answer) throw Object.assign(new Error(answer.error.message), answer.error);
+    return answer;
+  }
+
+  async read(range: Range): Promise<ReadRange> {
+    const answer = await this.ask({ read: range });
+    if ("read" in answer) return answer.read;
+    throw new TypeError("a reader answered out of turn");
+  }
+
+  async finish(numbers: RangeNumbers): Promise<FinishedRange> {
+    const answer = await this.ask({ finish: numbers });
+    if ("finished" in answer) return answer.finished;
+    throw new TypeError("a reader answered out of turn");
+  }
+
+  close(): void {
+    this.worker.terminate();
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -585,127 +830,193 @@ interface SlotColumns {
 // ---------------------------------------------------------------------------------------------------------------------
 
 class Builder {
-  private readonly vocabulary: Vocabulary;
-  private segment: SegmentWriter;
   private readonly segments: Segment[];
   private readonly slots: SlotColumns;
   /** Where the first segment begins that is not taken over. */
   private readonly resume: Segment;
   private readonly bad: [number, string][];
   private readonly many = new Map<number, number>();
-  /** Flushed segments: their token counts, and where their postings stand in the runs file. */
-  private readonly runs: { counts: Uint32Array; at: number }[] = [];
-  private runsBytes = 0;
+  /** Tokens that the base does not have, in the order of their numbers. */
+  private readonly texts: string[] = [];
+  private readonly numbers = new Map<string, number>();
+  private readonly finished: FinishedRange[] = [];
   private readonly corpus: number;
-  private readonly runsFile: number;
   private readonly stat: CorpusStat;
-  private readonly hasher = new Bun.CryptoHasher("sha256");
-  private covered = 0;
-  private lines = 0;
+  private readonly covered: number;
+  private sha256 = "";
+  private lines: number;
+  private records: number;
   private totalLength = 0;
   private live = 0;
+  private done = 0;
+  private readonly open: number[] = [];
 
   constructor(
     private readonly request: BuildRequest,
-    runsPath: string,
+    private readonly beside: string,
   ) {
     const { base } = request;
     this.corpus = openSync(request.corpusPath, "r");
+    this.open.push(this.corpus);
     const { size: bytes, mtimeMs, ctimeMs, ino, dev } = fstatSync(this.corpus);
     this.stat = { bytes, mtimeMs, ctimeMs, ino, dev };
-    this.runsFile = openSync(runsPath, "wx+");
-    this.vocabulary = new Vocabulary(base);
-    this.segment = new SegmentWriter(this.vocabulary);
-    this.segments = base ? keptSegments(base, bytes) : [];
+    this.covered = this.lastLineEnd();
+    this.segments = base ? keptSegments(base, this.covered, this.segmentBytes) : [];
     this.resume = resumePoint(base, this.segments.length);
+    this.lines = this.resume.lines;
+    this.records = this.resume.slot;
     this.slots = slotsOf(base, this.resume.slot);
     this.bad = base ? base.header.bad.filter(([line]) => line <= this.resume.lines) : [];
   }
 
   close(): void {
-    closeSync(this.corpus);
-    closeSync(this.runsFile);
+    for (const file of this.open) closeSync(file);
+  }
+
+  private get segmentBytes(): number {
+    return this.request.segmentBytes ?? SEGMENT_BYTES;
+  }
+
+  private get baseTokens(): number {
+    return this.request.base?.weightedDf.length ?? 0;
+  }
+
+  private get tokens(): number {
+    return this.baseTokens + this.texts.length;
+  }
+
+  /** Where the last whole line ends. */
+  private lastLineEnd(): number {
+    const window = Buffer.alloc(65_536);
+    for (let end = this.stat.bytes; end > 0; end -= window.length) {
+      const start = Math.max(0, end - window.length);
+      const read = readSync(this.corpus, window, 0, end - start, start);
+      const at = read === 0 ? -1 : window.lastIndexOf(NEWLINE, read - 1);
+      if (at >= 0) return start + at + 1;
+    }
+    return 0;
   }
 
   /** Reads the corpus up to its last newline. @throws Rewritten where the base is of another text */
   async read(): Promise<void> {
-    const { offset, lines } = this.resume;
-    this.lines = lines;
-    let buffer = Buffer.allocUnsafe(CHUNK_BYTES * 2);
-    let filled = 0;
-    for (let at = 0; at < this.stat.bytes;) {
-      if (buffer.length - filled < CHUNK_BYTES)
-        buffer = Buffer.concat([buffer.subarray(0, filled)], buffer.length * 2);
-      const wanted = Math.min(CHUNK_BYTES, this.stat.bytes - at);
-      const read = readSync(this.corpus, buffer, filled, wanted, at);
-      if (read === 0) break;
-      at += read;
-      filled += read;
-      const whole = buffer.lastIndexOf(0x0a, filled - 1) + 1;
-      this.take(buffer.subarray(0, whole), offset);
-      buffer.copyWithin(0, whole, filled);
-      filled -= whole;
-      await this.pause(at);
+    // A fold learns first whether its base still holds; a whole build hashes while Workers read.
+    if (this.request.base) await this.hash();
+    await Promise.all([this.request.base ? null : this.hash(), this.readRanges()]);
+    for (const { slots, many } of this.finished) {
+      const heads = this.slots.heads.length;
+      slots.headStart.forEach((end, n) => (slots.headStart[n] = heads + end));
+      for (const name of Object.keys(slots) as (keyof SlotViews)[]) appendTo(this.slots[name], slots[name]);
+      for (const [key, count] of many) this.many.set(key, count);
     }
-    if (this.segment.records > 0) this.flush();
   }
 
-  /** Lets timers and signals have their turn. */
-  private async pause(done: number): Promise<void> {
-    this.request.hooks.onProgress?.(done, this.stat.bytes);
-    await new Promise(setImmediate);
-    if (this.request.hooks.signal?.aborted)
-      throw new DistillError(
-        "evidence",
-        `${this.request.corpusPath}: interrupted while it was being indexed.`,
+  private async readRanges(): Promise<void> {
+    const ranges = this.ranges();
+    const readers = this.readersFor(ranges);
+    const turns = ranges.map(() => Promise.withResolvers<void>());
+    let next = 0;
+    const work = async (reader: Reader): Promise<void> => {
+      for (let at = next++; at < ranges.length; at = next++) {
+        const found = await reader.read(ranges[at]!);
+        // Numbers are given in the order of the ranges.
+        if (at > 0) await turns[at - 1]!.promise;
+        const numbers = this.numbersFor(found);
+        turns[at]!.resolve();
+        this.finished[at] = await reader.finish(numbers);
+      }
+    };
+    const { promise: interrupted, reject } = Promise.withResolvers<never>();
+    const onAbort = (): void => reject(this.interrupted());
+    this.request.hooks.signal?.addEventListener("abort", onAbort);
+    try {
+      await Promise.race([Promise.all(readers.map(work)), interrupted]);
+    } finally {
+      this.request.hooks.signal?.removeEventListener("abort", onAbort);
+      for (const reader of readers) reader.close();
+    }
+  }
+
+  private ranges(): Range[] {
+    const ranges: Range[] = [];
+    for (let start = this.resume.offset; start < this.covered;) {
+      const end = Math.min(this.covered, (Math.floor(start / this.segmentBytes) + 1) * this.segmentBytes);
+      ranges.push({ start, end });
+      start = end;
+    }
+    return ranges;
+  }
+
+  private readersFor(ranges: Range[]): Reader[] {
+    const bytesToRead = this.covered - this.resume.offset;
+    const paying =
+      bytesToRead < WORKERS_FROM_BYTES ? 1 : Math.min(MOST_WORKERS, navigator.hardwareConcurrency);
+    const count = Math.min(this.request.workers ?? paying, ranges.length);
+    const { corpusPath } = this.request;
+    const progress = (bytes: number): void => {
+      this.done += bytes;
+      this.request.hooks.onProgress?.(this.done, bytesToRead);
+    };
+    if (count > 1)
+      return Array.from(
+        { length: count },
+        (_, n) => new RemoteReader(corpusPath, `${this.beside}.${n}.runs`, progress),
       );
+    return [
+      new RangeReader(corpusPath, `${this.beside}.0.runs`, async (bytes) => (progress(bytes), this.pause())),
+    ];
   }
 
-  private take(bytes: Buffer, resumeAt: number): void {
-    const start = this.covered;
-    this.hash(bytes);
-    this.covered += bytes.length;
-    if (this.covered <= resumeAt) return;
-    const skip = Math.max(0, resumeAt - start);
-    for (const line of splitLines(bytes.subarray(skip)))
-      this.takeLine(bytes.subarray(skip + line.start, skip + line.end), start + skip + line.start);
+  private numbersFor({ lines, records, first, bad, texts }: ReadRange): RangeNumbers {
+    const firstSlot = this.records;
+    const numbers = Uint32Array.from(texts, (text) => this.numberOf(text));
+    for (const [line, problem] of bad) this.bad.push([this.lines + line, problem]);
+    if (records > 0)
+      this.segments.push({ slot: firstSlot, offset: first.offset, lines: this.lines + first.lines });
+    this.lines += lines;
+    this.records += records;
+    if (this.records > MAX_SLOTS) throw this.tooLarge();
+    return { numbers, tokens: this.tokens, firstSlot };
+  }
+
+  private numberOf(text: string): number {
+    const { base } = this.request;
+    const known = this.numbers.get(text) ?? (base ? tokenNumber(base, text) : -1);
+    if (known >= 0) return known;
+    const number = this.tokens;
+    this.texts.push(text);
+    this.numbers.set(text, number);
+    return number;
   }
 
   /** Everything is hashed, what the base covers too: that is when a change within it comes out. */
-  private hash(bytes: Buffer): void {
+  private async hash(): Promise<void> {
+    const hasher = new Bun.CryptoHasher("sha256");
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     const base = this.request.base?.header.corpus;
-    const end = base ? base.covered - this.covered : -1;
-    if (end <= 0 || end > bytes.length) {
-      this.hasher.update(bytes);
-      return;
+    for (let at = 0; at < this.covered;) {
+      // Up to where the base ends, so that its hash can be compared there.
+      const end = base && at < base.covered ? base.covered : this.covered;
+      const read = readSync(this.corpus, chunk, 0, Math.min(CHUNK_BYTES, end - at), at);
+      if (read === 0) throw new Rewritten();
+      hasher.update(chunk.subarray(0, read));
+      at += read;
+      if (at === base?.covered && hasher.copy().digest("hex") !== base.sha256) throw new Rewritten();
+      await this.pause();
     }
-    this.hasher.update(bytes.subarray(0, end));
-    if (this.hasher.copy().digest("hex") !== base!.sha256) throw new Rewritten();
-    this.hasher.update(bytes.subarray(end));
+    this.sha256 = hasher.digest("hex");
   }
 
-  private takeLine(line: Uint8Array, offset: number): void {
-    this.lines++;
-    const playbook = parsePlaybook(line);
-    if (playbook === null) return;
-    if (typeof playbook === "string") {
-      this.bad.push([this.lines, playbook]);
-      return;
-    }
-    if (this.segment.records === 0)
-      this.segments.push({ slot: this.slots.offset.length, offset, lines: this.lines - 1 });
-    this.segment.add(playbook, line, offset);
-    if (this.segment.isFull) this.flush();
+  /** Lets timers, messages and signals have their turn. */
+  private async pause(): Promise<void> {
+    await new Promise(setImmediate);
+    if (this.request.hooks.signal?.aborted) throw this.interrupted();
   }
 
-  private flush(): void {
-    const first = this.slots.offset.length;
-    if (first + this.segment.records > MAX_SLOTS) throw this.tooLarge();
-    const { counts, postings } = this.segment.flush(first, this.slots, this.many);
-    this.runs.push({ counts, at: this.runsBytes });
-    writeAll(this.runsFile, new Uint8Array(postings.buffer));
-    this.runsBytes += postings.byteLength;
-    this.segment = new SegmentWriter(this.vocabulary);
+  private interrupted(): DistillError {
+    return new DistillError(
+      "evidence",
+      `${this.request.corpusPath}: interrupted while it was being indexed.`,
+    );
   }
 
   private tooLarge(): DistillError {
@@ -748,7 +1059,7 @@ class Builder {
         ...this.stat,
         path: realPath(corpusPath),
         covered: this.covered,
-        sha256: this.hasher.digest("hex"),
+        sha256: this.sha256,
         lines: this.lines,
         samples: await sampleCorpus(corpusPath, this.covered),
       },
@@ -808,7 +1119,7 @@ class Builder {
 
   /** Token by token, what each run has for it, in the order of the runs: that is the order of the slots. */
   private async mergePostings(file: SectionWriter): Promise<MergedColumns> {
-    const merge = new Merge(this.vocabulary.size, this.sources(), {
+    const merge = new Merge(this.tokens, this.sources(), {
       isDead: this.live < this.slots.offset.length ? (slot) => this.isDead(slot) : null,
       countOf: (token, slot) => this.many.get(manyKey(token, slot)) ?? 0,
     });
@@ -816,7 +1127,7 @@ class Builder {
     while (!merge.done) {
       file.raw(merge.next());
       if (file.bytes > MAX_FILE_BYTES) throw this.tooLarge();
-      await this.pause(this.stat.bytes);
+      await this.pause();
     }
     file.end("postings");
     return merge.columns;
@@ -824,11 +1135,13 @@ class Builder {
 
   private sources(): Source[] {
     const { base } = this.request;
-    const spilled = this.runs.map(({ counts, at }): Source => {
+    const files = new Map(this.finished.map(({ file }) => [file, openSync(file, "r")]));
+    this.open.push(...files.values());
+    const spilled = this.finished.map(({ counts, file, at }): Source => {
       let next = at;
       const read = (postings: number): Uint32Array => {
         const bytes = new Uint8Array(postings * 4);
-        readSync(this.runsFile, bytes, 0, bytes.length, next);
+        readSync(files.get(file)!, bytes, 0, bytes.length, next);
         next += bytes.length;
         return new Uint32Array(bytes.buffer);
       };
@@ -868,19 +1181,18 @@ class Builder {
 
   private tokenTexts(): Pick<Columns, "textStart" | "text" | "table"> {
     const { base } = this.request;
-    const { vocabulary } = this;
-    const textStart = new Uint32Array(vocabulary.size + 1);
+    const { baseTokens, texts } = this;
+    const textStart = new Uint32Array(this.tokens + 1);
     if (base) textStart.set(base.textStart);
-    let end = textStart[vocabulary.baseSize]!;
-    for (const [n, text] of vocabulary.texts.entries()) {
+    let end = textStart[baseTokens]!;
+    for (const [n, text] of texts.entries()) {
       end += text.length;
-      textStart[vocabulary.baseSize + n + 1] = end;
+      textStart[baseTokens + n + 1] = end;
     }
     const text = new Uint8Array(end);
     if (base) text.set(base.text);
-    for (const [n, token] of vocabulary.texts.entries())
-      for (let at = 0; at < token.length; at++)
-        text[textStart[vocabulary.baseSize + n]! + at] = token.charCodeAt(at);
+    for (const [n, token] of texts.entries())
+      utf8.encodeInto(token, text.subarray(textStart[baseTokens + n]!));
     return { textStart, text, table: hashTable(textStart, text) };
   }
 }
@@ -892,15 +1204,21 @@ type MergedColumns = Pick<
 >;
 
 /** The segments of the base that stay: a last one that is short beside what comes is done again together with it. */
-function keptSegments({ header }: IndexFile, bytes: number): Segment[] {
+function keptSegments({ header }: IndexFile, covered: number, segmentBytes: number): Segment[] {
   const kept = [...header.segments];
-  let [slots, end] = [header.slots, header.corpus.covered];
+  let end = header.corpus.covered;
   for (let last = kept.at(-1); last; last = kept.at(-1)) {
-    if (slots - last.slot >= SEGMENT_SLOTS || end - last.offset > 2 * (bytes - end)) break;
-    [slots, end] = [last.slot, last.offset];
+    const bytes = end - last.offset;
+    if (bytes > segmentBytes / 2 || bytes > 2 * (covered - end)) break;
+    end = last.offset;
     kept.pop();
   }
   return kept;
+}
+
+/** Each column by its own kind. */
+function appendTo(column: SlotColumns[keyof SlotColumns], values: Growable): void {
+  column.extend(values.length).set(values as never);
 }
 
 function resumePoint(base: IndexFile | null, kept: number): Segment {
@@ -910,18 +1228,7 @@ function resumePoint(base: IndexFile | null, kept: number): Segment {
 }
 
 function slotsOf(base: IndexFile | null, kept: number): SlotColumns {
-  const slots: SlotColumns = {
-    offset: f64(),
-    bytes: u32(),
-    crc: u32(),
-    size: u32(),
-    length: u32(),
-    headStart: u32(),
-    state: u8(),
-    heads: u32(),
-    ids: f64(),
-    runs: f64(),
-  };
+  const slots = emptyColumns();
   if (!base) {
     slots.headStart.push(0);
     return slots;

@@ -18,8 +18,8 @@
  *   end-24      u32 H; u32 CRC-32 of the header; u32 version; u32 zero; the magic again
  *
  * A line of the corpus that is a playbook has a slot, live or superseded by a later line with its id. Slots are numbered
- * segment by segment; a segment is a stretch of SEGMENT_SLOTS slots of the corpus (fewer in the last ones), and in it they
- * are ordered by how many plain tokens they have, then by their place in the corpus. Short records can score highest under
+ * segment by segment; a segment is a stretch of SEGMENT_BYTES of the corpus (less in the last ones), and in it they are
+ * ordered by how many plain tokens they have, then by their place in the corpus. Short records can score highest under
  * `jaccard`, so a search reads the beginning of each segment and stops. Tokens are numbered as they are met.
  *
  *   per slot S   offset f64 (of its line in the corpus), bytes u32 (of the line), crc u32 (CRC-32 of the line), size u32
@@ -83,7 +83,7 @@ export const VERSION = 1;
 export const MAGIC = Uint8Array.of(0x89, 0x44, 0x58, 0x49, 0x0d, 0x0a, 0x1a, 0x0a);
 export const PREAMBLE_BYTES = 16;
 export const TRAILER_BYTES = 24;
-export const SEGMENT_SLOTS = 65_536;
+export const SEGMENT_BYTES = 64 * 1024 * 1024;
 export const MAX_SLOTS = 2 ** 24;
 export const MAX_FILE_BYTES = 2 ** 32 - 1;
 

@@ -349,6 +349,7 @@ export const COMMANDS: Record<string, Command> = {
       ...CORPUS,
       check: { help: "read index and corpus whole and say what is wrong; write nothing" },
       rebuild: { help: "build it anew, whatever there is" },
+      workers: { value: "N", help: "threads that read the corpus, 1 to 16 (default: as many as pay)" },
       ...HELP,
     },
     examples: ["distill index --corpus team.jsonl", "distill index --check"],
@@ -1495,7 +1496,9 @@ async function runIndex(flags: Flags, io: Io): Promise<number> {
   const startedAt = Date.now();
   const progress = new Progress(io, indexingLine, INDEXING_SILENT_MS);
   const hooks = { warn: warner(io), onProgress: progress.show };
-  const update = await updateIndex({ ...request, rebuild: flags.on("rebuild") }, hooks).finally(
+  const workers =
+    flags.text("workers") === undefined ? undefined : flags.number("workers", 1, { min: 1, max: 16 });
+  const update = await updateIndex({ ...request, rebuild: flags.on("rebuild"), workers }, hooks).finally(
     progress.clear,
   );
   const { header, file } = update.index;
