@@ -251,6 +251,46 @@ const f64 = (): Column<Float64Array> => new Column(new Float64Array(1024));
 const WORD = new Uint8Array(256);
 for (let code = 0; code < 128; code++) if (/\w/.test(String.fromCharCode(code))) WORD[code] = 1;
 
+/** The runs of word characters in a text: where they are, their FNV-1a hashes, and their numbers. */
+class Words {
+  starts = new Int32Array(4096);
+  ends = new Int32Array(4096);
+  hashes = new Int32Array(4096);
+  runs = new Int32Array(4096);
+  count = 0;
+
+  /** Finds them in text[0, length). */
+  read(text: Uint8Array, length: number): void {
+    this.reserve(length / 2 + 1);
+    const { starts, ends, hashes } = this;
+    // So that the last run ends, too.
+    text[length] = 0;
+    let count = 0;
+    let start = -1;
+    let hash = FNV_BASIS;
+    for (let at = 0; at <= length; at++) {
+      const code = text[at]!;
+      if (WORD[code] === 1) {
+        if (start < 0) start = at;
+        hash = Math.imul(hash ^ code, FNV_PRIME);
+      } else if (start >= 0) {
+        starts[count] = start;
+        ends[count] = at;
+        hashes[count++] = hash;
+        start = -1;
+        hash = FNV_BASIS;
+      }
+    }
+    this.count = count;
+  }
+
+  private reserve(count: number): void {
+    if (count <= this.starts.length) return;
+    for (const name of ["starts", "ends", "hashes", "runs"] as const)
+      this[name] = new Int32Array(Math.ceil(count) * 2);
+  }
+}
+
 /**
  * Numbers for tokens, and for every run of word characters the numbers of the tokens it stands for. One array a field: runs
  * are numbered as they are met, so that those of the common words lie side by side, and in the processor's cache.
@@ -273,8 +313,34 @@ class Vocabulary {
   private starts = new Int32Array(4096);
   private bytes: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
 
-  /** The number of the run text[start, end), whose FNV-1a hash is given; called for every word of the corpus. */
-  run(text: Uint8Array, start: number, end: number, hash: number): number {
+  /**
+   * Numbers the runs of a text. In passes, since what takes the time is fetching from memory: a pass that does nothing else
+   * lets the processor fetch for many words at once.
+   */
+  number(text: Uint8Array, words: Words): void {
+    const { starts, ends, hashes, runs, count } = words;
+    for (let n = 0; n < count; n++) {
+      const hash = hashes[n]!;
+      runs[n] = this.table[(hash ^ (hash >>> 15)) & (this.table.length - 1)]!;
+    }
+    for (let n = 0; n < count; n++)
+      runs[n] = this.find(text, { start: starts[n]!, end: ends[n]!, hash: hashes[n]! }, runs[n]!);
+  }
+
+  private find(text: Uint8Array, word: { start: number; end: number; hash: number }, guess: number): number {
+    const { start, end, hash } = word;
+    const { starts, bytes } = this;
+    const shift = guess === 0 ? 0 : starts[guess - 1]! - start;
+    if (guess !== 0 && starts[guess]! - shift === end) {
+      let same = start;
+      while (same < end && bytes[shift + same] === text[same]) same++;
+      if (same === end) return guess - 1;
+    }
+    return this.run(text, start, end, hash);
+  }
+
+  /** The number of the run text[start, end), whose FNV-1a hash is given. */
+  private run(text: Uint8Array, start: number, end: number, hash: number): number {
     const { table, starts, bytes } = this;
     const mask = table.length - 1;
     let at = (hash ^ (hash >>> 15)) & mask;
@@ -303,8 +369,9 @@ class Vocabulary {
     this.starts[run + 1] = start + text.length;
     const own = ascii.decode(text);
     const [token] = tokenise(own);
-    const plain = token === undefined ? -1 - this.number(own.toLowerCase()) : this.number(token) + 1;
-    const weighted = weightedTokens(own).map((token) => this.number(token));
+    const plain =
+      token === undefined ? -1 - this.tokenNumber(own.toLowerCase()) : this.tokenNumber(token) + 1;
+    const weighted = weightedTokens(own).map((token) => this.tokenNumber(token));
     this.plain[run] = plain;
     this.both[run] = weighted.length === 1 && weighted[0]! + 1 === plain ? plain : 0;
     this.from[run + 1] = this.from[run]! + weighted.length;
@@ -325,7 +392,7 @@ class Vocabulary {
     }
   }
 
-  private number(token: string): number {
+  private tokenNumber(token: string): number {
     const known = this.numbers.get(token);
     if (known !== undefined) return known;
     const number = this.texts.length;
@@ -384,6 +451,7 @@ class SegmentWriter {
   private head = new Int32Array(4096);
   private headCount = 0;
   private buffer: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
+  private readonly words = new Words();
   private weightedLength = 0;
   private plainSize = 0;
 
@@ -421,23 +489,11 @@ class SegmentWriter {
 
   private scan(text: string, reading: Reading): void {
     this.buffer = roomFor(this.buffer, text.length * 3 + 1);
-    const { buffer, vocabulary } = this;
+    const { buffer, words } = this;
     const { written } = utf8.encodeInto(text, buffer);
-    // So that the last run ends, too.
-    buffer[written] = 0;
-    let start = -1;
-    let hash = FNV_BASIS;
-    for (let at = 0; at <= written; at++) {
-      const code = buffer[at]!;
-      if (WORD[code] === 1) {
-        if (start < 0) start = at;
-        hash = Math.imul(hash ^ code, FNV_PRIME);
-      } else if (start >= 0) {
-        this.mark(vocabulary.run(buffer, start, at, hash), reading);
-        start = -1;
-        hash = FNV_BASIS;
-      }
-    }
+    words.read(buffer, written);
+    this.vocabulary.number(buffer, words);
+    for (let n = 0; n < words.count; n++) this.mark(words.runs[n]!, reading);
   }
 
   private mark(run: number, { isHead, weighted, plain }: Reading): void {
