@@ -14,7 +14,6 @@
  */
 import {
   closeSync,
-  existsSync,
   fstatSync,
   fsyncSync,
   mkdirSync,
@@ -91,30 +90,33 @@ class Rewritten extends Error {}
  * @throws DistillError `evidence` where it cannot be written, is too large, or is interrupted; nothing is left behind then.
  */
 export async function buildIndex(request: BuildRequest): Promise<void> {
-  const beside = `${request.path}.${process.pid}-${Bun.randomUUIDv7()}`;
+  const { path, base, corpusPath } = request;
   try {
-    mkdirSync(dirname(request.path), { recursive: true });
-    sweep(request.path);
-    await buildBeside(request, beside);
-    renameSync(`${beside}.tmp`, request.path);
+    mkdirSync(dirname(path), { recursive: true });
+    sweep(path);
+    await buildBeside(request, `${path}.${process.pid}-${Bun.randomUUIDv7()}`);
   } catch (error) {
-    if (error instanceof Rewritten && request.base) return buildIndex({ ...request, base: null });
-    if (error instanceof Rewritten) throw changed(request.corpusPath);
-    throw error instanceof DistillError ? error : unwritable(request.path, error);
-  } finally {
-    if (existsSync(dirname(beside)))
-      for (const name of readdirSync(dirname(beside)))
-        if (name.startsWith(basename(beside))) rmSync(join(dirname(beside), name), { force: true });
+    if (error instanceof Rewritten && base) return buildIndex({ ...request, base: null });
+    if (error instanceof Rewritten) throw changed(corpusPath);
+    throw error instanceof DistillError ? error : unwritable(path, error);
   }
 }
 
+/** Builds in files of its own and renames the whole one; whatever happens, none of its own is left. */
 async function buildBeside(request: BuildRequest, beside: string): Promise<void> {
-  const builder = new Builder(request, beside);
+  const folder = dirname(beside);
   try {
-    await builder.read();
-    await builder.write(`${beside}.tmp`);
+    const builder = new Builder(request, beside);
+    try {
+      await builder.read();
+      await builder.write(`${beside}.tmp`);
+    } finally {
+      builder.close();
+    }
+    renameSync(`${beside}.tmp`, request.path);
   } finally {
-    builder.close();
+    for (const name of readdirSync(folder))
+      if (name.startsWith(basename(beside))) rmSync(join(folder, name), { force: true });
   }
 }
 

@@ -1502,7 +1502,7 @@ async function runIndex(flags: Flags, io: Io): Promise<number> {
     progress.clear,
   );
   const { header, file } = update.index;
-  const what = `${counted(header.live, "playbook")} in ${megabytes(file.length)}, ${fromHere(update.path, io)}`;
+  const what = `${counted(header.live, "playbook")} in ${sized(file.length)}, ${fromHere(update.path, io)}`;
   const done =
     update.change === "unchanged" ? "up to date" : `${update.change} in ${seconds(Date.now() - startedAt)}`;
   await io.stdout(forStdout(`${corpus}: ${done}: ${what}\n`, io));
@@ -1512,10 +1512,11 @@ async function runIndex(flags: Flags, io: Io): Promise<number> {
 /** A build that takes longer than that says so. */
 const INDEXING_SILENT_MS = 1000;
 
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+const sized = (bytes: number): string =>
+  bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 
 const indexingLine = (done: number, total: number): string =>
-  `[index] ${Math.floor((100 * done) / Math.max(1, total))} % of ${megabytes(total)}, once for many runs`;
+  `[index] ${Math.floor((100 * done) / Math.max(1, total))} % of ${sized(total)}, once for many runs`;
 
 /** The corpus of the command line, with its index; one that takes long to build shows how far it is. */
 async function corpusOf(flags: Flags, io: Io, ranker: Ranker): Promise<OpenCorpus> {

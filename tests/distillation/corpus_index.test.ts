@@ -4,6 +4,7 @@ import {
   closeSync,
   existsSync,
   ftruncateSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -15,6 +16,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 
+import { buildIndex } from "../../scripts/distillation/build_index.ts";
 import { IndexedCorpus, indexPath, openIndexed, readIndex } from "../../scripts/distillation/corpus_index.ts";
 import { extractFacts } from "../../scripts/distillation/facts.ts";
 import { RANKERS, scanCorpus } from "../../scripts/distillation/replay.ts";
@@ -137,7 +139,7 @@ function oddTasks(random: () => number): { task: string; options: RetrieveOption
   ];
 }
 
-const SEEDS = Array.from({ length: 25 }, (_, seed) => seed);
+const SEEDS = Array.from({ length: 16 }, (_, seed) => seed);
 const torn = JSON.stringify(playbook({ id: "p2", title: "disk" })).slice(0, 30);
 
 describe("openIndexed", () => {
@@ -367,6 +369,97 @@ describe("IndexedCorpus", () => {
     const scan = await scanned(place(jsonl([A, B, CHANGED])), ranker);
     for (const task of ["disk full", "clock tape", "full"])
       expect(await corpus.retrieve(task, OPTIONS)).toEqual(await scan.corpus.retrieve(task, OPTIONS));
+  });
+});
+
+describe("buildIndex", () => {
+  test("writes the same bytes with any number of Workers", async () => {
+    const random = seeded(11);
+    const at = place(Array.from({ length: 12 }, (_, n) => oddCorpus(random, 30 * n)).join(""));
+    mkdirSync(dirname(at.index), { recursive: true });
+    const built: Buffer[] = [];
+    for (const workers of [1, 3]) {
+      const hooks = { warn: () => {} };
+      await buildIndex({ ...at, path: at.index, base: null, hooks, workers, segmentBytes: 4096 });
+      built.push(readFileSync(at.index));
+    }
+    expect((await readIndex(at.index))!.header.segments.length).toBeGreaterThan(5);
+    expect(built[1]!.equals(built[0]!)).toBe(true);
+    expect(leftovers(at)).toEqual([]);
+    for (const ranker of RANKERS) await expectSame(at, ranker, oddTasks(random));
+  });
+
+  test("says what keeps it from being written", async () => {
+    const at = place(jsonl([A, B]));
+    const path = join(at.root, "none/index.bin");
+    writeFile(join(at.root, "none"), "in the way");
+    const request = { ...at, path, base: null, hooks: { warn: () => {} } };
+    await expect(buildIndex(request)).rejects.toThrow("the index cannot be written (");
+  });
+});
+
+describe("distill index", () => {
+  const index = async ({ root, corpusPath }: Place, ...flags: string[]) =>
+    run(["index", ...flags, "--root", root, "--corpus", corpusPath], { cwd: root });
+
+  test("builds, extends, keeps and rebuilds, and says which", async () => {
+    const at = place(jsonl([A, B]));
+    const path = at.index.slice(at.root.length + 1);
+    const said = async (...flags: string[]) =>
+      (await index(at, ...flags)).stdout
+        .replace(/\d+\.\d s/, "T s")
+        .replace(/\d+ kB/, "SIZE")
+        .replace(path, "PATH");
+    expect(await said()).toBe("corpus.jsonl: built in T s: 2 playbooks in SIZE, PATH\n");
+    expect(await said()).toBe("corpus.jsonl: up to date: 2 playbooks in SIZE, PATH\n");
+    appendFileSync(at.corpusPath, jsonl([CHANGED, playbook({ id: "c" })]));
+    expect(await said()).toBe("corpus.jsonl: extended in T s: 3 playbooks in SIZE, PATH\n");
+    expect(await said("--rebuild", "--workers", "1")).toStartWith("corpus.jsonl: built in T s: 3 playbooks");
+    await expectSame(at, "weighted", [{ task: "disk full tape", options: OPTIONS }]);
+  });
+
+  test("checks that index and corpus are what they were", async () => {
+    const at = place(jsonl([A, B]));
+    expect(await index(at, "--check")).toMatchObject({
+      code: 3,
+      stdout: expect.stringContaining(": there is no index that can be read. Run distill index --rebuild.\n"),
+    });
+    await index(at);
+    expect(await index(at, "--check")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/bin: whole, and made of corpus.jsonl as it stands\n$/),
+    });
+    const bytes = readFileSync(at.index);
+    bytes[100]! ^= 1;
+    writeFileSync(at.index, bytes);
+    const damaged = await index(at, "--check");
+    expect(damaged).toMatchObject({ code: 3, stdout: expect.stringContaining(": it is damaged. ") });
+    writeFileSync(at.corpusPath, jsonl([CHANGED]));
+    const stale = await index(at, "--check");
+    expect(stale.stdout).toContain(": it was made of another state of the corpus. ");
+  });
+
+  test.each([
+    [["--check", "--rebuild"], 2, "--check and --rebuild exclude each other"],
+    [["--workers", "0"], 2, "--workers: expected a whole number from 1 to 16"],
+    [["--corpus", "none.jsonl"], 3, "none.jsonl: no file that can be indexed."],
+  ])("refuses %j", async (flags, code, what) => {
+    const result = await run(["index", ...flags, "--root", temporaryFolder()]);
+    expect(result).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(what) });
+  });
+
+  test("says how far it is where that takes more than a second", async () => {
+    const at = place(jsonl([A, B]));
+    const [realNow, lines] = [Date.now, [] as string[]];
+    let now = realNow();
+    Date.now = () => (now += 1500);
+    try {
+      const { stderr } = await index(at);
+      lines.push(stderr);
+    } finally {
+      Date.now = realNow;
+    }
+    expect(lines.join("")).toMatch(/^\[index\] \d+ % of \d+ kB, once for many runs\n$/);
   });
 });
 

@@ -13,6 +13,7 @@ import {
   RECORD_MEASURES,
 } from "../../scripts/distillation/doubt.ts";
 import type { Measure, Measures } from "../../scripts/distillation/doubt.ts";
+import { GATE_DEFAULTS } from "../../scripts/distillation/replay.ts";
 import { poolVocabulary, readWording } from "../../scripts/distillation/wording.ts";
 import { REPOSITORY } from "./support.ts";
 
@@ -58,6 +59,10 @@ describe("printFitted", () => {
   test("prints the weights as they stand in the code", () => {
     const code = readFileSync(join(REPOSITORY, "scripts/distillation/doubt.ts"), "utf8");
     expect(code).toContain(printFitted({ prose: PROSE, record: RECORD, threshold: DOUBTFUL }));
+  });
+
+  test("gives the threshold that the gate takes for granted", () => {
+    expect(GATE_DEFAULTS.threshold).toBe(DOUBTFUL);
   });
 
   test("names the measures that the fit is asked for", () => {
