@@ -67,7 +67,9 @@ async function expectSame(at: Place, ranker: Ranker, asked: { task: string; opti
   }
   const ids = asked.flatMap(({ options }) => options.excludeIds ?? []);
   expect(await index.corpus!.known(ids)).toEqual(await scan.corpus.known(ids));
-  for (const fact of extractFacts(ANSWER))
+  // No fact of today's has a key without letters or digits of ASCII; one that had would be looked for everywhere.
+  const facts = extractFacts(ANSWER);
+  for (const fact of [...facts, { ...facts[0]!, key: "漢字" }])
     expect([fact.text, index.corpus!.elsewhere(fact)]).toEqual([fact.text, scan.corpus.elsewhere(fact)]);
   expect(index.corpus!.answeredBy).toBe("index");
   expect(hashOf(index.corpus!, at)).toEqual(index.corpus!.parts);
@@ -75,7 +77,7 @@ async function expectSame(at: Place, ranker: Ranker, asked: { task: string; opti
 
 /** Facts that stand in none, some and all of the corpora below, with hints of every length. */
 const ANSWER =
-  "Run `ls -l /etc/hosts`, then `df -h` and `systemctl restart kube_state`. Set `maxWalSize`, `nowhere_at_all` or `--v2`; see https://host.example/503/tls and `漢字`.";
+  "Run `ls -l`, `ls -l /etc/hosts`, then `df -h` and `systemctl restart kube_state`. Set `maxWalSize`, `nowhere_at_all` or `--v2`; see https://host.example/503/tls and `漢字`.";
 
 const countsOf = ({ size, skipped, superseded }: OpenCorpus) => ({ size, skipped, superseded });
 
@@ -205,6 +207,15 @@ describe("openIndexed", () => {
     expect(readFileSync(at.index).equals(first)).toBe(true);
   });
 
+  test("finds a fact by a run too short for a token", async () => {
+    const bare = { title: "moon", content: "on node a: df -h", source_run_id: "" };
+    const at = place(jsonl([playbook({ id: "a", ...bare })]));
+    const [flag] = extractFacts("Try it with -h at first.");
+    expect(flag!.key).toBe("-h");
+    expect((await indexed(at)).corpus!.elsewhere(flag!)).toMatchObject({ id: "a" });
+    await expectSame(at, "weighted", []);
+  });
+
   test("leaves it to the scan where there is no playbook", async () => {
     for (const text of ["", "\n", "nope\n", torn]) expect((await indexed(place(text))).corpus).toBeNull();
   });
@@ -215,9 +226,9 @@ const B = playbook({ id: "b", title: "clock skew", content: "clock" });
 const CHANGED = { ...A, title: "tape full" };
 
 /** A corpus longer than the windows that are hashed, with A somewhere between two of them. */
-function longCorpus(): { records: Playbook[]; before: number } {
+function longCorpus(length = 400): { records: Playbook[]; before: number } {
   const filler = (n: number): Playbook => playbook({ id: `f${n}`, content: "lorem ipsum ".repeat(60) });
-  const records = Array.from({ length: 400 }, (_, n) => filler(n));
+  const records = Array.from({ length }, (_, n) => filler(n));
   const window = (jsonl(records).length - 4096) / 15;
   const before = records.findIndex((_, n) => jsonl(records.slice(0, n)).length > 3 * window + 6000);
   records.splice(before, 0, A);
@@ -227,14 +238,6 @@ function longCorpus(): { records: Playbook[]; before: number } {
 describe("a corpus that has changed", () => {
   const changes: [string, (at: Place) => void][] = [
     ["rewritten at its size", ({ corpusPath }) => writeFileSync(corpusPath, jsonl([CHANGED, B]))],
-    [
-      "rewritten at its size, with its old time",
-      ({ corpusPath }) => {
-        const { atime, mtime } = statSync(corpusPath);
-        writeFileSync(corpusPath, jsonl([CHANGED, B]));
-        utimesSync(corpusPath, atime, mtime);
-      },
-    ],
     [
       "replaced by another file",
       ({ corpusPath }) => {
@@ -253,6 +256,17 @@ describe("a corpus that has changed", () => {
     expect(leftovers(at)).toEqual([]);
   });
 
+  test("is indexed anew when rewritten between the windows, at its size, with its old time", async () => {
+    const { records, before } = longCorpus();
+    const at = place(jsonl(records));
+    utimesSync(at.corpusPath, 1e9, 1e9);
+    await indexed(at);
+    records[before] = CHANGED;
+    writeFileSync(at.corpusPath, jsonl(records));
+    utimesSync(at.corpusPath, 1e9, 1e9);
+    await expectSame(at, "weighted", [{ task: "disk full tape", options: OPTIONS }]);
+  });
+
   test("is never quoted from an index that does not know a record's new text", async () => {
     const { records, before } = longCorpus();
     const at = place(jsonl(records));
@@ -266,7 +280,7 @@ describe("a corpus that has changed", () => {
   });
 
   test("is found out by a fold wherever it was changed", async () => {
-    const { records, before } = longCorpus();
+    const { records, before } = longCorpus(1200);
     const at = place(jsonl(records));
     await indexed(at);
     records[before] = CHANGED;
