@@ -154,6 +154,8 @@ interface Scene {
   commands: Span[];
   /** Those whose head is a utility every shell has: their arguments say little. */
   everyday: Span[];
+  /** Names that the answer gives to what its own manifests make, lower case. */
+  coined: Set<string>;
 }
 
 function spanAt<S extends Span>(spans: S[], offset: number): S | undefined {
@@ -162,12 +164,22 @@ function spanAt<S extends Span>(spans: S[], offset: number): S | undefined {
 }
 
 function setScene(text: string): Scene {
-  const scene: Scene = { text, code: codeRegions(text), roles: new Map(), commands: [], everyday: [] };
+  const scene: Scene = { ...emptyScene(), text, code: codeRegions(text), coined: coinedNames(text) };
   for (const region of scene.code) {
     if (region.language === "inline") readCommandLine(scene, region);
     else readCodeBlock(scene, region);
   }
   return scene;
+}
+
+const emptyScene = (): Scene => {
+  return { text: "", code: [], roles: new Map(), commands: [], everyday: [], coined: new Set() };
+};
+
+/** `metadata:`, `name: allow-dns`: what a manifest makes may be called anything. */
+function coinedNames(text: string): Set<string> {
+  const names = text.matchAll(/^[ \t]{0,20}metadata:[ \t]*\n[ \t]{1,20}name:[ \t]*["']?([\w.-]+)/gm);
+  return new Set([...names].map(([, name]) => fold(name!)));
 }
 
 function codeRegions(text: string): CodeRegion[] {
@@ -347,6 +359,14 @@ const placeholder: Recogniser = {
   read: () => NO_FACT,
 };
 
+/** What a Kubernetes manifest begins with, whatever it is about. */
+const manifestHead: Recogniser = {
+  kind: "identifier",
+  pattern:
+    /\bapiVersion:[ \t]*(?:v1|(?:apps|batch|policy|(?:networking|storage|scheduling|rbac\.authorization)\.k8s\.io)\/v1|autoscaling\/v2)(?![\w.])/g,
+  read: () => NO_FACT,
+};
+
 /** `my-app`, `YOUR_TOKEN`, `pod-name`: placeholders without brackets. */
 const sampleName: Recogniser = {
   kind: "identifier",
@@ -486,7 +506,7 @@ const EVERYDAY_PATH = /^\/(?:dev\/(?:null|stdin|stdout|stderr|zero)|bin\/(?:ba|z
 const path: Recogniser = {
   kind: "path",
   pattern: oneOf([
-    String.raw`(?<![\w~./$)\]\\-])(?:~|\.\.?|\$HOME|\$\{HOME\})?(?:\/[\w.@%+~-]+)+\/?`,
+    String.raw`(?<![\w~./$)\]\\-])(?:~|\.\.?|\$HOME|\$\{HOME\})?(?:\/[\w.@%+~-]+(?::\d{2,5}(?=\/))?)+\/?`,
     String.raw`(?<![\w\0])[A-Z]:\\[\w.\\-]+`,
     String.raw`(?<![\w\0./@$\\+%-])[\w@.][\w@.+%-]*(?:\/[\w.@%+-]+)+\/?`,
     String.raw`(?<![\w\0./@$\\-])[\w-]+(?:\.[\w-]+)*\.(?:${EXTENSIONS})(?![\w-]|\.\w)`,
@@ -625,7 +645,7 @@ const resource: Recogniser = {
   pattern: /(?<![\w\0./-])[A-Za-z]\w*(?:\.\w+)*(?:-\w+(?:\.\w+)*)+/g,
   read(match, scene) {
     const name = match[0];
-    if (COMMON_TERMS.has(fold(name))) return NO_FACT;
+    if (COMMON_TERMS.has(fold(name)) || scene.coined.has(fold(name))) return NO_FACT;
     if (!inCode(scene, match.index) && !isMachineName(name)) return null;
     return { key: fold(name), weight: 1 };
   },
@@ -836,6 +856,7 @@ const command: Recogniser = {
 /** In order of precedence. */
 const RECOGNISERS: Recogniser[] = [
   placeholder,
+  manifestHead,
   counter,
   url,
   host,
@@ -1055,6 +1076,7 @@ function indexTimes(text: string): Map<string, number> {
     add(clockKey(Number(match[1]), Number(match[2]), match[3]), match.index);
   }
   for (const match of text.matchAll(EVIDENCE_HOUR)) add(clockKey(Number(match[1]), 0, match[2]), match.index);
+  for (const match of text.matchAll(CRONTAB)) add(clockKey(Number(match[2]), Number(match[1])), match.index);
   for (const match of text.matchAll(/\b(?:noon|midday|midnight)\b/gi)) {
     add(/midnight/i.test(match[0]) ? "0:00" : "12:00", match.index);
   }
@@ -1067,10 +1089,12 @@ function indexTimes(text: string): Map<string, number> {
 }
 
 const EVIDENCE_CLOCK = /(?<![\d:.])([01]?\d|2[0-4]):([0-5]?\d)(?:(?::[0-5]\d)?\s?([ap])\.?m\b)?/gi;
+/** `25 1 * * *` runs at 1:25. */
+const CRONTAB = /(?<![\w*/.,:-])([0-5]?\d) ([01]?\d|2[0-3])(?: [\d*][\d*,/-]{0,20}){3}(?=\s)/g;
 const EVIDENCE_HOUR = /(?<!\d)(1[0-2]|0?[1-9])\s?([ap])\.?m\b/gi;
 
 function dateKey(match: RegExpExecArray): string {
-  return date.read(match, { text: "", code: [], roles: new Map(), commands: [], everyday: [] })!.key;
+  return date.read(match, emptyScene())!.key;
 }
 
 // ---- 6. Look-up -----------------------------------------------------------------------------------------
@@ -1115,6 +1139,9 @@ interface Boundary {
 
 const CODE_BOUNDARY: Boundary = { before: /(?:^|[^\w.])$/, after: /^(?!\w|\.\d)/ };
 const PATH_BOUNDARY: Boundary = { before: /(?:^|[^\w.~@-])$/, after: /^(?![\w-]|\.\w)/ };
+/** The disk of a partition counts: `/dev/sde` where `sde2` stands. */
+const DEVICE_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?:p?\d{1,3})?(?![\w-])/ };
+const SUBJECT_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?!\w)/ };
 const FILE_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|\.\/)$/, after: /^(?![\w-]|\.\w)/ };
 const URL_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|www\.)$/, after: /^(?![\w-]|\.\w)/ };
 const PAGE_BOUNDARY: Boundary = { before: URL_BOUNDARY.before, after: /^\/?(?![\w#/-]|\.\w)/ };
@@ -1141,10 +1168,34 @@ function findAny(text: string, keys: string[], boundary: Boundary): number | nul
   return null;
 }
 
-/** A leading part of a longer path counts; another directory's file of the same name does not. */
+/**
+ * A leading part of a longer path counts, the path of an address, and a device by its name; another directory's file of
+ * the same name does not.
+ */
 function findPath({ key }: Fact, { folded }: Evidence): number | null {
   const spellings = key.startsWith("~/") ? [key, `$home${key.slice(1)}`, `\${home}${key.slice(1)}`] : [key];
-  return findAny(folded, spellings, /^[/~.]/.test(key) ? PATH_BOUNDARY : FILE_BOUNDARY);
+  const whole = findAny(folded, spellings, /^[/~.]/.test(key) ? PATH_BOUNDARY : FILE_BOUNDARY);
+  if (whole !== null) return whole;
+  if (key.startsWith("/dev/")) return findBetween(folded, key.slice("/dev/".length), DEVICE_BOUNDARY);
+  return key.startsWith("/") ? findPathOfUrl(key, folded) : findAuthored(key, folded);
+}
+
+function findPathOfUrl(key: string, folded: string): number | null {
+  for (const { 0: address, index } of folded.matchAll(/:\/\/[^\s<>"'`/]+/g)) {
+    const at = index + address.length;
+    if (folded.startsWith(key, at) && PATH_BOUNDARY.after.test(folded.slice(at + key.length, at + key.length + 5)))
+      return at;
+  }
+  return null;
+}
+
+/** Files that whoever follows the answer writes: manifests, queries, exports, certificates. */
+const AUTHORED = /^([\w-]{3,})\.(?:ya?ml|json|sql|txt|csv|patch|diff|tar|crt|pem|key|csr)$/;
+
+/** `analytics-pg.yaml` where `analytics-pg-0` is spoken of: a file that is named after its subject. */
+function findAuthored(key: string, folded: string): number | null {
+  const stem = AUTHORED.exec(key)?.[1];
+  return stem === undefined ? null : findBetween(folded, stem, SUBJECT_BOUNDARY);
 }
 
 /** A leading part of a longer address counts. So does the page, where it is named without any fragment. */
@@ -1163,17 +1214,39 @@ function findIdentifier(fact: Fact, { folded }: Evidence): number | null {
   const boundary = fact.key.includes("-") ? HYPHENATED_BOUNDARY : NAME_BOUNDARY;
   const singular = fact.key.length > 3 ? fact.key.replace(/s$/, "") : fact.key;
   const words = wordsOf(fact.text);
-  return findAny(folded, [fact.key, singular, words.join(" "), words.join("-"), words.join("_")], boundary);
+  const spellings = [fact.key, singular, words.join(" "), words.join("-"), words.join("_")];
+  return findAny(folded, [...spellings, ...CONSTRAINTS.map((ending) => fact.key + ending)], boundary);
 }
+
+/** What databases append to a table's name: `product_prices` stands in `product_prices_pkey`. */
+const CONSTRAINTS = ["_pkey", "_fkey", "_key", "_idx", "_seq"];
 
 function wordsOf(name: string): string[] {
   const spaced = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/([A-Z])([A-Z][a-z])/g, "$1 $2");
   return /[.:(>]/.test(name) ? [] : fold(spaced).split(/[ _-]+/);
 }
 
-/** Long flags without regard to case; `-xe` also as `-x` and `-e`, letter by letter and in their case. */
+/** Long flags of well-known tools that a record may have in their short form. */
+const SHORT_FORMS = new Map([
+  ["--all-namespaces", "-A"],
+  ["--container", "-c"],
+  ["--dbname", "-d"],
+  ["--filename", "-f"],
+  ["--follow", "-f"],
+  ["--namespace", "-n"],
+  ["--output", "-o"],
+  ["--selector", "-l"],
+  ["--unit", "-u"],
+  ["--username", "-U"],
+]);
+
+/** Long flags without regard to case and also by their short form; `-xe` also as `-x` and `-e`, letter by letter and in their case. */
 function findFlag({ key }: Fact, { plain, folded }: Evidence): number | null {
-  if (key.startsWith("--")) return findBetween(folded, key, FLAG_BOUNDARY);
+  if (key.startsWith("--")) {
+    const short = SHORT_FORMS.get(key);
+    const found = findBetween(folded, key, FLAG_BOUNDARY);
+    return found ?? (short === undefined ? null : findBetween(plain.text, short, FLAG_BOUNDARY));
+  }
   const whole = findBetween(plain.text, key, FLAG_BOUNDARY);
   if (whole !== null || key.length > 4) return whole;
   const letters = [...key.slice(1)].map((letter) =>

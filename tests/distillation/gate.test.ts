@@ -45,7 +45,7 @@ describe("gate", () => {
   test("passes a grounded answer and names its evidence", () => {
     const result = gate(input());
     expect(result).toMatchObject({
-      version: "2",
+      version: "3",
       policy: "standard",
       verdict: "pass",
       grounding: "grounded",
