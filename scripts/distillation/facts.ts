@@ -506,7 +506,7 @@ const EVERYDAY_PATH = /^\/(?:dev\/(?:null|stdin|stdout|stderr|zero)|bin\/(?:ba|z
 const path: Recogniser = {
   kind: "path",
   pattern: oneOf([
-    String.raw`(?<![\w~./$)\]\\-])(?:~|\.\.?|\$HOME|\$\{HOME\})?(?:\/[\w.@%+~-]+(?::\d{2,5}(?=\/))?)+\/?`,
+    String.raw`(?<![\w~./$)\]\\-])(?:~|\.\.?|\$HOME|\$\{HOME\})?(?:\/[\w.@%+~-]+(?::\d{2,5}(?=[\/\s\x60"']))?)+\/?`,
     String.raw`(?<![\w\0])[A-Z]:\\[\w.\\-]+`,
     String.raw`(?<![\w\0./@$\\+%-])[\w@.][\w@.+%-]*(?:\/[\w.@%+-]+)+\/?`,
     String.raw`(?<![\w\0./@$\\-])[\w-]+(?:\.[\w-]+)*\.(?:${EXTENSIONS})(?![\w-]|\.\w)`,
@@ -960,6 +960,15 @@ export interface Evidence {
   folded: string;
   numbers: () => NumberIndex;
   times: () => Map<string, number>;
+  addresses: () => Address[];
+}
+
+/** A path or URL, cut at its slashes. */
+interface Address {
+  kind: FactKind;
+  segments: string[];
+  /** In the original text. */
+  offset: number;
 }
 
 interface Entry {
@@ -990,8 +999,12 @@ export function prepareEvidence(text: string): Evidence {
     folded,
     numbers: once(() => indexNumbers(plain.text)),
     times: once(() => indexTimes(plain.text)),
+    addresses: once(() => extractFacts(text).flatMap(addressOf)),
   };
 }
+
+const addressOf = ({ kind, key, start }: Fact): Address[] =>
+  kind === "path" || kind === "url" ? [{ kind, segments: key.split("/"), offset: start }] : [];
 
 function once<T>(make: () => T): () => T {
   let made: T | undefined;
@@ -1121,6 +1134,33 @@ export function findFact(fact: Fact, evidence: Evidence): number | null {
   return offset === null ? null : originalOffset(evidence.plain, offset);
 }
 
+/**
+ * Offset in the record where this path or URL stands with another name in the place of the task's, or null:
+ * `/etc/certs.d/registry.shop:5000/ca.crt` for `/etc/certs.d/hub.lan:8443/ca.crt` where the task speaks of hub.lan:8443.
+ */
+export function findAdapted(fact: Fact, task: Evidence, record: Evidence): number | null {
+  const [address] = addressOf(fact);
+  if (!address) return null;
+  const { kind, segments } = address;
+  const own = segments.map((segment) => isNameIn(segment, task));
+  const kept = segments.filter((segment, at) => !own[at] && segment !== "").length;
+  // A plain word of the task ("pods") makes any two-part path look adapted.
+  const isTelling = segments.some((segment, at) => own[at] && /[^a-z]/.test(segment));
+  if (!own.includes(true) || kept < (isTelling ? 1 : 2)) return null;
+  const found = record
+    .addresses()
+    .find(
+      (entry) =>
+        entry.kind === kind &&
+        entry.segments.length >= segments.length &&
+        segments.every((segment, at) => own[at] || segment === entry.segments[at]),
+    );
+  return found?.offset ?? null;
+}
+
+const isNameIn = (segment: string, { folded }: Evidence): boolean =>
+  segment.length > 2 && findBetween(folded, segment, SEGMENT_BOUNDARY) !== null;
+
 /** The first place where `key` stands between what `before` and `after` allow: five characters of each. */
 function findBetween(text: string, key: string, { before, after }: Boundary): number | null {
   if (key === "") return null;
@@ -1142,6 +1182,7 @@ const PATH_BOUNDARY: Boundary = { before: /(?:^|[^\w.~@-])$/, after: /^(?![\w-]|
 /** The disk of a partition counts: `/dev/sde` where `sde2` stands. */
 const DEVICE_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?:p?\d{1,3})?(?![\w-])/ };
 const SUBJECT_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?!\w)/ };
+const SEGMENT_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?![\w-]|\.\w)/ };
 const FILE_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|\.\/)$/, after: /^(?![\w-]|\.\w)/ };
 const URL_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|www\.)$/, after: /^(?![\w-]|\.\w)/ };
 const PAGE_BOUNDARY: Boundary = { before: URL_BOUNDARY.before, after: /^\/?(?![\w#/-]|\.\w)/ };
@@ -1183,7 +1224,10 @@ function findPath({ key }: Fact, { folded }: Evidence): number | null {
 function findPathOfUrl(key: string, folded: string): number | null {
   for (const { 0: address, index } of folded.matchAll(/:\/\/[^\s<>"'`/]+/g)) {
     const at = index + address.length;
-    if (folded.startsWith(key, at) && PATH_BOUNDARY.after.test(folded.slice(at + key.length, at + key.length + 5)))
+    if (
+      folded.startsWith(key, at) &&
+      PATH_BOUNDARY.after.test(folded.slice(at + key.length, at + key.length + 5))
+    )
       return at;
   }
   return null;

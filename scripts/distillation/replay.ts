@@ -33,7 +33,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { doubtScore, DOUBTFUL, measure } from "./doubt.ts";
 import type { Measures } from "./doubt.ts";
-import { commandLines, extractFacts, findFact, prepareEvidence } from "./facts.ts";
+import { commandLines, extractFacts, findAdapted, findFact, prepareEvidence } from "./facts.ts";
 import type { Evidence, Fact, FactKind } from "./facts.ts";
 import { copiedShare, placeholdersIn, poolVocabulary, readWording, repeatedSentence } from "./wording.ts";
 import { unknownNames, unknownQuotes } from "./wording.ts";
@@ -1935,17 +1935,18 @@ const weightOf = (claims: Claim[]): number => claims.reduce((sum, claim) => sum 
 /** Kinds that another record's copy does not excuse: a value is right at its place only. */
 const ONLY_AT_HAND = new Set<FactKind>(["number", "percent", "version", "code", "time"]);
 
-/** So many facts of an answer are looked for in the whole corpus; one with more is no answer. */
+/** So many facts of an answer are looked for beyond their own spelling; one with more is no answer. */
 const MAX_ASKED = 200;
 
 /** Every machine-made fact of the answer, looked up in the task, in the records at hand, then in the rest of the corpus. */
 function claimsOf({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
-  let asked = 0;
+  let missing = 0;
   return extractFacts(answer).map((fact): Claim => {
     const { kind, text, start, weight } = fact;
-    const atHand = firstSupport(fact, sources);
-    const mayStandElsewhere =
-      policy === "standard" && !ONLY_AT_HAND.has(kind) && !atHand && asked++ < MAX_ASKED;
+    const literal = firstSupport(fact, sources);
+    const isAsked = !literal && missing++ < MAX_ASKED;
+    const atHand = literal ?? (isAsked ? firstAdapted(fact, sources) : null);
+    const mayStandElsewhere = isAsked && !atHand && policy === "standard" && !ONLY_AT_HAND.has(kind);
     const found = atHand ?? (mayStandElsewhere ? elsewhere?.(fact) : null) ?? null;
     const support = atHand ? (isTask(atHand.source) ? "task" : "retrieved") : found ? "elsewhere" : "nowhere";
     const [supported_by, support_offset] = found ? [found.id, found.offset] : [null, null];
@@ -1953,9 +1954,25 @@ function claimsOf({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
   });
 }
 
-function firstSupport(fact: Fact, sources: Source[]): { source: Source; id: string; offset: number } | null {
+interface Place {
+  source: Source;
+  id: string;
+  offset: number;
+}
+
+const firstSupport = (fact: Fact, sources: Source[]): Place | null =>
+  firstPlace(sources, ({ prepared }) => findFact(fact, prepared));
+
+/** A record's path or address with the task's own names in it. */
+function firstAdapted(fact: Fact, sources: Source[]): Place | null {
+  const task = sources.find(isTask)?.prepared;
+  const records = sources.filter((entry) => !isTask(entry));
+  return task ? firstPlace(records, ({ prepared }) => findAdapted(fact, task, prepared)) : null;
+}
+
+function firstPlace(sources: Source[], find: (source: Source) => number | null): Place | null {
   for (const source of sources) {
-    const offset = findFact(fact, source.prepared);
+    const offset = find(source);
     if (offset !== null) return { source, id: source.id, offset };
   }
   return null;

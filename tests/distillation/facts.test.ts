@@ -5,6 +5,7 @@ import {
   extractFacts,
   type Fact,
   type FactKind,
+  findAdapted,
   findFact,
   prepareEvidence,
   WEAK,
@@ -426,5 +427,32 @@ describe("findFact", () => {
     for (const text of FRAGMENTS) {
       for (const fact of extractFacts(text)) expect(findFact(fact, empty)).toBeNull();
     }
+  });
+});
+
+describe("findAdapted", () => {
+  const RECORD = prepareEvidence(
+    "Put it into /etc/certs.d/registry.shop:5000/ca.crt and ask http://web-1.shop.internal:9100/metrics, then /var/log/pods.",
+  );
+  const TASK_TEXT = prepareEvidence("hub.lan:8443 and 10.4.7.18:9256 are down, pods in lib restart");
+  const adapted = (answer: string): number | null => findAdapted(extractFacts(answer)[0]!, TASK_TEXT, RECORD);
+
+  test.each([
+    ["a path with the task's host in it", "cp x `/etc/certs.d/hub.lan:8443/ca.crt`", 12],
+    ["its directory", "mkdir /etc/certs.d/hub.lan:8443", 12],
+    ["an address at the task's host", "http://10.4.7.18:9256/metrics", 59],
+  ])("finds %s", (_, answer, offset) => {
+    expect(adapted(answer)).toBe(offset);
+  });
+
+  test.each([
+    ["another file of the host", "`/etc/certs.d/hub.lan:8443/cert.pem`"],
+    ["a host that nobody named", "`/etc/certs.d/hub.com:8443/ca.crt`"],
+    ["a path of another address", "http://10.4.7.18:9256/health"],
+    ["the task's name alone", "`/hub.lan:8443/`"],
+    ["a plain word in a short path", "/var/lib"],
+    ["what is no path", "`hub_lan`"],
+  ])("does not find %s", (_, answer) => {
+    expect(adapted(answer)).toBeNull();
   });
 });

@@ -161,6 +161,13 @@ describe("facts", () => {
     });
   });
 
+  test("may be a record's path with the task's name in it", () => {
+    const record = recordSource("tls", "Put it into /etc/certs.d/registry.shop:5000/ca.crt.");
+    const sources = [taskSource("hub.lan:8443 is not trusted"), record];
+    const [claim] = gate(input({ answer: "Use `/etc/certs.d/hub.lan:8443/ca.crt`.", sources })).claims;
+    expect(claim).toMatchObject({ support: "retrieved", supported_by: "tls", support_offset: 12 });
+  });
+
   test("lists what stands nowhere, with its kind", () => {
     const result = gate(input({ answer: INVENTED_ANSWER }));
     expect(result.grounding).toBe("ungrounded");
