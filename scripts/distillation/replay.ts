@@ -2198,7 +2198,7 @@ function ownTokens(task: string, weights: Map<string, number> | null): string[] 
 
 /** Words of commands that only look: whatever record those are from, they do no harm. */
 const LOOKS = new Set(
-  `cat describe df dig du echo events explain free get grep head history inspect journalctl less list log logs ls nslookup ping
+  `api-resources api-versions cat describe df dig du echo events explain free get grep head history inspect journalctl less list log logs ls nslookup ping
   ps show stat status tail top version`.split(/\s+/),
 );
 
@@ -2208,22 +2208,46 @@ function onlyLooks(command: string): boolean {
   return words.slice(0, 3).some((word) => LOOKS.has(word));
 }
 
-function findFromWarning({ answer, sources }: View): Finding {
+function findFromWarning({ answer, task, sources, shown: prompt }: View): Finding {
   const trusted = sources.filter(({ standing }) => standing === "accepted" || standing === null);
   const warnings = sources.filter((entry) => !trusted.includes(entry));
-  const given = new Set(warnings.length > 0 ? commandsIn(answer) : []);
+  const given = warnings.length > 0 ? decisiveCommands(answer).slice(0, MAX_ASKED) : [];
+  const names = new Set(commandWords(task.text.replaceAll(/[.,:;!?)]+(?=\s|$)/g, " ")));
+  const seen = prompt === null ? null : oneBlank(prompt);
+  let adapted: Finding = null;
   for (const { id, text } of warnings) {
-    const copied = commandsIn(text).find(
-      (command) =>
-        given.has(command) &&
-        command.includes(" ") &&
-        !onlyLooks(command) &&
-        !trusted.some((entry) => oneBlank(entry.text).includes(command)),
-    );
-    if (copied !== undefined) return `${shown(copied)} is from ${id}, which did not fully work`;
+    // What the model was not shown it cannot have copied.
+    for (const command of decisiveCommands(text).filter((one) => seen?.includes(one) ?? true)) {
+      const own = given.find((one) => isSameCommand(one, command, names));
+      if (own === undefined || trusted.some((entry) => hasCommand(entry.text, [own, command], names)))
+        continue;
+      const reason = `${shown(own)} is from ${id}, which did not fully work`;
+      if (own === command) return reason;
+      adapted ??= { severity: "soft", reason: `${reason}, with the task's names` };
+    }
   }
-  return null;
+  return adapted;
 }
+
+const decisiveCommands = (text: string): string[] =>
+  commandsIn(text).filter((command) => command.includes(" ") && !onlyLooks(command));
+
+const hasCommand = (text: string, commands: string[], names: Set<string>): boolean =>
+  commands.some((command) => oneBlank(text).includes(command)) ||
+  commandsIn(text).some((one) => isSameCommand(commands[0]!, one, names));
+
+/** True where the two differ in the task's names alone: `-n hotel` for `-n shop`. */
+function isSameCommand(own: string, other: string, names: Set<string>): boolean {
+  if (own === other) return true;
+  // Most pairs differ here, and a split of both is dear.
+  if (own.split(" ", 1)[0] !== other.split(" ", 1)[0]) return false;
+  const words = commandWords(own);
+  const others = commandWords(other);
+  return words.length === others.length && words.every((word, at) => word === others[at] || names.has(word));
+}
+
+const commandWords = (command: string): string[] =>
+  command.split(/[\s/=,"'`]+/).filter((word) => word !== "");
 
 const commandsIn = (text: string): string[] =>
   commandLines(text).map(({ start, end }) => oneBlank(text.slice(start, end)));
