@@ -778,7 +778,9 @@ function readQuantity(match: RegExpExecArray): Quantity {
   const [, currency, digits, , scale, gap, unit] = match;
   // "5 m" is no duration; "5m" is, and so is "350 F" a temperature.
   const isUnit = unit !== undefined && (unit.length > 1 || gap === "" || /^[CF]$/.test(unit));
-  const known = isUnit ? fold(unit) : undefined;
+  // "500M" is a size; "500m" is a time, or half a CPU.
+  const isSize = isUnit && !currency && gap === "" && /^[MGT]$/.test(unit);
+  const known = isSize ? `${fold(unit)}b` : isUnit ? fold(unit) : undefined;
   return quantityOf(digits!, { currency, scale, unit: known });
 }
 
@@ -1032,7 +1034,10 @@ function indexNumbers(text: string): NumberIndex {
   for (const match of text.matchAll(percent.pattern)) {
     index.percents.push({ value: quantityOf(match[1]!, {}).value, offset: match.index });
   }
-  for (const entry of numberWords(text)) index.all.push(entry);
+  for (const entry of numberWords(text)) {
+    index.all.push(entry);
+    if (entry.base) index[entry.base.dimension].push({ ...entry, value: entry.base.amount });
+  }
   for (const list of Object.values(index) as Entry[][])
     list.sort((a, b) => a.value - b.value || a.offset - b.offset);
   return index;
@@ -1056,12 +1061,18 @@ const NUMBER_WORDS = new RegExp(
   "gi",
 );
 
+const UNIT_BEHIND_WORDS = /^[ -](seconds?|minutes?|hours?|days?|weeks?)\b/i;
+
 /** "fifteen" is 15, "twenty-two" 22, "two hundred and six" 206, "three million" 3,000,000. */
 function numberWords(text: string): Entry[] {
-  return [...text.matchAll(NUMBER_WORDS)].map((match) => ({
-    value: wordValue(match[0]),
-    offset: match.index,
-  }));
+  return [...text.matchAll(NUMBER_WORDS)].map(({ 0: words, index }) => {
+    const value = wordValue(words);
+    const end = index + words.length;
+    const unit = UNIT_BEHIND_WORDS.exec(text.slice(end, end + 10))?.[1];
+    const known = unit && UNIT_TABLE.get(fold(unit));
+    const base = known && { dimension: known.dimension, amount: value * known.factor };
+    return base ? { value, offset: index, base } : { value, offset: index };
+  });
 }
 
 function wordValue(words: string): number {
@@ -1317,19 +1328,36 @@ function findPercent({ quantity }: Fact, evidence: Evidence): number | null {
 
 /** By value; "5 min" is told from "5 h", which would be the same kind of thing, and not from "5 GB" or "5 times". */
 function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null {
-  const { value, base } = quantity!;
+  const { value, base, bare } = quantity!;
   const numbers = evidence.numbers();
   const isOther = (entry: Entry): boolean =>
     entry.base !== undefined &&
-    entry.base.dimension === base?.dimension &&
+    base !== undefined &&
     // A millisecond is no second; a scale of 1,000 against 1,024 is taken for the same.
-    Math.abs(Math.log(entry.base.amount / base.amount)) > UNIT_SLACK;
+    (entry.base.dimension !== base.dimension ||
+      Math.abs(Math.log(entry.base.amount / base.amount)) > UNIT_SLACK);
   const range = roundings(quantity!);
   const plain = within(numbers.all, range, isOther) ?? within(numbers.percents, around(value, 0));
   if (plain !== null) return plain;
   if (base) return within(numbers[base.dimension], around(base.amount, CONVERTED[base.dimension]));
+  const converted = bare && Number.isInteger(value) ? findConverted(value, numbers) : null;
+  if (converted !== null) return converted;
   // A release named by two numbers ("OpenShift 4.16") is part of a version.
   return /^\d+\.\d+$/.test(text) ? findBetween(evidence.folded, text, VERSION_BOUNDARY) : null;
+}
+
+/** Smaller ones are too common to be a setting's seconds, milliseconds or bytes. */
+const MIN_SETTING = { seconds: 300, milliseconds: 60_000, bytes: 2 ** 20 };
+
+/** What a setting without a unit stands for: 7200000 where "two hours" is said, 2592000 for 30 days, 16777216 for 16 MiB. */
+function findConverted(value: number, { seconds, bytes }: NumberIndex): number | null {
+  const exactly = (entries: Entry[], amount: number, isLarge: boolean): number | null =>
+    isLarge ? within(entries, around(amount, 0)) : null;
+  return (
+    exactly(seconds, value, value >= MIN_SETTING.seconds && value % 60 === 0) ??
+    exactly(seconds, value / 1000, value >= MIN_SETTING.milliseconds) ??
+    exactly(bytes, value, value >= MIN_SETTING.bytes)
+  );
 }
 
 interface Range {
