@@ -632,6 +632,7 @@ const COMMON_TERMS = new Set(
     "webassembly ipv4 ipv6 http2 http3 oauth oauth2 utf-8 utf8 utf-16 iso-8859-1 sha1 sha-1 sha256 " +
     "sha-256 sha512 sha-512 md5 base64 base32 x86 x64 x86_64 amd64 arm64 aarch64 i386 http/1.0 " +
     "http/1.1 http/2 http/3 k8s s3 ec2 mp3 mp4 h264 l4 l7 covid-19 covid19 node.js next.js vue.js " +
+    "deployment.apps statefulset.apps daemonset.apps replicaset.apps job.batch cronjob.batch " +
     "asp.net vmware redhat cloudwatch cloudformation javadoc latex tex phd openid saml2"
   ).split(" "),
 );
@@ -1190,6 +1191,8 @@ interface Boundary {
 
 const CODE_BOUNDARY: Boundary = { before: /(?:^|[^\w.])$/, after: /^(?!\w|\.\d)/ };
 const PATH_BOUNDARY: Boundary = { before: /(?:^|[^\w.~@-])$/, after: /^(?![\w-]|\.\w)/ };
+const NETWORK_BOUNDARY: Boundary = { before: CODE_BOUNDARY.before, after: /^\d/ };
+const ALONE_BOUNDARY: Boundary = { before: /(?:^|[\s("'])$/, after: CODE_BOUNDARY.after };
 /** The disk of a partition counts: `/dev/sde` where `sde2` stands. */
 const DEVICE_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?:p?\d{1,3})?(?![\w-])/ };
 const SUBJECT_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?!\w)/ };
@@ -1228,6 +1231,8 @@ function findPath({ key }: Fact, { folded }: Evidence): number | null {
   const spellings = key.startsWith("~/") ? [key, `$home${key.slice(1)}`, `\${home}${key.slice(1)}`] : [key];
   const whole = findAny(folded, spellings, /^[/~.]/.test(key) ? PATH_BOUNDARY : FILE_BOUNDARY);
   if (whole !== null) return whole;
+  const program = PROGRAM.exec(key)?.[1] ?? UNIT_FILE.exec(key)?.[1];
+  if (program !== undefined) return findBetween(folded, program, FILE_BOUNDARY);
   if (key.startsWith("/dev/")) return findBetween(folded, key.slice("/dev/".length), DEVICE_BOUNDARY);
   return key.startsWith("/") ? findPathOfUrl(key, folded) : findAuthored(key, folded);
 }
@@ -1244,6 +1249,10 @@ function findPathOfUrl(key: string, folded: string): number | null {
   return null;
 }
 
+/** A program is the same by its name alone, a unit without its ending. */
+const PROGRAM = /^(?:\/usr(?:\/local)?\/|\/)?s?bin\/([^/]+)$/;
+const UNIT_FILE = /^([^/]+)\.(?:service|socket|timer)$/;
+
 /** Files that whoever follows the answer writes: manifests, queries, exports, certificates. */
 const AUTHORED = /^([\w-]{3,})\.(?:ya?ml|json|sql|txt|csv|patch|diff|tar|crt|pem|key|csr)$/;
 
@@ -1257,11 +1266,24 @@ function findAuthored(key: string, folded: string): number | null {
 function findUrl({ key }: Fact, { folded }: Evidence): number | null {
   const [page, fragment] = key.split("#");
   const whole = findAny(folded, [key, key.replace("#", "/#")], URL_BOUNDARY);
-  return whole ?? (fragment === undefined ? null : findBetween(folded, page!, PAGE_BOUNDARY));
+  if (whole !== null) return whole;
+  if (fragment !== undefined) return findBetween(folded, page!, PAGE_BOUNDARY);
+  const [, ownPort, path = ""] = OWN_MACHINE.exec(key) ?? [];
+  if (ownPort === undefined || (path !== "" && findPathOfUrl(path, folded) === null)) return null;
+  return findBetween(folded, ownPort, CODE_BOUNDARY);
 }
 
+/** The reader's own machine, for which the port alone has to be right. */
+const OWN_MACHINE = /^(?:localhost|127\.0\.0\.1):(\d{2,5})(\/.*)?$/;
+
+/** `10.9.8.22` also where a text names 10.9.8.21 and goes on with ".22". */
 function findHost({ key }: Fact, { folded }: Evidence): number | null {
-  return findBetween(folded, key, CODE_BOUNDARY);
+  const whole = findBetween(folded, key, CODE_BOUNDARY);
+  const ownPort = OWN_MACHINE.exec(key)?.[1];
+  if (whole !== null || ownPort !== undefined) return whole ?? findBetween(folded, ownPort!, CODE_BOUNDARY);
+  const lastDot = key.lastIndexOf(".");
+  const hasNetwork = lastDot > 0 && findBetween(folded, key.slice(0, lastDot + 1), NETWORK_BOUNDARY) !== null;
+  return hasNetwork ? findBetween(folded, key.slice(lastDot), ALONE_BOUNDARY) : null;
 }
 
 /** `kube-state-metrics` also as "kube state metrics", `ReplicaSets` as "replica set" or `replica_set`. */
@@ -1339,6 +1361,7 @@ function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null
   const range = roundings(quantity!);
   const plain = within(numbers.all, range, isOther) ?? within(numbers.percents, around(value, 0));
   if (plain !== null) return plain;
+  if (base?.dimension === "bytes") return findBytes(base.amount, numbers);
   if (base) return within(numbers[base.dimension], around(base.amount, CONVERTED[base.dimension]));
   const converted = bare && Number.isInteger(value) ? findConverted(value, numbers) : null;
   if (converted !== null) return converted;
@@ -1378,7 +1401,16 @@ function around(value: number, slack: number): Range {
 }
 
 /** How far a converted value may be off: 350°F is 176.7°C, and cookbooks say 175 or 180. */
-const CONVERTED: Record<Dimension, number> = { seconds: 0, bytes: 0, kelvins: 5 };
+const CONVERTED = { seconds: 0, kelvins: 5 };
+
+/** "16 MB" also stands for 16 MiB, which is 16777216 bytes: 1.024 once for kB, twice for MB. */
+function findBytes(amount: number, { bytes }: NumberIndex): number | null {
+  for (let power = 0; power <= 4; power++) {
+    const found = within(bytes, around(amount * 1.024 ** power, 0));
+    if (found !== null) return found;
+  }
+  return null;
+}
 
 /** Between kB and KiB, and what rounding makes of a number: half of it at most. */
 const UNIT_SLACK = Math.LN2;
