@@ -1009,7 +1009,8 @@ export function prepareEvidence(text: string): Evidence {
 const addressOf = ({ kind, key, start }: Fact): Address[] =>
   kind === "path" || kind === "url" ? [{ kind, segments: key.split("/"), offset: start }] : [];
 
-function once<T>(make: () => T): () => T {
+/** The value of `make`, made at the first call. */
+export function once<T>(make: () => T): () => T {
   let made: T | undefined;
   return () => (made ??= make());
 }
@@ -1176,12 +1177,16 @@ const isNameIn = (segment: string, { folded }: Evidence): boolean =>
 /** The first place where `key` stands between what `before` and `after` allow: five characters of each. */
 function findBetween(text: string, key: string, { before, after }: Boundary): number | null {
   if (key === "") return null;
-  for (let at = text.indexOf(key); at >= 0; at = text.indexOf(key, at + 1)) {
+  const step = key.length > LONG_KEY_CHARS ? key.length : 1;
+  for (let at = text.indexOf(key); at >= 0; at = text.indexOf(key, at + step)) {
     const end = at + key.length;
     if (before.test(text.slice(Math.max(0, at - 5), at)) && after.test(text.slice(end, end + 5))) return at;
   }
   return null;
 }
+
+/** Of longer ones places that overlap are not looked at: "1111…" would be compared at each place of a longer one. */
+const LONG_KEY_CHARS = 1000;
 
 /** `before` ends where the key starts; `after` starts where it ends. */
 interface Boundary {

@@ -33,7 +33,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { doubtScore, DOUBTFUL, measure } from "./doubt.ts";
 import type { Measures } from "./doubt.ts";
-import { commandLines, extractFacts, findAdapted, findFact, prepareEvidence } from "./facts.ts";
+import { commandLines, extractFacts, findAdapted, findFact, once, prepareEvidence } from "./facts.ts";
 import type { Evidence, Fact, FactKind } from "./facts.ts";
 import { copiedShare, placeholdersIn, poolVocabulary, readWording, repeatedSentence } from "./wording.ts";
 import { unknownNames, unknownQuotes } from "./wording.ts";
@@ -2211,16 +2211,19 @@ function onlyLooks(command: string): boolean {
 function findFromWarning({ answer, task, sources, shown: prompt }: View): Finding {
   const trusted = sources.filter(({ standing }) => standing === "accepted" || standing === null);
   const warnings = sources.filter((entry) => !trusted.includes(entry));
-  const given = warnings.length > 0 ? decisiveCommands(answer).slice(0, MAX_ASKED) : [];
+  const given = warnings.length > 0 ? decisiveCommands(answer) : [];
   const names = new Set(commandWords(task.text.replaceAll(/[.,:;!?)]+(?=\s|$)/g, " ")));
   const seen = prompt === null ? null : oneBlank(prompt);
+  const exemplars = once(() => trusted.map((entry) => oneBlank(entry.text)).join("\n"));
+  const exemplary = once(() => trusted.flatMap(({ text }) => decisiveCommands(text)));
   let adapted: Finding = null;
   for (const { id, text } of warnings) {
     // What the model was not shown it cannot have copied.
-    for (const command of decisiveCommands(text).filter((one) => seen?.includes(one) ?? true)) {
-      const own = given.find((one) => isSameCommand(one, command, names));
-      if (own === undefined || trusted.some((entry) => hasCommand(entry.text, [own, command], names)))
-        continue;
+    const risky = decisiveCommands(text).filter((command) => seen?.includes(command) ?? true);
+    for (const own of given) {
+      const command = risky.find((one) => isSameCommand(own, one, names));
+      if (command === undefined || exemplars().includes(command)) continue;
+      if (exemplary().some((one) => isSameCommand(own, one, names))) continue;
       const reason = `${shown(own)} is from ${id}, which did not fully work`;
       if (own === command) return reason;
       adapted ??= { severity: "soft", reason: `${reason}, with the task's names` };
@@ -2229,12 +2232,11 @@ function findFromWarning({ answer, task, sources, shown: prompt }: View): Findin
   return adapted;
 }
 
-const decisiveCommands = (text: string): string[] =>
-  commandsIn(text).filter((command) => command.includes(" ") && !onlyLooks(command));
-
-const hasCommand = (text: string, commands: string[], names: Set<string>): boolean =>
-  commands.some((command) => oneBlank(text).includes(command)) ||
-  commandsIn(text).some((one) => isSameCommand(commands[0]!, one, names));
+/** The first MAX_ASKED different commands that change something. */
+const decisiveCommands = (text: string): string[] => {
+  const commands = commandsIn(text).filter((command) => command.includes(" ") && !onlyLooks(command));
+  return [...new Set(commands)].slice(0, MAX_ASKED);
+};
 
 /** True where the two differ in the task's names alone: `-n hotel` for `-n shop`. */
 function isSameCommand(own: string, other: string, names: Set<string>): boolean {
