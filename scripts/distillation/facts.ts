@@ -14,8 +14,8 @@
  * Quantities are looked up by value: through number words, separators, rounding, units and fractions. What is
  * longer than the evidence is invented; a leading part of it (a path's directory, 4.16 of 4.16.3) is not.
  *
- * What it cannot see: values swapped between two places, an added "not", a right number with a wrong noun or
- * unit, names of people and products, kebab-case in prose without digits ("virt-api" reads like "read-only"),
+ * What it cannot see: values swapped between two places, an added "not", a right number with a wrong noun,
+ * names of people and products, kebab-case in prose without digits ("virt-api" reads like "read-only"),
  * numbers in words, and plain words of code that is no command line.
  */
 
