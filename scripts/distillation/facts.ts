@@ -14,8 +14,8 @@
  * Quantities are looked up by value: through number words, separators, rounding, units and fractions. What is
  * longer than the evidence is invented; a leading part of it (a path's directory, 4.16 of 4.16.3) is not.
  *
- * What it cannot see: values swapped between two places, an added "not", a right number with a wrong noun or
- * unit, names of people and products, kebab-case in prose without digits ("virt-api" reads like "read-only"),
+ * What it cannot see: values swapped between two places, an added "not", a right number with a wrong noun,
+ * names of people and products, kebab-case in prose without digits ("virt-api" reads like "read-only"),
  * numbers in words, and plain words of code that is no command line.
  */
 
@@ -154,6 +154,8 @@ interface Scene {
   commands: Span[];
   /** Those whose head is a utility every shell has: their arguments say little. */
   everyday: Span[];
+  /** Names that the answer gives to what its own manifests make, lower case. */
+  coined: Set<string>;
 }
 
 function spanAt<S extends Span>(spans: S[], offset: number): S | undefined {
@@ -162,12 +164,22 @@ function spanAt<S extends Span>(spans: S[], offset: number): S | undefined {
 }
 
 function setScene(text: string): Scene {
-  const scene: Scene = { text, code: codeRegions(text), roles: new Map(), commands: [], everyday: [] };
+  const scene: Scene = { ...emptyScene(), text, code: codeRegions(text), coined: coinedNames(text) };
   for (const region of scene.code) {
     if (region.language === "inline") readCommandLine(scene, region);
     else readCodeBlock(scene, region);
   }
   return scene;
+}
+
+const emptyScene = (): Scene => {
+  return { text: "", code: [], roles: new Map(), commands: [], everyday: [], coined: new Set() };
+};
+
+/** `metadata:`, `name: allow-dns`: what a manifest makes may be called anything. */
+function coinedNames(text: string): Set<string> {
+  const names = text.matchAll(/^[ \t]{0,20}metadata:[ \t]*\n[ \t]{1,20}name:[ \t]*["']?([\w.-]+)/gm);
+  return new Set([...names].map(([, name]) => fold(name!)));
 }
 
 function codeRegions(text: string): CodeRegion[] {
@@ -347,6 +359,14 @@ const placeholder: Recogniser = {
   read: () => NO_FACT,
 };
 
+/** What a Kubernetes manifest begins with, whatever it is about. */
+const manifestHead: Recogniser = {
+  kind: "identifier",
+  pattern:
+    /\bapiVersion:[ \t]*(?:v1|(?:apps|batch|policy|(?:networking|storage|scheduling|rbac\.authorization)\.k8s\.io)\/v1|autoscaling\/v2)(?![\w.])/g,
+  read: () => NO_FACT,
+};
+
 /** `my-app`, `YOUR_TOKEN`, `pod-name`: placeholders without brackets. */
 const sampleName: Recogniser = {
   kind: "identifier",
@@ -486,7 +506,7 @@ const EVERYDAY_PATH = /^\/(?:dev\/(?:null|stdin|stdout|stderr|zero)|bin\/(?:ba|z
 const path: Recogniser = {
   kind: "path",
   pattern: oneOf([
-    String.raw`(?<![\w~./$)\]\\-])(?:~|\.\.?|\$HOME|\$\{HOME\})?(?:\/[\w.@%+~-]+)+\/?`,
+    String.raw`(?<![\w~./$)\]\\-])(?:~|\.\.?|\$HOME|\$\{HOME\})?(?:\/[\w.@%+~-]+(?::\d{2,5}(?=[\/\s\x60"']))?)+\/?`,
     String.raw`(?<![\w\0])[A-Z]:\\[\w.\\-]+`,
     String.raw`(?<![\w\0./@$\\+%-])[\w@.][\w@.+%-]*(?:\/[\w.@%+-]+)+\/?`,
     String.raw`(?<![\w\0./@$\\-])[\w-]+(?:\.[\w-]+)*\.(?:${EXTENSIONS})(?![\w-]|\.\w)`,
@@ -612,6 +632,7 @@ const COMMON_TERMS = new Set(
     "webassembly ipv4 ipv6 http2 http3 oauth oauth2 utf-8 utf8 utf-16 iso-8859-1 sha1 sha-1 sha256 " +
     "sha-256 sha512 sha-512 md5 base64 base32 x86 x64 x86_64 amd64 arm64 aarch64 i386 http/1.0 " +
     "http/1.1 http/2 http/3 k8s s3 ec2 mp3 mp4 h264 l4 l7 covid-19 covid19 node.js next.js vue.js " +
+    "deployment.apps statefulset.apps daemonset.apps replicaset.apps job.batch cronjob.batch " +
     "asp.net vmware redhat cloudwatch cloudformation javadoc latex tex phd openid saml2"
   ).split(" "),
 );
@@ -625,7 +646,7 @@ const resource: Recogniser = {
   pattern: /(?<![\w\0./-])[A-Za-z]\w*(?:\.\w+)*(?:-\w+(?:\.\w+)*)+/g,
   read(match, scene) {
     const name = match[0];
-    if (COMMON_TERMS.has(fold(name))) return NO_FACT;
+    if (COMMON_TERMS.has(fold(name)) || scene.coined.has(fold(name))) return NO_FACT;
     if (!inCode(scene, match.index) && !isMachineName(name)) return null;
     return { key: fold(name), weight: 1 };
   },
@@ -758,7 +779,9 @@ function readQuantity(match: RegExpExecArray): Quantity {
   const [, currency, digits, , scale, gap, unit] = match;
   // "5 m" is no duration; "5m" is, and so is "350 F" a temperature.
   const isUnit = unit !== undefined && (unit.length > 1 || gap === "" || /^[CF]$/.test(unit));
-  const known = isUnit ? fold(unit) : undefined;
+  // "500M" is a size; "500m" is a time, or half a CPU.
+  const isSize = isUnit && !currency && gap === "" && /^[MGT]$/.test(unit);
+  const known = isSize ? `${fold(unit)}b` : isUnit ? fold(unit) : undefined;
   return quantityOf(digits!, { currency, scale, unit: known });
 }
 
@@ -836,6 +859,7 @@ const command: Recogniser = {
 /** In order of precedence. */
 const RECOGNISERS: Recogniser[] = [
   placeholder,
+  manifestHead,
   counter,
   url,
   host,
@@ -939,6 +963,15 @@ export interface Evidence {
   folded: string;
   numbers: () => NumberIndex;
   times: () => Map<string, number>;
+  addresses: () => Address[];
+}
+
+/** A path or URL, cut at its slashes. */
+interface Address {
+  kind: FactKind;
+  segments: string[];
+  /** In the original text. */
+  offset: number;
 }
 
 interface Entry {
@@ -969,9 +1002,14 @@ export function prepareEvidence(text: string): Evidence {
     folded,
     numbers: once(() => indexNumbers(plain.text)),
     times: once(() => indexTimes(plain.text)),
+    addresses: once(() => extractFacts(text).flatMap(addressOf)),
   };
 }
 
+const addressOf = ({ kind, key, start }: Fact): Address[] =>
+  kind === "path" || kind === "url" ? [{ kind, segments: key.split("/"), offset: start }] : [];
+
+/** The value of `make`, made at the first call. */
 function once<T>(make: () => T): () => T {
   let made: T | undefined;
   return () => (made ??= make());
@@ -998,7 +1036,10 @@ function indexNumbers(text: string): NumberIndex {
   for (const match of text.matchAll(percent.pattern)) {
     index.percents.push({ value: quantityOf(match[1]!, {}).value, offset: match.index });
   }
-  for (const entry of numberWords(text)) index.all.push(entry);
+  for (const entry of numberWords(text)) {
+    index.all.push(entry);
+    if (entry.base) index[entry.base.dimension].push({ ...entry, value: entry.base.amount });
+  }
   for (const list of Object.values(index) as Entry[][])
     list.sort((a, b) => a.value - b.value || a.offset - b.offset);
   return index;
@@ -1022,12 +1063,18 @@ const NUMBER_WORDS = new RegExp(
   "gi",
 );
 
+const UNIT_BEHIND_WORDS = /^[ -](seconds?|minutes?|hours?|days?|weeks?)\b/i;
+
 /** "fifteen" is 15, "twenty-two" 22, "two hundred and six" 206, "three million" 3,000,000. */
 function numberWords(text: string): Entry[] {
-  return [...text.matchAll(NUMBER_WORDS)].map((match) => ({
-    value: wordValue(match[0]),
-    offset: match.index,
-  }));
+  return [...text.matchAll(NUMBER_WORDS)].map(({ 0: words, index }) => {
+    const value = wordValue(words);
+    const end = index + words.length;
+    const unit = UNIT_BEHIND_WORDS.exec(text.slice(end, end + 10))?.[1];
+    const known = unit && UNIT_TABLE.get(fold(unit));
+    const base = known && { dimension: known.dimension, amount: value * known.factor };
+    return base ? { value, offset: index, base } : { value, offset: index };
+  });
 }
 
 function wordValue(words: string): number {
@@ -1055,6 +1102,7 @@ function indexTimes(text: string): Map<string, number> {
     add(clockKey(Number(match[1]), Number(match[2]), match[3]), match.index);
   }
   for (const match of text.matchAll(EVIDENCE_HOUR)) add(clockKey(Number(match[1]), 0, match[2]), match.index);
+  for (const match of text.matchAll(CRONTAB)) add(clockKey(Number(match[2]), Number(match[1])), match.index);
   for (const match of text.matchAll(/\b(?:noon|midday|midnight)\b/gi)) {
     add(/midnight/i.test(match[0]) ? "0:00" : "12:00", match.index);
   }
@@ -1067,10 +1115,12 @@ function indexTimes(text: string): Map<string, number> {
 }
 
 const EVIDENCE_CLOCK = /(?<![\d:.])([01]?\d|2[0-4]):([0-5]?\d)(?:(?::[0-5]\d)?\s?([ap])\.?m\b)?/gi;
+/** `25 1 * * *` runs at 1:25. */
+const CRONTAB = /(?<![\w*/.,:-])([0-5]?\d) ([01]?\d|2[0-3])(?: [\d*][\d*,/-]{0,20}){3}(?=\s)/g;
 const EVIDENCE_HOUR = /(?<!\d)(1[0-2]|0?[1-9])\s?([ap])\.?m\b/gi;
 
 function dateKey(match: RegExpExecArray): string {
-  return date.read(match, { text: "", code: [], roles: new Map(), commands: [], everyday: [] })!.key;
+  return date.read(match, emptyScene())!.key;
 }
 
 // ---- 6. Look-up -----------------------------------------------------------------------------------------
@@ -1097,15 +1147,46 @@ export function findFact(fact: Fact, evidence: Evidence): number | null {
   return offset === null ? null : originalOffset(evidence.plain, offset);
 }
 
+/**
+ * Offset in the record where this path or URL stands with another name in the place of the task's, or null:
+ * `/etc/certs.d/registry.shop:5000/ca.crt` for `/etc/certs.d/hub.lan:8443/ca.crt` where the task speaks of hub.lan:8443.
+ */
+export function findAdapted(fact: Fact, task: Evidence, record: Evidence): number | null {
+  const [address] = addressOf(fact);
+  if (!address) return null;
+  const { kind, segments } = address;
+  const own = segments.map((segment) => isNameIn(segment, task));
+  const kept = segments.filter((segment, at) => !own[at] && segment !== "").length;
+  // A plain word of the task ("pods") makes any two-part path look adapted.
+  const isTelling = segments.some((segment, at) => own[at] && /[^a-z]/.test(segment));
+  if (!own.includes(true) || kept < (isTelling ? 1 : 2)) return null;
+  const found = record
+    .addresses()
+    .find(
+      (entry) =>
+        entry.kind === kind &&
+        entry.segments.length >= segments.length &&
+        segments.every((segment, at) => own[at] || segment === entry.segments[at]),
+    );
+  return found?.offset ?? null;
+}
+
+const isNameIn = (segment: string, { folded }: Evidence): boolean =>
+  segment.length > 2 && findBetween(folded, segment, SEGMENT_BOUNDARY) !== null;
+
 /** The first place where `key` stands between what `before` and `after` allow: five characters of each. */
 function findBetween(text: string, key: string, { before, after }: Boundary): number | null {
   if (key === "") return null;
-  for (let at = text.indexOf(key); at >= 0; at = text.indexOf(key, at + 1)) {
+  const step = key.length > LONG_KEY_CHARS ? key.length : 1;
+  for (let at = text.indexOf(key); at >= 0; at = text.indexOf(key, at + step)) {
     const end = at + key.length;
     if (before.test(text.slice(Math.max(0, at - 5), at)) && after.test(text.slice(end, end + 5))) return at;
   }
   return null;
 }
+
+/** Of longer ones places that overlap are not looked at: "1111…" would be compared at each place of a longer one. */
+const LONG_KEY_CHARS = 1000;
 
 /** `before` ends where the key starts; `after` starts where it ends. */
 interface Boundary {
@@ -1115,6 +1196,12 @@ interface Boundary {
 
 const CODE_BOUNDARY: Boundary = { before: /(?:^|[^\w.])$/, after: /^(?!\w|\.\d)/ };
 const PATH_BOUNDARY: Boundary = { before: /(?:^|[^\w.~@-])$/, after: /^(?![\w-]|\.\w)/ };
+const NETWORK_BOUNDARY: Boundary = { before: CODE_BOUNDARY.before, after: /^\d/ };
+const ALONE_BOUNDARY: Boundary = { before: /(?:^|[\s("'])$/, after: CODE_BOUNDARY.after };
+/** The disk of a partition counts: `/dev/sde` where `sde2` stands. */
+const DEVICE_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?:p?\d{1,3})?(?![\w-])/ };
+const SUBJECT_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?!\w)/ };
+const SEGMENT_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?![\w-]|\.\w)/ };
 const FILE_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|\.\/)$/, after: /^(?![\w-]|\.\w)/ };
 const URL_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|www\.)$/, after: /^(?![\w-]|\.\w)/ };
 const PAGE_BOUNDARY: Boundary = { before: URL_BOUNDARY.before, after: /^\/?(?![\w#/-]|\.\w)/ };
@@ -1141,21 +1228,67 @@ function findAny(text: string, keys: string[], boundary: Boundary): number | nul
   return null;
 }
 
-/** A leading part of a longer path counts; another directory's file of the same name does not. */
+/**
+ * A leading part of a longer path counts, the path of an address, and a device by its name; another directory's file of
+ * the same name does not.
+ */
 function findPath({ key }: Fact, { folded }: Evidence): number | null {
   const spellings = key.startsWith("~/") ? [key, `$home${key.slice(1)}`, `\${home}${key.slice(1)}`] : [key];
-  return findAny(folded, spellings, /^[/~.]/.test(key) ? PATH_BOUNDARY : FILE_BOUNDARY);
+  const whole = findAny(folded, spellings, /^[/~.]/.test(key) ? PATH_BOUNDARY : FILE_BOUNDARY);
+  if (whole !== null) return whole;
+  const program = PROGRAM.exec(key)?.[1] ?? UNIT_FILE.exec(key)?.[1];
+  if (program !== undefined) return findBetween(folded, program, FILE_BOUNDARY);
+  if (key.startsWith("/dev/")) return findBetween(folded, key.slice("/dev/".length), DEVICE_BOUNDARY);
+  return key.startsWith("/") ? findPathOfUrl(key, folded) : findAuthored(key, folded);
+}
+
+function findPathOfUrl(key: string, folded: string): number | null {
+  for (const { 0: address, index } of folded.matchAll(/:\/\/[^\s<>"'`/]+/g)) {
+    const at = index + address.length;
+    if (
+      folded.startsWith(key, at) &&
+      PATH_BOUNDARY.after.test(folded.slice(at + key.length, at + key.length + 5))
+    )
+      return at;
+  }
+  return null;
+}
+
+/** A program is the same by its name alone, a unit without its ending. */
+const PROGRAM = /^(?:\/usr(?:\/local)?\/|\/)?s?bin\/([^/]+)$/;
+const UNIT_FILE = /^([^/]+)\.(?:service|socket|timer)$/;
+
+/** Files that whoever follows the answer writes: manifests, queries, exports, certificates. */
+const AUTHORED = /^([\w-]{3,})\.(?:ya?ml|json|sql|txt|csv|patch|diff|tar|crt|pem|key|csr)$/;
+
+/** `analytics-pg.yaml` where `analytics-pg-0` is spoken of: a file that is named after its subject. */
+function findAuthored(key: string, folded: string): number | null {
+  const stem = AUTHORED.exec(key)?.[1];
+  return stem === undefined ? null : findBetween(folded, stem, SUBJECT_BOUNDARY);
 }
 
 /** A leading part of a longer address counts. So does the page, where it is named without any fragment. */
 function findUrl({ key }: Fact, { folded }: Evidence): number | null {
   const [page, fragment] = key.split("#");
   const whole = findAny(folded, [key, key.replace("#", "/#")], URL_BOUNDARY);
-  return whole ?? (fragment === undefined ? null : findBetween(folded, page!, PAGE_BOUNDARY));
+  if (whole !== null) return whole;
+  if (fragment !== undefined) return findBetween(folded, page!, PAGE_BOUNDARY);
+  const [, ownPort, path = ""] = OWN_MACHINE.exec(key) ?? [];
+  if (ownPort === undefined || (path !== "" && findPathOfUrl(path, folded) === null)) return null;
+  return findBetween(folded, ownPort, CODE_BOUNDARY);
 }
 
+/** The reader's own machine, for which the port alone has to be right. */
+const OWN_MACHINE = /^(?:localhost|127\.0\.0\.1):(\d{2,5})(\/.*)?$/;
+
+/** `10.9.8.22` also where a text names 10.9.8.21 and goes on with ".22". */
 function findHost({ key }: Fact, { folded }: Evidence): number | null {
-  return findBetween(folded, key, CODE_BOUNDARY);
+  const whole = findBetween(folded, key, CODE_BOUNDARY);
+  const ownPort = OWN_MACHINE.exec(key)?.[1];
+  if (whole !== null || ownPort !== undefined) return whole ?? findBetween(folded, ownPort!, CODE_BOUNDARY);
+  const lastDot = key.lastIndexOf(".");
+  const hasNetwork = lastDot > 0 && findBetween(folded, key.slice(0, lastDot + 1), NETWORK_BOUNDARY) !== null;
+  return hasNetwork ? findBetween(folded, key.slice(lastDot), ALONE_BOUNDARY) : null;
 }
 
 /** `kube-state-metrics` also as "kube state metrics", `ReplicaSets` as "replica set" or `replica_set`. */
@@ -1163,17 +1296,39 @@ function findIdentifier(fact: Fact, { folded }: Evidence): number | null {
   const boundary = fact.key.includes("-") ? HYPHENATED_BOUNDARY : NAME_BOUNDARY;
   const singular = fact.key.length > 3 ? fact.key.replace(/s$/, "") : fact.key;
   const words = wordsOf(fact.text);
-  return findAny(folded, [fact.key, singular, words.join(" "), words.join("-"), words.join("_")], boundary);
+  const spellings = [fact.key, singular, words.join(" "), words.join("-"), words.join("_")];
+  return findAny(folded, [...spellings, ...CONSTRAINTS.map((ending) => fact.key + ending)], boundary);
 }
+
+/** What databases append to a table's name: `product_prices` stands in `product_prices_pkey`. */
+const CONSTRAINTS = ["_pkey", "_fkey", "_key", "_idx", "_seq"];
 
 function wordsOf(name: string): string[] {
   const spaced = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/([A-Z])([A-Z][a-z])/g, "$1 $2");
   return /[.:(>]/.test(name) ? [] : fold(spaced).split(/[ _-]+/);
 }
 
-/** Long flags without regard to case; `-xe` also as `-x` and `-e`, letter by letter and in their case. */
+/** Long flags of well-known tools that a record may have in their short form. */
+const SHORT_FORMS = new Map([
+  ["--all-namespaces", "-A"],
+  ["--container", "-c"],
+  ["--dbname", "-d"],
+  ["--filename", "-f"],
+  ["--follow", "-f"],
+  ["--namespace", "-n"],
+  ["--output", "-o"],
+  ["--selector", "-l"],
+  ["--unit", "-u"],
+  ["--username", "-U"],
+]);
+
+/** Long flags without regard to case and also by their short form; `-xe` also as `-x` and `-e`, letter by letter and in their case. */
 function findFlag({ key }: Fact, { plain, folded }: Evidence): number | null {
-  if (key.startsWith("--")) return findBetween(folded, key, FLAG_BOUNDARY);
+  if (key.startsWith("--")) {
+    const short = SHORT_FORMS.get(key);
+    const found = findBetween(folded, key, FLAG_BOUNDARY);
+    return found ?? (short === undefined ? null : findBetween(plain.text, short, FLAG_BOUNDARY));
+  }
   const whole = findBetween(plain.text, key, FLAG_BOUNDARY);
   if (whole !== null || key.length > 4) return whole;
   const letters = [...key.slice(1)].map((letter) =>
@@ -1200,19 +1355,37 @@ function findPercent({ quantity }: Fact, evidence: Evidence): number | null {
 
 /** By value; "5 min" is told from "5 h", which would be the same kind of thing, and not from "5 GB" or "5 times". */
 function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null {
-  const { value, base } = quantity!;
+  const { value, base, bare } = quantity!;
   const numbers = evidence.numbers();
   const isOther = (entry: Entry): boolean =>
     entry.base !== undefined &&
-    entry.base.dimension === base?.dimension &&
+    base !== undefined &&
     // A millisecond is no second; a scale of 1,000 against 1,024 is taken for the same.
-    Math.abs(Math.log(entry.base.amount / base.amount)) > UNIT_SLACK;
+    (entry.base.dimension !== base.dimension ||
+      Math.abs(Math.log(entry.base.amount / base.amount)) > UNIT_SLACK);
   const range = roundings(quantity!);
   const plain = within(numbers.all, range, isOther) ?? within(numbers.percents, around(value, 0));
   if (plain !== null) return plain;
+  if (base?.dimension === "bytes") return findBytes(base.amount, numbers);
   if (base) return within(numbers[base.dimension], around(base.amount, CONVERTED[base.dimension]));
+  const converted = bare && Number.isInteger(value) ? findConverted(value, numbers) : null;
+  if (converted !== null) return converted;
   // A release named by two numbers ("OpenShift 4.16") is part of a version.
   return /^\d+\.\d+$/.test(text) ? findBetween(evidence.folded, text, VERSION_BOUNDARY) : null;
+}
+
+/** Smaller ones are too common to be a setting's seconds, milliseconds or bytes. */
+const MIN_SETTING = { seconds: 300, milliseconds: 60_000, bytes: 2 ** 20 };
+
+/** What a setting without a unit stands for: 7200000 where "two hours" is said, 2592000 for 30 days, 16777216 for 16 MiB. */
+function findConverted(value: number, { seconds, bytes }: NumberIndex): number | null {
+  const exactly = (entries: Entry[], amount: number, isLarge: boolean): number | null =>
+    isLarge ? within(entries, around(amount, 0)) : null;
+  return (
+    exactly(seconds, value, value >= MIN_SETTING.seconds && value % 60 === 0) ??
+    exactly(seconds, value / 1000, value >= MIN_SETTING.milliseconds) ??
+    exactly(bytes, value, value >= MIN_SETTING.bytes)
+  );
 }
 
 interface Range {
@@ -1233,7 +1406,16 @@ function around(value: number, slack: number): Range {
 }
 
 /** How far a converted value may be off: 350°F is 176.7°C, and cookbooks say 175 or 180. */
-const CONVERTED: Record<Dimension, number> = { seconds: 0, bytes: 0, kelvins: 5 };
+const CONVERTED = { seconds: 0, kelvins: 5 };
+
+/** "16 MB" also stands for 16 MiB, which is 16777216 bytes: 1.024 once for kB, twice for MB. */
+function findBytes(amount: number, { bytes }: NumberIndex): number | null {
+  for (let power = 0; power <= 4; power++) {
+    const found = within(bytes, around(amount * 1.024 ** power, 0));
+    if (found !== null) return found;
+  }
+  return null;
+}
 
 /** Between kB and KiB, and what rounding makes of a number: half of it at most. */
 const UNIT_SLACK = Math.LN2;

@@ -13,8 +13,8 @@
  *
  * One file, in the order in which it runs, so that a reader can follow one task from top to bottom. What comes in from
  * outside (time, randomness, the network, an interrupt) comes in through `Deps`; argv, colour and exit codes live in
- * distill.ts; the recognisers of machine-made facts live in facts.ts, measures of wording in wording.ts, their weights in
- * doubt.ts.
+ * distill.ts; the index that stands behind load and retrieve lives in corpus_index.ts; the recognisers of machine-made facts
+ * live in facts.ts, measures of wording in wording.ts, their weights in doubt.ts.
  */
 import { openIndexed } from "./corpus_index.ts";
 import type { Measures } from "./doubt.ts";
@@ -76,7 +76,7 @@ const MAX_ERROR_CHARS = 2048;
 const CUT_PROMPT_SHARE = 0.6;
 
 // The gate. Whatever changes what it decides changes its version.
-export const GATE_VERSION = "2";
+export const GATE_VERSION = "3";
 export const POLICIES = ["strict", "standard", "structural"] as const;
 export type Policy = (typeof POLICIES)[number];
 export const DEFAULT_POLICY: Policy = "standard";
@@ -2130,19 +2130,20 @@ const weightOf = (claims: Claim[]): number => claims.reduce((sum, claim) => sum 
 /** Kinds that another record's copy does not excuse: a value is right at its place only. */
 const ONLY_AT_HAND = new Set<FactKind>(["number", "percent", "version", "code", "time"]);
 
-/** So many facts of an answer are looked for in the whole corpus; one with more is no answer. */
+/** So many facts of an answer are looked for beyond their own spelling; one with more is no answer. */
 const MAX_ASKED = 200;
 
 /** Every machine-made fact of the answer, looked up in the task, in the records at hand, then in the rest of the corpus. */
 function claimsOf({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
-  let asked = 0;
+  let missing = 0;
   return gateFacts()
     .extractFacts(answer)
     .map((fact): Claim => {
       const { kind, text, start, weight } = fact;
-      const atHand = firstSupport(fact, sources);
-      const mayStandElsewhere =
-        policy === "standard" && !ONLY_AT_HAND.has(kind) && !atHand && asked++ < MAX_ASKED;
+      const literal = firstSupport(fact, sources);
+      const isAsked = !literal && missing++ < MAX_ASKED;
+      const atHand = literal ?? (isAsked ? firstAdapted(fact, sources) : null);
+      const mayStandElsewhere = isAsked && !atHand && policy === "standard" && !ONLY_AT_HAND.has(kind);
       const found = atHand ?? (mayStandElsewhere ? elsewhere?.(fact) : null) ?? null;
       const support = atHand
         ? isTask(atHand.source)
@@ -2156,9 +2157,25 @@ function claimsOf({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
     });
 }
 
-function firstSupport(fact: Fact, sources: Source[]): { source: Source; id: string; offset: number } | null {
+interface Place {
+  source: Source;
+  id: string;
+  offset: number;
+}
+
+const firstSupport = (fact: Fact, sources: Source[]): Place | null =>
+  firstPlace(sources, ({ prepared }) => gateFacts().findFact(fact, prepared));
+
+/** A record's path or address with the task's own names in it. */
+function firstAdapted(fact: Fact, sources: Source[]): Place | null {
+  const task = sources.find(isTask)?.prepared;
+  const records = sources.filter((entry) => !isTask(entry));
+  return task ? firstPlace(records, ({ prepared }) => gateFacts().findAdapted(fact, task, prepared)) : null;
+}
+
+function firstPlace(sources: Source[], find: (source: Source) => number | null): Place | null {
   for (const source of sources) {
-    const offset = gateFacts().findFact(fact, source.prepared);
+    const offset = find(source);
     if (offset !== null) return { source, id: source.id, offset };
   }
   return null;
@@ -2391,7 +2408,7 @@ function ownTokens(task: string, weights: Map<string, number> | null): string[] 
 
 /** Words of commands that only look: whatever record those are from, they do no harm. */
 const LOOKS = new Set(
-  `cat describe df dig du echo events explain free get grep head history inspect journalctl less list log logs ls nslookup ping
+  `api-resources api-versions cat describe df dig du echo events explain free get grep head history inspect journalctl less list log logs ls nslookup ping
   ps show stat status tail top version`.split(/\s+/),
 );
 
@@ -2401,22 +2418,48 @@ function onlyLooks(command: string): boolean {
   return words.slice(0, 3).some((word) => LOOKS.has(word));
 }
 
-function findFromWarning({ answer, sources }: View): Finding {
+function findFromWarning({ answer, task, sources, shown: prompt }: View): Finding {
   const trusted = sources.filter(({ standing }) => standing === "accepted" || standing === null);
   const warnings = sources.filter((entry) => !trusted.includes(entry));
-  const given = new Set(warnings.length > 0 ? commandsIn(answer) : []);
+  const given = warnings.length > 0 ? decisiveCommands(answer) : [];
+  const names = new Set(commandWords(task.text.replaceAll(/[.,:;!?)]+(?=\s|$)/g, " ")));
+  const seen = prompt === null ? null : oneBlank(prompt);
+  const exemplars = once(() => trusted.map((entry) => oneBlank(entry.text)).join("\n"));
+  const exemplary = once(() => trusted.flatMap(({ text }) => decisiveCommands(text)));
+  let adapted: Finding = null;
   for (const { id, text } of warnings) {
-    const copied = commandsIn(text).find(
-      (command) =>
-        given.has(command) &&
-        command.includes(" ") &&
-        !onlyLooks(command) &&
-        !trusted.some((entry) => oneBlank(entry.text).includes(command)),
-    );
-    if (copied !== undefined) return `${shown(copied)} is from ${id}, which did not fully work`;
+    // What the model was not shown it cannot have copied.
+    const risky = decisiveCommands(text).filter((command) => seen?.includes(command) ?? true);
+    for (const own of given) {
+      const command = risky.find((one) => isSameCommand(own, one, names));
+      if (command === undefined || exemplars().includes(command)) continue;
+      if (exemplary().some((one) => isSameCommand(own, one, names))) continue;
+      const reason = `${shown(own)} is from ${id}, which did not fully work`;
+      if (own === command) return reason;
+      adapted ??= { severity: "soft", reason: `${reason}, with the task's names` };
+    }
   }
-  return null;
+  return adapted;
 }
+
+/** The first MAX_ASKED different commands that change something. */
+const decisiveCommands = (text: string): string[] => {
+  const commands = commandsIn(text).filter((command) => command.includes(" ") && !onlyLooks(command));
+  return [...new Set(commands)].slice(0, MAX_ASKED);
+};
+
+/** True where the two differ in the task's names alone: `-n hotel` for `-n shop`. */
+function isSameCommand(own: string, other: string, names: Set<string>): boolean {
+  if (own === other) return true;
+  // Most pairs differ here, and a split of both is dear.
+  if (own.split(" ", 1)[0] !== other.split(" ", 1)[0]) return false;
+  const words = commandWords(own);
+  const others = commandWords(other);
+  return words.length === others.length && words.every((word, at) => word === others[at] || names.has(word));
+}
+
+const commandWords = (command: string): string[] =>
+  command.split(/[\s/=,"'`]+/).filter((word) => word !== "");
 
 const commandsIn = (text: string): string[] =>
   gateFacts()

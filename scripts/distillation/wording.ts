@@ -585,7 +585,7 @@ function isSaid(words: Word[], { trigrams }: Vocabulary): boolean {
 }
 
 const PLACEHOLDER =
-  /(?<![\w-])(?:TODO|TBD|X{2,12})(?![\w-])|\/path\/to(?:\/[\w.-]{1,100})?|\b(?:[\w-]{1,63}\.)?example\.(?:com|org|net)\b|\bYOUR[_-][A-Z_]{1,40}\b/g;
+  /(?<![\w-])(?:TODO|TBD|X{2,12})(?![\w-])|(?<![\w.])x{1,3}(?:\.x{1,3}){3}(?![\w.])|(?<![\w.-])\/?path\/to(?:\/[\w.-]{1,100})?|\b(?:[\w-]{1,63}\.)?example\.(?:com|org|net)\b|\bYOUR[_-][A-Z_]{1,40}\b/g;
 
 /** What stands for something that nobody filled in. `<name>` in angle brackets says so itself and is none. */
 export function placeholdersIn(text: string): (Span & { text: string })[] {

@@ -5,6 +5,7 @@ import {
   extractFacts,
   type Fact,
   type FactKind,
+  findAdapted,
   findFact,
   prepareEvidence,
   WEAK,
@@ -122,6 +123,8 @@ describe("extractFacts", () => {
     ["a literal in code", "Set it to `true` or `null`."],
     ["a program's statement", "`const total = sum(all)` and `avg(rates)`"],
     ["an everyday utility", "`ls -la` or `tail -f`"],
+    ["the head of a manifest", "```yaml\napiVersion: networking.k8s.io/v1\nkind: Pod\n```"],
+    ["a name that a manifest gives", "```yaml\nmetadata:\n  name: allow-dns\n```\nSee `allow-dns`."],
   ])("finds no fact in %s", (_, answer) => {
     expect(listed(answer)).toEqual([]);
   });
@@ -287,6 +290,21 @@ describe("findFact", () => {
     ["path", "Open ~/run/log.txt", "tail $HOME/run/log.txt"],
     ["path", "Read haproxy.cfg", "cat /etc/haproxy/haproxy.cfg"],
     ["path", "Read /var/lib/<pod>", "under /var/lib/web-1"],
+    ["path", "GET /ping", "curl http://10.0.0.1:9000/ping"],
+    ["path", "Add /dev/sdf2", "md127 : active raid1 sde2[0] sdf2[1](F)"],
+    ["path", "Copy from /dev/sde", "md127 : active raid1 sde2[0] sdf2[1](F)"],
+    ["path", "`kubectl apply -f web-db.yaml`", "pod web-db-0 restarts"],
+    ["identifier", "`DELETE FROM product_prices`", 'constraint "product_prices_pkey"'],
+    ["path", "`systemctl restart solr-idx.service`", "solr-idx comes up"],
+    ["path", "`bin/kafka-topics.sh`", "kafka-topics.sh --describe"],
+    ["path", "/usr/sbin/nft", "run nft -f"],
+    ["url", "http://localhost:8983/", "it answers on 8983"],
+    ["url", "http://127.0.0.1:8983/healthz", "port 8983, curl http://web-1:80/healthz"],
+    ["host", "127.0.0.1:9092", "kafka-1:9092"],
+    ["host", "10.9.8.22", "10.9.8.21 is dead, the copy on .22 is healthy"],
+    ["number", "16 MB", "16777216 bytes"],
+    ["flag", "`kubectl --namespace shop`", "kubectl -n payments"],
+    ["time", "after 1:25", "25 1 * * * /opt/dump.sh"],
     ["url", "HTTPS://Docs.Acme.io/a/b/", "see https://docs.acme.io/a/b."],
     ["url", "https://acme.io/guide#setup", "[x](http://www.acme.io/guide)"],
     ["url", "https://acme.io", "https://acme.io/deep/page"],
@@ -319,6 +337,11 @@ describe("findFact", () => {
     ["number", "5 minutes", "wait 5"],
     ["number", "1500 rows", "1,500 rows"],
     ["number", "OpenShift 4.17", "OpenShift 4.17.2"],
+    ["number", "`retention.ms=7200000`", "two hours would do"],
+    ["number", "`-checkend 2592000`", "within 30 days"],
+    ["number", "`--timeout=300`", "after 5 minutes"],
+    ["number", "`shared_buffers = 16777216`", "16 MiB of it"],
+    ["number", "`--vacuum-size=500M`", "500 MB at most"],
     ["time", "5:45 PM", "17:45"],
     ["time", "3 p.m.", '"Monday": "15:0-21:0"'],
     ["time", "May 3, 2019", "2019-05-03T10:00:00Z"],
@@ -337,6 +360,21 @@ describe("findFact", () => {
     ["path", "/etc/nginx/app.conf", "/etc/haproxy/app.conf or app.conf"],
     ["path", "/etc/haproxy/extra", "/etc/haproxy"],
     ["path", "keys.json", "backup-keys.json"],
+    ["path", "GET /ping", "curl http://10.0.0.1/pings/ping"],
+    ["path", "Add /dev/sdg2", "md127 : active raid1 sde2[0] sdf2[1](F)"],
+    ["path", "Look at /dev/sd", "/dev/sde2"],
+    ["path", "`./web-db.sh`", "pod web-db-0 restarts"],
+    ["path", "/etc/web-db.yaml", "pod web-db-0 restarts"],
+    ["path", "/opt/kafka/bin/kafka-topics.sh", "kafka-topics.sh --describe"],
+    ["path", "solr-idx.conf", "solr-idx comes up"],
+    ["url", "http://localhost:8984/", "it answers on 8983"],
+    ["url", "http://localhost:8983/purge", "it answers on 8983 at /health"],
+    ["host", "localhost:9093", "kafka-1:9092"],
+    ["host", "10.9.8.22", "10.9.8.21 took 4.22 s"],
+    ["host", "10.9.8.22", "10.9.7.21 is dead, the copy on .22 is healthy"],
+    ["flag", "`kubectl --namespace shop`", "kubectl -N payments"],
+    ["time", "after 1:26", "25 1 * * * /opt/dump.sh"],
+    ["time", "after 1:25", "it printed 25 1 2 times"],
     ["url", "https://acme.io/archive/guide", "https://acme.io/guide"],
     ["url", "https://acme.io/guide", "https://not-acme.io/guide, acme.io/guidebook"],
     ["url", "https://acme.io/guide#setup", "https://acme.io/guide#usage"],
@@ -355,6 +393,12 @@ describe("findFact", () => {
     ["number", "$190 million", "181,674,817"],
     ["number", "within 5 minutes", "for 5 hours"],
     ["number", "of 10ms", "of 10s"],
+    ["number", "`-checkend 2592001`", "within 30 days"],
+    ["number", "`sleep 5000`", "after 5 s"],
+    ["number", "301 rows", "after 5 minutes and 1 s"],
+    ["number", "7 GiB", "for 7 days"],
+    ["number", "`SystemMaxUse=7G`", "`--vacuum-time=7d`"],
+    ["number", "5 hours", "for five minutes"],
     ["number", "up to 4 GiB", "up to 4 MiB"],
     ["number", "at 195°C", "Heat the oven to 350F."],
     ["time", "5:45 AM", "17:45"],
@@ -404,10 +448,44 @@ describe("findFact", () => {
     }
   });
 
+  test("looks a long run up in a longer one in time", () => {
+    const evidence = prepareEvidence("1".repeat(1_000_000));
+    const startedAt = performance.now();
+    expect(findFact(only("code", "1".repeat(300_000)), evidence)).toBeNull();
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+  });
+
   test("supports nothing from empty evidence", () => {
     const empty = prepareEvidence("");
     for (const text of FRAGMENTS) {
       for (const fact of extractFacts(text)) expect(findFact(fact, empty)).toBeNull();
     }
+  });
+});
+
+describe("findAdapted", () => {
+  const RECORD = prepareEvidence(
+    "Put it into /etc/certs.d/registry.shop:5000/ca.crt and ask http://web-1.shop.internal:9100/metrics, then /var/log/pods.",
+  );
+  const TASK_TEXT = prepareEvidence("hub.lan:8443 and 10.4.7.18:9256 are down, pods in lib restart");
+  const adapted = (answer: string): number | null => findAdapted(extractFacts(answer)[0]!, TASK_TEXT, RECORD);
+
+  test.each([
+    ["a path with the task's host in it", "cp x `/etc/certs.d/hub.lan:8443/ca.crt`", 12],
+    ["its directory", "mkdir /etc/certs.d/hub.lan:8443", 12],
+    ["an address at the task's host", "http://10.4.7.18:9256/metrics", 59],
+  ])("finds %s", (_, answer, offset) => {
+    expect(adapted(answer)).toBe(offset);
+  });
+
+  test.each([
+    ["another file of the host", "`/etc/certs.d/hub.lan:8443/cert.pem`"],
+    ["a host that nobody named", "`/etc/certs.d/hub.com:8443/ca.crt`"],
+    ["a path of another address", "http://10.4.7.18:9256/health"],
+    ["the task's name alone", "`/hub.lan:8443/`"],
+    ["a plain word in a short path", "/var/lib"],
+    ["what is no path", "`hub_lan`"],
+  ])("does not find %s", (_, answer) => {
+    expect(adapted(answer)).toBeNull();
   });
 });

@@ -45,7 +45,7 @@ describe("gate", () => {
   test("passes a grounded answer and names its evidence", () => {
     const result = gate(input());
     expect(result).toMatchObject({
-      version: "2",
+      version: "3",
       policy: "standard",
       verdict: "pass",
       grounding: "grounded",
@@ -159,6 +159,13 @@ describe("facts", () => {
       supported_by: "task",
       support_offset: 4,
     });
+  });
+
+  test("may be a record's path with the task's name in it", () => {
+    const record = recordSource("tls", "Put it into /etc/certs.d/registry.shop:5000/ca.crt.");
+    const sources = [taskSource("hub.lan:8443 is not trusted"), record];
+    const [claim] = gate(input({ answer: "Use `/etc/certs.d/hub.lan:8443/ca.crt`.", sources })).claims;
+    expect(claim).toMatchObject({ support: "retrieved", supported_by: "tls", support_offset: 12 });
   });
 
   test("lists what stands nowhere, with its kind", () => {
@@ -424,6 +431,32 @@ describe("records that do not belong", () => {
     expect(from(answer, [warning, recordSource("pg/saved", WAL, "accepted")])).toEqual([]);
     expect(from(answer, [recordSource("pg/by-hand", WAL)])).toEqual([]);
     expect(from(answer, [warning, recordSource("pg/by-hand", WAL)])).toEqual([]);
+  });
+
+  test("from_warning knows a command by the task's names, softly", () => {
+    const sources = [taskSource("namespace hotel hangs"), recordSource(DISK.id, DISK.content, "accepted")];
+    const text = "`kubectl -n shop patch bucket/reports --type=merge` was wrong.";
+    const judged = (answer: string, ...extra: Source[]): string | null =>
+      reasonOf(
+        gate(input({ answer, sources: [...sources, recordSource("k8s/x", text, "rejected"), ...extra] })),
+        "from_warning",
+      );
+    const answer = "Run `kubectl -n hotel patch bucket/reports --type=merge`.";
+    expect(judged(answer)).toEndWith("is from k8s/x, which did not fully work, with the task's names");
+    expect(judged("Run `kubectl -n motel patch bucket/reports --type=merge`.")).toBeNull();
+    const exemplar = "`kubectl -n ops patch bucket/reports --type=merge`";
+    expect(judged(answer, recordSource("k8s/y", exemplar, "accepted"))).toBeNull();
+    expect(
+      found({ answer, sources: [...sources, recordSource("k8s/x", text, "rejected")] }, "fail"),
+    ).not.toContain("from_warning");
+  });
+
+  test("from_warning is about what the model was shown", () => {
+    const answer = `${GOOD_ANSWER} Then run \`pg_resetwal -f /var/lib/pg\`.`;
+    const of = (shown: string): string[] =>
+      found({ answer, shown, without: "form", sources: [...SOURCES, warning] }, "fail");
+    expect(of("pg_controldata shows the state")).toEqual([]);
+    expect(of("Do not run `pg_resetwal  -f /var/lib/pg`")).toEqual(["from_warning"]);
   });
 
   test("from_warning lets a command look", () => {

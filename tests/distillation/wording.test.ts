@@ -317,7 +317,8 @@ describe("placeholdersIn", () => {
       ["/path/to/file", "api.example.com", "example.org"],
     ],
     ["token YOUR_API_TOKEN", ["YOUR_API_TOKEN"]],
-    ["<pod>, 5XX, XXL, todo, my/path, an example", []],
+    ["from x.x.x.x to path/to/cert.pem", ["x.x.x.x", "path/to/cert.pem"]],
+    ["<pod>, 5XX, XXL, todo, my/path, 4.x.x, a.path/to/b, an example", []],
   ])("of %j are %j", (text, expected) => {
     expect(placeholdersIn(text).map((entry) => entry.text)).toEqual(expected);
   });
