@@ -1060,8 +1060,9 @@ export function coverageOf<Token>(
 /** The bundle for these hits; empty, not null, where there are none. Over budget, warnings go first, the best exemplar never. */
 export function buildBundle(retrieval: Retrieval): ContextBundle {
   const { chosen, heldBack } = chooseQuoted(retrieval.hits);
+  const retrieved = retrieval.hits.map((hit) => describeHit(hit, retrieval.weights));
   for (;;) {
-    const bundle = assembleBundle(retrieval, chosen, heldBack);
+    const bundle = assembleBundle(retrieved, { chosen, heldBack, weights: retrieval.weights });
     const [, ...spareExemplars] = chosen.filter(isExemplar);
     const spare = chosen.findLast((hit) => !isExemplar(hit)) ?? spareExemplars.at(-1);
     if (bundle.bundle_token_estimate <= BUNDLE_TOKENS || spare === undefined) return trimSteps(bundle);
@@ -1074,14 +1075,18 @@ type Hit = Retrieval["hits"][number];
 
 const isExemplar = (hit: Hit): boolean => hit.playbook.success_score === "accepted";
 
+interface Choice {
+  chosen: Hit[];
+  heldBack: ContextBundle["held_back"];
+}
+
 function assembleBundle(
-  { hits, weights }: Retrieval,
-  chosen: Hit[],
-  heldBack: ContextBundle["held_back"],
+  retrieved: RetrievedPlaybook[],
+  { chosen, heldBack, weights }: Choice & Pick<Retrieval, "weights">,
 ): ContextBundle {
   const exemplars = chosen.filter(isExemplar);
   const bundle: ContextBundle = {
-    retrieved_playbooks: hits.map((hit) => describeHit(hit, weights)),
+    retrieved_playbooks: retrieved,
     prior_successful_outputs: exemplars.map((hit, rank) =>
       describeHit(hit, weights, rank === 0 ? BEST_EXEMPLAR_CHARS : OTHER_EXEMPLAR_CHARS),
     ),
@@ -1103,7 +1108,7 @@ function trimSteps(bundle: ContextBundle): ContextBundle {
 }
 
 /** The hits that are quoted, best first, and those that could have been but say little or nothing that fits. */
-function chooseQuoted(hits: Hit[]): { chosen: Hit[]; heldBack: ContextBundle["held_back"] } {
+function chooseQuoted(hits: Hit[]): Choice {
   const chosen: Hit[] = [];
   const heldBack: ContextBundle["held_back"] = [];
   for (const hit of hits) {
