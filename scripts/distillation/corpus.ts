@@ -20,10 +20,10 @@ import {
 import type { Playbook } from "./replay.ts";
 
 /** Token Jaccard from which two records say the same. Retrieval holds back what is nearer than 0.6 from one prompt. */
-export const NEAR_DUPLICATE_FROM = 0.8;
+const NEAR_DUPLICATE_FROM = 0.8;
 /** Characters. Less says too little to act on; more is several runbooks, of which a bundle shows one passage. */
-export const SHORTEST_CONTENT = 200;
-export const LONGEST_CONTENT = 20_000;
+const SHORTEST_CONTENT = 200;
+const LONGEST_CONTENT = 20_000;
 
 interface CorpusRecord {
   /** 1-based. */

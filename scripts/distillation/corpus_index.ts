@@ -180,7 +180,7 @@ export interface IndexFile extends Sections {
 }
 
 /** FNV-1a, 32 bits. */
-export function hash32(text: string): number {
+function hash32(text: string): number {
   let hash = FNV_BASIS;
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), FNV_PRIME);
   return hash >>> 0;
@@ -263,7 +263,7 @@ export async function findIndex(request: IndexRequest): Promise<FoundIndex | nul
 }
 
 /** Null for what is no regular file. */
-export async function statCorpus(path: string): Promise<CorpusStat | null> {
+async function statCorpus(path: string): Promise<CorpusStat | null> {
   try {
     const { size: bytes, mtimeMs, ctimeMs, ino, dev, ...stat } = await Bun.file(path).stat();
     return (stat.mode & 0o170000) === 0o100000 ? { bytes, mtimeMs, ctimeMs, ino, dev } : null;
@@ -430,7 +430,7 @@ export function lowerBound(
 }
 
 /** Slots whose key has the hash of `text`: those that may have it. */
-export function slotsWithKey(keys: Float64Array, text: string): number[] {
+function slotsWithKey(keys: Float64Array, text: string): number[] {
   const first = keyOf(text, 0);
   const slots: number[] = [];
   for (
@@ -459,10 +459,10 @@ function countIn(index: IndexFile, token: number, slot: number): number {
 }
 
 /** Thrown where a record is no longer what the index says: the index is stale although nothing else tells. */
-export class StaleIndex extends Error {}
+class StaleIndex extends Error {}
 
 /** The records in these slots, read from the corpus. @throws StaleIndex */
-export async function readSlots(
+async function readSlots(
   path: string,
   index: IndexFile,
   slots: number[],

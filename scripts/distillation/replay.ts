@@ -103,7 +103,7 @@ const MIN_MIXED_FACTS = 2;
 const UNRELATED = 0.15;
 
 // The evidence log.
-export const EVIDENCE_SCHEMA = "replay_run.v1";
+const EVIDENCE_SCHEMA = "replay_run.v1";
 const MAX_RESPONSE_CHARS = 4000;
 
 export const SUCCESS_SCORES = ["accepted", "partially_accepted", "needs_human_review", "rejected"] as const;
@@ -530,7 +530,7 @@ const indexHooks = (run: Run, deps: Deps): IndexHooks => ({
  * Bytes from which an index pays. Whole runs, index against scan: as long at 31 KB, 4 ms less at 59 KB, 9 at 112 KB, 25 at
  * 226 KB; below, that is not worth a file.
  */
-export const INDEX_FROM_BYTES = 64 * 1024;
+const INDEX_FROM_BYTES = 64 * 1024;
 
 /**
  * The corpus at `corpusPath`, ready for any number of tasks.
@@ -1431,7 +1431,7 @@ function decoded(part: string): string {
 const SECRET_PARAMETER = /key|token|secret|sig|pass|code/i;
 
 /** What must never be printed or stored of a target: its key, and the credentials in its URL. */
-export function secretsOf({ key, baseUrl }: ModelTarget): string[] {
+function secretsOf({ key, baseUrl }: ModelTarget): string[] {
   const url = URL.parse(baseUrl ?? DEFAULT_GATEWAY_URL);
   const query = [...(url?.searchParams ?? [])].flatMap(([name, value]) =>
     SECRET_PARAMETER.test(name) ? value : [],

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
+export { seeded } from "../../scripts/bench/generate.ts";
 import { main } from "../../scripts/distillation/distill.ts";
 import type { Io } from "../../scripts/distillation/distill.ts";
 import { EVIDENCE_LOG } from "../../scripts/distillation/replay.ts";
@@ -185,15 +186,4 @@ export async function spawn(
   });
   const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   return { code, stdout, stderr };
-}
-
-/** A small seeded generator (mulberry32), uniform in [0, 1). */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
