@@ -5,6 +5,8 @@
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 
+import { seeded } from "../distillation/statistics.ts";
+
 export interface GeneratedRecord {
   id: string;
   title: string;
@@ -22,17 +24,6 @@ const VOCABULARY = 60_000;
 const TABLE_BITS = 20;
 const CONTENT_WORDS = 166;
 const WRITE_BYTES = 4 * 1024 * 1024;
-
-/** mulberry32, uniform in [0, 1). */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function word(rank: number): string {
   let text = "";

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-export { seeded } from "../../scripts/bench/generate.ts";
+export { seeded } from "../../scripts/distillation/statistics.ts";
 import { main } from "../../scripts/distillation/distill.ts";
 import type { Io } from "../../scripts/distillation/distill.ts";
 import { EVIDENCE_LOG } from "../../scripts/distillation/replay.ts";
