@@ -1026,24 +1026,25 @@ export class IndexedCorpus implements OpenCorpus {
     return (await this.scan()).retrieve(task, options);
   }
 
-  async known(ids: string[]): Promise<Set<string>> {
+  async find(ids: string[]): Promise<Map<string, Playbook>> {
     try {
-      if (!this.scanned) return await this.findKnown(ids);
+      if (!this.scanned) return await this.findIndexed(ids);
     } catch (error) {
       if (!(error instanceof StaleIndex)) throw error;
     }
-    return (await this.scan()).known(ids);
+    return (await this.scan()).find(ids);
   }
 
   private async scan(): Promise<OpenCorpus> {
     return (this.scanned ??= await scanCorpus(this.path, this.ranker, () => {}));
   }
 
-  private async findKnown(ids: string[]): Promise<Set<string>> {
+  private async findIndexed(ids: string[]): Promise<Map<string, Playbook>> {
     const { path, index, tail } = this;
-    const appended = tail.appended.map(({ record }) => record.playbook.id);
-    const indexed = (await findByIds(path, index, ids)).map(([, playbook]) => playbook.id);
-    return new Set(ids).intersection(new Set([...appended, ...indexed]));
+    const appended = tail.appended.map(({ record }) => record.playbook).filter(({ id }) => ids.includes(id));
+    const indexed = (await findByIds(path, index, ids)).map(([, playbook]) => playbook);
+    // What was appended supersedes.
+    return new Map([...indexed, ...appended].map((playbook) => [playbook.id, playbook]));
   }
 
   /** Where a fact stands, read from the records that have the fact's hint in one of their tokens. */

@@ -21,6 +21,7 @@ import {
   DOUBTFUL,
   endpointsFor,
   errorCode,
+  EVIDENCE_LOG,
   gate,
   GATE_DEFAULTS,
   isObject,
@@ -41,7 +42,17 @@ import {
   taskSource,
   toJson,
   validationSteps,
+  writeWhole,
 } from "./replay.ts";
+import type {
+  Arm,
+  ExperimentHooks,
+  ExperimentOptions,
+  ExperimentPlan,
+  ExperimentRow,
+  Planned,
+} from "./ab.ts";
+import type { Analysis, Rich } from "./ab_report.ts";
 import type { CorpusSurvey, Count, Finding } from "./corpus.ts";
 import type { ImportOptions, ImportOutcome, SplitLevel } from "./import.ts";
 import type {
@@ -49,6 +60,7 @@ import type {
   AttemptRecord,
   Claim,
   Deps,
+  EvidenceRow,
   GateResult,
   ModelTarget,
   OpenCorpus,
@@ -215,6 +227,10 @@ const MODEL: Record<string, Option> = {
   "max-retries": { value: "N", help: `0 to 10, after a failed request (default: ${DEFAULT_MAX_RETRIES})` },
 };
 
+function without(options: Record<string, Option>, ...names: string[]): Record<string, Option> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)));
+}
+
 const GATE: Record<string, Option> = {
   gate: {
     value: "POLICY",
@@ -226,6 +242,10 @@ const GATE: Record<string, Option> = {
     help: `the score from which an answer is doubtful, 0 to 1 (default: ${DOUBTFUL})`,
   },
 };
+
+/** As in ab.ts, which is not loaded for the help; a test holds them together. */
+export const ARM_NAMES = "none, retrieval, jaccard, random, filler, extract";
+const DEFAULT_EXPERIMENT_SEED = 1;
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 const SPLIT_LEVELS: readonly SplitLevel[] = ["h2", "h3"];
@@ -297,6 +317,52 @@ export const COMMANDS: Record<string, Command> = {
       "distill gate --rows labelled.jsonl --calibrate",
     ],
     run: runGate,
+  },
+  ab: {
+    summary: "run tasks with and without playbooks, and report what the difference is",
+    usage: "--tasks FILE [options] | --report-only [options]",
+    options: {
+      tasks: {
+        value: "FILE",
+        help: "JSONL {task, task_id?, expects?, rejects?, relevant_ids?, exclude_ids?, …}",
+      },
+      arms: {
+        value: "A,B",
+        help: `which arms, of ${ARM_NAMES} (default: none,retrieval)`,
+      },
+      repeat: { value: "N", help: "how often each task is answered in each arm, 1 to 100 (default: 1)" },
+      limit: { value: "N", help: "at most so many tasks, in the seeded order (default: all)" },
+      skip: { value: "N", help: "set the first N tasks of that order apart, for development (default: 0)" },
+      seed: {
+        value: "N",
+        help: `orders tasks, draws playbooks, resamples; sent to the model (default: ${DEFAULT_EXPERIMENT_SEED})`,
+      },
+      concurrency: { value: "N", help: "how many tasks at a time, 1 to 64 (default: 1)" },
+      "dry-run": { help: "no network: every arm answers with what it would show; the rows are marked" },
+      ...without(RETRIEVAL, "ranker"),
+      ...without(MODEL, "seed", "local-only"),
+      ...GATE,
+      report: { value: "FILE.md", help: "write the report, and beside it the same as one page, FILE.html" },
+      title: { value: "TEXT", help: "the report's title" },
+      notes: { value: "FILE.md", help: "what you have to say, put at the head of the report" },
+      "report-only": { help: "ask nobody: work the report out again from the rows" },
+      rows: {
+        value: "FILE",
+        multiple: true,
+        help: "rows that were kept, JSONL or JSONL.zst (default: the log); with --report-only a part each",
+      },
+      experiment: { value: "ID", help: "with --report-only: which one of the log (default: the last)" },
+      keep: { value: "FILE", help: "write the experiment's rows there, compressed where it ends in .zst" },
+      json: { help: "print the figures as JSON" },
+      quiet: { short: "q", help: "no progress on stderr" },
+      ...HELP,
+    },
+    examples: [
+      "distill ab --tasks data/tasks/starter.jsonl --limit 20 --report reports/ab.md",
+      "distill ab --tasks tasks.jsonl --arms none,retrieval,extract --keep runs/tasks.jsonl.zst",
+      "distill ab --report-only --rows runs/tasks.jsonl.zst --report reports/ab.md",
+    ],
+    run: runAb,
   },
   import: {
     summary: "turn Markdown runbooks into playbooks and add them to the corpus",
@@ -461,6 +527,15 @@ class Flags {
     return typeof value === "string" ? value : undefined;
   }
 
+  /** The flags as they were given, but for those named, as one line. */
+  line(but: string[]): string {
+    const words = Object.entries(this.values).filter(([flag]) => !but.includes(flag));
+    const texts = words.flatMap(([flag, value]) =>
+      [value].flat().map((one) => (one === true ? `--${flag}` : `--${flag} ${quoted(String(one))}`)),
+    );
+    return [this.name, ...texts].join(" ");
+  }
+
   texts(flag: string): string[] {
     const value = this.values[flag];
     return Array.isArray(value) ? value : [];
@@ -529,6 +604,10 @@ class Flags {
     return usage(`${this.name}: unexpected ${shown(word)}.${hint}`);
   }
 }
+
+/** A word as a shell takes it back. */
+const quoted = (word: string): string =>
+  /^[\w./:,=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** `--flag -value` as `--flag=-value`: a task may begin with a dash ("-bash: foo: command not found"), a flag's name may not. */
 function joinValues(argv: string[], { options }: Command): string[] {
@@ -1023,7 +1102,7 @@ async function retrieveMany(
     if (!(await print(task, retrieval))) return EXIT.accepted;
     if (task.relevant_ids !== null) ranked.push(rankedTask(task, retrieval));
   }
-  const known = await corpus.known(ranked.flatMap(({ relevant_ids }) => relevant_ids));
+  const known = await corpus.find(ranked.flatMap(({ relevant_ids }) => relevant_ids));
   if (ranked.length > 0) io.stderr(scoreLines(scoreRetrieval(ranked), strangeIds(ranked, known)));
   return bad > 0 ? EXIT.input : EXIT.accepted;
 }
@@ -1036,7 +1115,7 @@ const rankedTask = ({ task_id, relevant_ids }: Task, { hits, coverage }: Retriev
 });
 
 /** Relevant ids that the corpus does not have, each with the first task that names it. */
-function strangeIds(tasks: RankedTask[], known: Set<string>): string[] {
+function strangeIds(tasks: RankedTask[], known: Map<string, unknown>): string[] {
   const strange = new Map<string, string>();
   for (const { task_id, relevant_ids } of tasks)
     for (const id of relevant_ids) if (!known.has(id) && !strange.has(id)) strange.set(id, task_id);
@@ -1291,6 +1370,234 @@ reaches the threshold; in brackets the 95 % Wilson interval. * is the threshold 
 threshold  false accepts            false rejects
 ${rows.join("\n")}
 `;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// ab
+// ---------------------------------------------------------------------------------------------------------------------
+
+async function runAb(flags: Flags, io: Io): Promise<number> {
+  if (flags.on("report-only")) return reportAgain(flags, io);
+  const { runExperiment } = await import("./ab.ts");
+  const options = await experimentOptions(flags, io);
+  const progress = new ExperimentProgress(flags, io);
+  const { rows, planned, stopped, appendError } = await io
+    .interruptible((signal) => runExperiment(options, progress, { ...realDeps(), signal, ...io.deps }))
+    .finally(progress.clear);
+  if (rows.length > 0) await reportOn([{ name: stemOf(flags.text("tasks")!), rows }], flags, io);
+  const missing = planned - rows.filter((row) => row.experiment.outcomes !== null).length;
+  if (missing > 0)
+    warner(io)(`${missing} of ${counted(planned, "answer")} missing. The same command goes on from here.`);
+  if (appendError) throw appendError;
+  if (stopped === "interrupted") return EXIT.interrupted;
+  return missing > 0 ? EXIT.noAnswer : EXIT.accepted;
+}
+
+/** The report once more, from rows that were kept or from the log: a part for each file. */
+async function reportAgain(flags: Flags, io: Io): Promise<number> {
+  const given = ["tasks", "arms", "limit", "skip"].find((flag) => flags.text(flag) !== undefined);
+  if (given !== undefined) throw usage(`--report-only: takes the rows as they are, without --${given}.`);
+  const { loadExperiment } = await import("./ab.ts");
+  const files = flags.texts("rows").map((file) => pathFrom(io.cwd, file));
+  const paths = files.length > 0 ? files : [`${(await placeOf(flags, io)).root}/${EVIDENCE_LOG}`];
+  const parts = [];
+  for (const path of paths)
+    parts.push({ name: stemOf(path), rows: await loadExperiment(path, flags.text("experiment") ?? null) });
+  await reportOn(parts, flags, io);
+  return EXIT.accepted;
+}
+
+/** "runs/starter-1.5b.jsonl.zst" -> starter-1.5b */
+const stemOf = (path: string): string => path.replace(/^.*\//, "").replace(/\.jsonl(?:\.zst)?$/, "");
+
+/** What the rows say: on stdout in short, and in the files that were asked for. */
+async function reportOn(
+  experiments: { name: string; rows: ExperimentRow[] }[],
+  flags: Flags,
+  io: Io,
+): Promise<void> {
+  const report = await import("./ab_report.ts");
+  const parts = experiments.map(({ name, rows }) => {
+    const commands = new Set(rows.map((row) => `distill ${row.experiment.command}`));
+    const analysis = report.analyse(rows, { seed: seedOf(rows) });
+    return { name, rows, command: [...commands].join("\n"), analysis };
+  });
+  const keep = flags.text("keep");
+  if (keep !== undefined) await keepRows(pathFrom(io.cwd, keep), experiments);
+  const path = flags.text("report");
+  if (path !== undefined) {
+    const notes = flags.text("notes");
+    const title = flags.text("title") ?? "What playbooks change";
+    const options = { title, notes: notes === undefined ? null : await readText(pathFrom(io.cwd, notes)) };
+    const { htmlReport } = await import("./ab_page.ts");
+    writeOut(pathFrom(io.cwd, path), report.markdownReport(parts, options));
+    writeOut(pathFrom(io.cwd, path.replace(/(?:\.md)?$/, ".html")), htmlReport(parts, options));
+  }
+  const text = flags.on("json")
+    ? parts.map(({ name, analysis }) => `${toJson({ name, ...analysis })}\n`).join("")
+    : parts.map((part) => experimentText(part, report)).join("\n");
+  await io.stdout(forStdout(text, io));
+}
+
+/** The experiment's seed: what its first repeats sent to the model. */
+const seedOf = (rows: ExperimentRow[]): number =>
+  Math.min(...rows.map(({ sampling, experiment }) => (sampling.seed ?? 0) - experiment.repeat));
+
+/** Rows as a file of their own, compressed where its name ends in .zst. */
+async function keepRows(path: string, experiments: { rows: ExperimentRow[] }[]): Promise<void> {
+  const rows = experiments.flatMap((experiment) => experiment.rows);
+  const text = rows.map((row) => `${toJson(row)}\n`).join("");
+  writeOut(path, path.endsWith(".zst") ? await Bun.zstdCompress(text, { level: 19 }) : text);
+}
+
+/** @throws DistillError `evidence` where the file cannot be written */
+function writeOut(path: string, text: string | Uint8Array): void {
+  try {
+    writeWhole(path, text);
+  } catch (error) {
+    const message = `${path}: cannot be written (${errorCode(error)}). Make room for it, or name another file.`;
+    throw new DistillError("evidence", message, { cause: error });
+  }
+}
+
+/** The verdicts in sentences, then the outcomes of each arm. */
+function experimentText(
+  { name, analysis }: { name: string; analysis: Analysis },
+  { outcomesTable, verdictSentences }: typeof import("./ab_report.ts"),
+): string {
+  const { head, rows } = outcomesTable(analysis);
+  const plain = (cell: Rich): string =>
+    [cell].flat().reduce<string>((text, part) => text + (typeof part === "string" ? part : part.code), "");
+  const cells = [head, ...rows.map((row) => row.map(plain))];
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
+  const lines = cells.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join("  ")
+      .trimEnd(),
+  );
+  return `${name}\n${verdictSentences(analysis)
+    .map((sentence) => `  ${sentence}.`)
+    .join("\n")}\n\n${lines.join("\n")}\n`;
+}
+
+async function experimentOptions(flags: Flags, io: Io): Promise<ExperimentOptions> {
+  const tasks = await tasksOf(flags, io);
+  const most = tasks.length - 1;
+  return {
+    tasks,
+    arms: await armsOf(flags),
+    repeat: flags.number("repeat", 1, { min: 1, max: 100 }),
+    limit: flags.text("limit") === undefined ? null : flags.number("limit", 1, { min: 1, max: 1e6 }),
+    // Something has to be left to do.
+    skip: flags.number("skip", 0, { min: 0, max: most }),
+    seed: flags.number("seed", DEFAULT_EXPERIMENT_SEED, { min: 0, max: 2 ** 31 }),
+    concurrency: flags.number("concurrency", 1, { min: 1, max: 64 }),
+    command: flags.line(["report", "title", "notes", "rows", "keep", "quiet", "json"]),
+    rowsPaths: flags.texts("rows").map((path) => pathFrom(io.cwd, path)),
+    replay: await replayOptions(flags, io),
+  };
+}
+
+/** All tasks of the file: one that was left out in silence would make another experiment of it. */
+async function tasksOf(flags: Flags, io: Io): Promise<Task[]> {
+  const { toTask } = await import("./tasks.ts");
+  const file = flags.text("tasks");
+  if (file === undefined) throw usage("ab: no tasks. Name their file: --tasks FILE.");
+  const path = fileOf(file, io);
+  const bad = (problem: string): never => {
+    throw new DistillError("input", problem);
+  };
+  const tasks = new Map<string, Task>();
+  for await (const task of readRows(path, toTask, bad)) {
+    const { task_id } = task;
+    if (tasks.has(task_id))
+      bad(`${nameOf(path)}: task_id ${shown(task_id)} stands twice. Give each task one of its own.`);
+    tasks.set(task_id, task);
+  }
+  return [...tasks.values()];
+}
+
+async function armsOf(flags: Flags): Promise<Arm[]> {
+  const { ARMS, DEFAULT_ARMS } = await import("./ab.ts");
+  const text = flags.text("arms");
+  if (text === undefined) return DEFAULT_ARMS;
+  const arms = text.split(",").map((name) => {
+    const arm = ARMS.find((one) => one === name.trim());
+    if (arm) return arm;
+    throw usage(`--arms: expected some of ${ARMS.join(", ")} (got ${shown(name)}).${didYouMean(name, ARMS)}`);
+  });
+  if (new Set(arms).size < arms.length)
+    throw usage("--arms: an arm stands twice. Use --repeat to ask again.");
+  return arms;
+}
+
+/** Says on stderr how far an experiment is: on a terminal one line that is drawn over, else a line an answer. */
+class ExperimentProgress implements ExperimentHooks {
+  private readonly quiet: boolean;
+  private readonly concurrency: number;
+  private readonly took = new Map<string, number[]>();
+  private left: Planned[] = [];
+  private planned = 0;
+
+  constructor(
+    flags: Flags,
+    private readonly io: Io,
+  ) {
+    this.quiet = flags.on("quiet");
+    this.concurrency = flags.number("concurrency", 1, { min: 1, max: 64 });
+  }
+
+  readonly warn = (message: string): void => {
+    this.clear();
+    warner(this.io)(message);
+  };
+
+  readonly onPlanned = ({ id, planned, left }: ExperimentPlan): void => {
+    [this.planned, this.left] = [planned, left];
+    const had = planned - left.length;
+    this.say(`${id}: ${counted(planned, "answer")}${had > 0 ? `, ${had} of them there already` : ""}`);
+    this.draw(`0 of ${left.length}`);
+  };
+
+  readonly onAnswer = (planned: Planned, { verdict, duration_ms, attempts }: EvidenceRow): void => {
+    this.left = this.left.filter((one) => one !== planned);
+    this.took.set(planned.arm, [...(this.took.get(planned.arm) ?? []), duration_ms]);
+    const error = attempts.at(-1)?.error;
+    if (verdict === "error" && error) this.warn(error);
+    const place = `${this.planned - this.left.length} of ${this.planned}`;
+    const what = `${planned.task.task_id} ${planned.arm}: ${verdict} in ${seconds(duration_ms)}`;
+    this.draw(`${place}, ${what}; ${durationWords(this.remainingMs())} left`);
+  };
+
+  readonly clear = (): void => {
+    if (!this.quiet && this.io.stderrIsTty) this.io.stderr("\r\x1b[K");
+  };
+
+  /** As long as the answers of each arm took so far; of an arm that had none yet, as long as all. */
+  private remainingMs(): number {
+    const all = [...this.took.values()].flat();
+    const mean = (times: number[]): number => times.reduce((sum, time) => sum + time, 0) / times.length;
+    const sum = this.left.reduce((total, { arm }) => total + mean(this.took.get(arm) ?? all), 0);
+    return sum / this.concurrency;
+  }
+
+  private draw(line: string): void {
+    if (this.quiet) return;
+    if (!this.io.stderrIsTty) return this.say(line);
+    this.io.stderr(`\r\x1b[K${printable(`[ab] ${line}`).slice(0, (process.stderr.columns || 80) - 1)}`);
+  }
+
+  private say(line: string): void {
+    if (!this.quiet) this.io.stderr(`[ab] ${printable(line)}\n`);
+  }
+}
+
+/** "40 s", "12 min", "3 h 5 min" */
+function durationWords(ms: number): string {
+  const minutes = Math.round(ms / 60_000);
+  if (minutes === 0) return `${Math.round(ms / 1000)} s`;
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

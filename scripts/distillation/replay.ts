@@ -39,23 +39,31 @@ export const DEFAULT_TOP_K = 8;
 const PREVIEW_CHARS = 600;
 
 // The bundle. One fitting playbook of 1,200 characters beat three of 600 (1.5B model: 1.93 right facts against 0.64), and
-// small models stitch in what does not fit, so exemplars thin out quickly behind the best one.
+// small models stitch in what does not fit, so exemplars thin out quickly behind the best one. Of the best as much is shown as
+// a whole playbook usually has: of the starter corpus, 1,200 characters hold 41 % of what the tasks expect, 2,600 hold 56 %.
 const MAX_EXEMPLARS = 3;
 const MAX_WARNINGS = 2;
+const MAX_LISTED_COMMANDS = 12;
 const MAX_VALIDATION_STEPS = 6;
-const BEST_EXEMPLAR_CHARS = 1200;
+export const BEST_EXEMPLAR_CHARS = 2600;
 const OTHER_EXEMPLAR_CHARS = 600;
 const WARNING_CHARS = 300;
 const STEP_CHARS = 200;
 const TITLE_CHARS = 200;
-/** An exemplar's score as a share of the best exemplar's. */
-const EXEMPLAR_SHARE = 0.8;
-/** The score of anything quoted, as a share of the best hit's: our own choice, made without a measurement. */
-const QUOTED_SHARE = 0.5;
+/**
+ * A quoted hit's score as a share of the best of its kind. On the starter tasks 0.9 quotes a right playbook as often as 0.8,
+ * with 1.2 exemplars a task instead of 1.4.
+ */
+const QUOTED_SHARE = 0.9;
+/** An exemplar's score as a share of the best hit's, where that is a warning: our own choice, made without a measurement. */
+const EXEMPLAR_SHARE = 0.5;
 /** Token Jaccard above which two records say the same thing. */
 const NEAR_DUPLICATE = 0.6;
 /** Tokens. Ollama's default context is 4,096, of which the answer takes 1,500 and the task is stated twice. */
 const BUNDLE_TOKENS = 1500;
+
+// The prompt. Whatever changes what a model is shown for the same hits changes its version.
+export const PROMPT_VERSION = "2";
 
 // The call.
 export const DEFAULT_GATEWAY_URL = "http://localhost:3100";
@@ -75,7 +83,7 @@ const MAX_ERROR_CHARS = 2048;
 /** A server that counts fewer prompt tokens than this share of our estimate has probably cut the prompt. */
 const CUT_PROMPT_SHARE = 0.6;
 
-// The gate. Whatever changes what it decides changes its version.
+// The gate. Whatever changes what it decides changes its version, but for the words of our own prompt: they go with its version.
 export const GATE_VERSION = "3";
 export const POLICIES = ["strict", "standard", "structural"] as const;
 export type Policy = (typeof POLICIES)[number];
@@ -103,7 +111,7 @@ const MIN_MIXED_FACTS = 2;
 const UNRELATED = 0.15;
 
 // The evidence log.
-const EVIDENCE_SCHEMA = "replay_run.v1";
+export const EVIDENCE_SCHEMA = "replay_run.v1";
 const MAX_RESPONSE_CHARS = 4000;
 
 export const SUCCESS_SCORES = ["accepted", "partially_accepted", "needs_human_review", "rejected"] as const;
@@ -146,8 +154,8 @@ export interface OpenCorpus {
   /** SHA-256 of the file's bytes, in as many stretches as they were read in: two where lines were added to an indexed corpus. */
   parts: { bytes: number; sha256: string }[];
   retrieve: (task: string, options: RetrieveOptions) => Promise<Retrieval>;
-  /** Those of these ids that a playbook has. */
-  known: (ids: string[]) => Promise<Set<string>>;
+  /** The playbooks that have these ids, by id. */
+  find: (ids: string[]) => Promise<Map<string, Playbook>>;
   /** Where a fact stands in it, for the gate. */
   elsewhere: Elsewhere;
 }
@@ -187,6 +195,8 @@ export interface ContextBundle {
   retrieved_playbooks: RetrievedPlaybook[];
   prior_successful_outputs: RetrievedPlaybook[];
   failure_patterns: RetrievedPlaybook[];
+  /** Those of the best exemplar, listed so that none is passed over. */
+  commands: string[];
   validation_steps: string[];
   /** Hits that were not quoted although their score class would allow it, and why. */
   held_back: { rag_id: string; reason: string }[];
@@ -336,7 +346,9 @@ export interface EvidenceRow {
   corpus: CorpusRecord | null;
   retrieved_artifacts: { rag_ids: string[]; coverage: number | null; abstained: boolean };
   context_bundle: ContextBundle | null;
+  prompt_version: string;
   prompt_sha256: string;
+  sampling: { max_tokens: number; temperature: number; seed: number | null };
   attempts: AttemptRecord[];
   escalation_path: string[];
   model_used: string | null;
@@ -346,6 +358,96 @@ export interface EvidenceRow {
   validation_result: { passed: boolean; reasons: string[] };
   gate: GateResult | null;
   redactions: Record<string, number>;
+  /** Null but for the runs of an experiment (ab.ts). */
+  experiment: ExperimentRecord | null;
+}
+
+/** Where one run of an experiment belongs. */
+export interface Experiment {
+  /** The same for the same tasks, corpus, models and settings. */
+  id: string;
+  arm: string;
+  task_id: string;
+  /** From 0. */
+  repeat: number;
+  /** The arm's place among those of its task, from 0: they alternate. */
+  position: number;
+  /** The command line, without the program's name. */
+  command: string;
+  /** Runtime and machine, in words. */
+  ran_on: string;
+  /** Records that retrieval would have found for the task and was kept from. */
+  left_out: string[];
+  /** Share of the task's words that lie in runs of eight or more in its best hit, in [0, 1]. */
+  task_in_top_hit: number;
+}
+
+/** What one answer of an experiment came to. Null where the task does not say what it is measured by. */
+export interface Outcomes {
+  /** Facts that stand in neither the task nor the evidence nor the rest of the corpus. */
+  unsupported: number;
+  /** Facts that stand in the evidence and not in the task. */
+  supported: number;
+  /** Those that stand in task or evidence, of all, in [0, 1]; null without facts. */
+  supported_share: number | null;
+  /** Whether the answer ran into the token limit. */
+  truncated: boolean;
+  /** UTF-16 units of the whole answer. */
+  chars: number;
+  tokens_in: number | null;
+  tokens_out: number | null;
+  /** Of all calls, pauses included. */
+  latency_ms: number;
+  /** Share of the answer's words in runs of eight or more from what the model was shown, in [0, 1]. */
+  echo: number;
+  /** Share of the task's expectations that the answer meets, in [0, 1]. */
+  expects_met: number | null;
+  /** Whether it says something that the task rejects. */
+  rejects_said: boolean | null;
+  /** Overlap with the best of the relevant records: F1 of content words by rarity, the task's own left out, in [0, 1]. */
+  relevant_f1: number | null;
+  /** Whether retrieval found a relevant record, and whether the model was shown one. */
+  relevant_found: boolean | null;
+  relevant_shown: boolean | null;
+}
+
+export interface ExperimentRecord extends Experiment {
+  /** Null where no model answered. */
+  outcomes: Outcomes | null;
+}
+
+/** What an experiment sets about one of its runs. */
+export interface Trial {
+  experiment: Experiment;
+  /** What the model is shown, made of what was retrieved. */
+  bundle: (retrieval: Retrieval) => ContextBundle;
+  /** The answer, where no model is asked. */
+  answer: (() => string) | null;
+  /** What the answer is judged by, whatever the model was shown. */
+  judgedBy: JudgedBy;
+  measure: (answered: Answered) => Promise<Outcomes>;
+}
+
+/** What an answer is held against beside its task. */
+export interface JudgedBy {
+  /** Whole; `rejected` ones are not believed. */
+  records: Playbook[];
+  /** The task's tokens by rarity; null where nothing was retrieved. */
+  weights: Map<string, number> | null;
+  /** Null where no corpus was read. */
+  elsewhere: Elsewhere | null;
+}
+
+/** The answer that counts, with what the model was shown for it. */
+export interface Answered {
+  answer: string;
+  gate: GateResult;
+  prompt: Prompt;
+  bundle: ContextBundle | null;
+  /** All of the run, the one that counts included. */
+  calls: CallRecord[];
+  /** Of the call that counts. */
+  record: CallRecord;
 }
 
 export interface ReplayOptions {
@@ -357,6 +459,9 @@ export interface ReplayOptions {
   topK: number;
   /** [0, 1]. */
   minCoverage: number;
+  /** Records that are left out as if they had never been there. */
+  excludeIds?: string[];
+  excludeSourceRunIds?: string[];
   dryRun: boolean;
   localOnly: boolean;
   local: ModelTarget;
@@ -369,6 +474,8 @@ export interface ReplayOptions {
   /** Total for one model, retries and their pauses included. */
   timeoutMs: number;
   maxRetries: number;
+  /** Null but for the runs of an experiment. */
+  trial?: Trial | null;
 }
 
 export interface ReplayOutcome {
@@ -461,20 +568,23 @@ export async function replay(
 ): Promise<ReplayOutcome> {
   const secrets = new Secrets([options.local, options.escalation]);
   const task = secrets.strike(givenTask);
+  const { trial = null } = options;
   const run = startRun(task, deps);
   const corpus = options.noRetrieval ? null : await openCorpus(options, indexHooks(run, deps));
   const retrieval = corpus && (await corpus.retrieve(task, options));
-  const bundle = retrieval && mapStrings(buildBundle(retrieval), (text) => secrets.strike(text));
+  const build = trial?.bundle ?? buildBundle;
+  const bundle = retrieval && mapStrings(build(retrieval), (text) => secrets.strike(text));
   const prompt = buildPrompt(task, bundle);
   deps.onEvent({ kind: "asking", retrieval, bundle, prompt, records: corpus?.size ?? 0 });
 
   const setting = gateSetting({ task, corpus, retrieval, bundle, prompt }, options);
+  const unasked = trial?.answer ?? (options.dryRun ? dryRunAnswer : null);
   const ask = async (target: ModelTarget): Promise<Attempt> => {
     // An interrupt is noticed between two turns of the event loop, and retrieval takes none.
     await Bun.sleep(1);
     const reply =
-      options.dryRun && !deps.signal.aborted
-        ? dryRunReply(bundle, target)
+      unasked && !deps.signal.aborted
+        ? { answer: unasked(bundle), record: unaskedRecord(target) }
         : await callModel({ ...options, target, prompt }, deps);
     const attempt = judge({ ...reply, answer: secrets.strikeAny(reply.answer) }, setting);
     deps.onEvent({ kind: "judged", attempt });
@@ -485,7 +595,8 @@ export async function replay(
   if (escalation) attempts.push(await ask(escalation));
 
   const outcome = settle(attempts, deps.signal.aborted);
-  const trace = { run, task, corpus, retrieval, bundle, prompt, attempts, outcome, secrets };
+  const experiment = trial && (await recordTrial(trial, { attempts, outcome, prompt, bundle }));
+  const trace = { run, task, corpus, retrieval, bundle, prompt, attempts, outcome, secrets, experiment };
   const row = buildRow(trace, options, deps);
   const appendError = appendEvidence(row, attempts, options.root);
   return { row, answer: outcome.reply.answer, interrupted: deps.signal.aborted, appendError };
@@ -565,7 +676,7 @@ export async function scanCorpus(
     superseded,
     parts: [{ bytes, sha256 }],
     retrieve: async (task, options) => retrieve(task, (index ??= indexCorpus(records, ranker)), options),
-    known: async (ids) => new Set(ids).intersection(new Set(records.map(({ id }) => id))),
+    find: async (ids) => new Map(records.flatMap((one) => (ids.includes(one.id) ? [[one.id, one]] : []))),
     elsewhere: (fact) => (elsewhere ??= elsewhereIn(records))(fact),
   };
 }
@@ -630,19 +741,26 @@ export type JsonLine = { number: number; value: unknown } | { number: number; pr
  * @throws DistillError `input` where the file cannot be read.
  */
 export async function* readJsonLines(path: string, onChunk?: OnChunk): AsyncGenerator<JsonLine> {
+  yield* jsonLinesIn(readChunks(path), onChunk);
+}
+
+/** The lines of a JSONL text that comes in chunks. */
+export async function* jsonLinesIn(chunks: Chunks, onChunk?: OnChunk): AsyncGenerator<JsonLine> {
   let number = 0;
-  for await (const bytes of readLines(path, onChunk)) {
+  for await (const bytes of linesIn(chunks, onChunk)) {
     number++;
     const line = parseJsonLine(bytes);
     if (line) yield { number, ...line };
   }
 }
 
+type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
 const NEWLINE = 0x0a;
 
-async function* readLines(path: string, onChunk?: OnChunk): AsyncGenerator<Uint8Array> {
+async function* linesIn(chunks: Chunks, onChunk?: OnChunk): AsyncGenerator<Uint8Array> {
   let pending: Uint8Array[] = [];
-  for await (const chunk of readChunks(path)) {
+  for await (const chunk of chunks) {
     onChunk?.(chunk);
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
@@ -1085,14 +1203,16 @@ function assembleBundle(
   { chosen, heldBack, weights }: Choice & Pick<Retrieval, "weights">,
 ): ContextBundle {
   const exemplars = chosen.filter(isExemplar);
+  const quoted = exemplars.map((hit, rank) =>
+    describeHit(hit, weights, rank === 0 ? BEST_EXEMPLAR_CHARS : OTHER_EXEMPLAR_CHARS),
+  );
   const bundle: ContextBundle = {
     retrieved_playbooks: retrieved,
-    prior_successful_outputs: exemplars.map((hit, rank) =>
-      describeHit(hit, weights, rank === 0 ? BEST_EXEMPLAR_CHARS : OTHER_EXEMPLAR_CHARS),
-    ),
+    prior_successful_outputs: quoted,
     failure_patterns: chosen
       .filter((hit) => !isExemplar(hit))
       .map((hit) => describeHit(hit, weights, WARNING_CHARS)),
+    commands: quoted[0] ? listedCommands(quoted[0]) : [],
     validation_steps: validationSteps(exemplars.map((hit) => hit.playbook.content)),
     held_back: heldBack,
     bundle_token_estimate: 0,
@@ -1115,10 +1235,13 @@ function chooseQuoted(hits: Hit[]): Choice {
     if (hit.playbook.success_score === "rejected") continue;
     const peers = chosen.filter((other) => isExemplar(other) === isExemplar(hit));
     if (peers.length >= (isExemplar(hit) ? MAX_EXEMPLARS : MAX_WARNINGS)) continue;
-    const peerFloor = isExemplar(hit) ? EXEMPLAR_SHARE * (peers[0]?.score ?? 0) : 0;
+    const best = hits[0]!.score;
+    const floor = isExemplar(hit)
+      ? Math.max(EXEMPLAR_SHARE * best, QUOTED_SHARE * (peers[0]?.score ?? 0))
+      : QUOTED_SHARE * best;
     const twin = chosen.find((other) => isNearDuplicate(other.playbook, hit.playbook));
     const rag_id = hit.playbook.id;
-    if (hit.score < Math.max(QUOTED_SHARE * hits[0]!.score, peerFloor)) {
+    if (hit.score < floor) {
       heldBack.push({ rag_id, reason: "its score is far behind the best" });
     } else if (twin) heldBack.push({ rag_id, reason: `near-duplicate of ${twin.playbook.id}` });
     else chosen.push(hit);
@@ -1147,6 +1270,12 @@ export function describeHit(
  */
 export function estimateTokens(text: string): number {
   return Math.ceil(Buffer.byteLength(text) / 4);
+}
+
+/** The commands in a quoted passage, each once; a word alone is none. */
+function listedCommands({ content_preview }: RetrievedPlaybook): string[] {
+  const commands = commandsIn(content_preview).filter((command) => command.includes(" "));
+  return [...new Set(commands)].slice(0, MAX_LISTED_COMMANDS);
 }
 
 const STEP =
@@ -1297,7 +1426,12 @@ const SYSTEM_MESSAGE = `You are an experienced operations engineer who helps a c
 
 // Four short parts instead of ten steps: on 14 alerts with the 1.5B model 11 answers passed the gate with 6 facts of the
 // right runbook each, in a quarter of the time; of the stepwise answers 2 of 6 passed, for longer answers invent more.
-const ANSWER_FORM = `Answer in four short parts. Finding: the likely cause, one sentence. Confirm: the commands that show it. Fix: the steps in order, with their commands. Done when: what to see afterwards. Take the commands exactly from the references that fit, with the task's own names put in.`;
+// The commands are listed and the task's names said, for left alone the model takes two commands and keeps their names: on 20
+// development tasks it met 30 % of the expectations with both, 22 % without. The report has the forms that were tried.
+const ANSWER_FORM = `Answer in four short parts. Finding: the likely cause, one sentence. Confirm: the commands that show it, each with what to look for. Fix: the steps in order, with their commands. Done when: what to see afterwards. Go through the listed commands one by one: each that helps with this task belongs under Confirm or Fix, exactly as it stands, but with the task's own names put in.`;
+
+const MAX_OWN_NAMES = 8;
+const MAX_NAME_CHARS = 60;
 
 /** A task longer than this is stated in full only once, at the end. */
 const FIRST_MENTION_CHARS = 1200;
@@ -1309,9 +1443,33 @@ export function buildPrompt(task: string, bundle: ContextBundle | null): Prompt 
     frame("task", bestPassage(quoted, new Map(), FIRST_MENTION_CHARS)),
     bundle ? renderBundle(bundle) : "",
     frame("task again", quoted),
-    ANSWER_FORM,
+    [ANSWER_FORM, nameOwn(quoted)].join(" ").trim(),
   ];
   return { system: SYSTEM_MESSAGE, user: sections.filter((section) => section !== "").join("\n\n") };
+}
+
+/** Words with a digit or a joint in them, and quoted words: what a task calls its hosts, tables, files and deployments. */
+const OWN_NAME =
+  /["'`“]([A-Za-z0-9][\w.:/@-]{1,60})["'`”]|(?<![\w-])\/?[A-Za-z0-9]+(?:[-_./:@][A-Za-z0-9]+)+(?!\w)|\b[a-z]+\d+\w*\b/g;
+
+/** Small models keep the names of what they imitate; told the task's own, they put in more of them. */
+function nameOwn(task: string): string {
+  // What stands for a secret is no name.
+  const words = [...task.replaceAll(/\[redacted:\w+\]/g, "").matchAll(OWN_NAME)].map(
+    (match) => match[1] ?? match[0],
+  );
+  const names = [...new Set(words)].filter(
+    (word) => word.length > 2 && word.length <= MAX_NAME_CHARS && /[A-Za-z]{2}/.test(word),
+  );
+  if (names.length === 0) return "";
+  return `The names here are ${names.slice(0, MAX_OWN_NAMES).join(", ")}: wherever a command in a reference has a name of its own, write the one from here that is meant.`;
+}
+
+/** The checks that do not stand in a quoted playbook already: nothing is shown twice. */
+function unquotedSteps({ prior_successful_outputs, validation_steps }: ContextBundle): string[] {
+  const plain = (text: string): string => text.replaceAll(/\*\*|__/g, "").replaceAll(/\s+/g, " ");
+  const quoted = prior_successful_outputs.map((playbook) => plain(playbook.content_preview)).join("\n");
+  return validation_steps.filter((step) => !quoted.includes(plain(step)));
 }
 
 /** The references, warnings and checks as the model reads them. */
@@ -1324,8 +1482,12 @@ function renderBundle(bundle: ContextBundle): string {
     );
   const exemplars = bundle.prior_successful_outputs.map(quote("reference", "worked before"));
   const warnings = bundle.failure_patterns.map(quote("warning", "did not fully work"));
-  const steps = bundle.validation_steps.map((step) => `- ${oneLine(step)}`).join("\n");
-  return [...exemplars, ...warnings, steps && frame("checks the answer should cover", steps)]
+  const commands = bundle.commands.map((command, index) => `${index + 1}. ${oneLine(command)}`).join("\n");
+  const steps = unquotedSteps(bundle)
+    .map((step) => `- ${oneLine(step)}`)
+    .join("\n");
+  const listed = commands && frame("commands of reference 1", commands);
+  return [...exemplars, listed, ...warnings, steps && frame("checks the answer should cover", steps)]
     .filter(Boolean)
     .join("\n\n");
 }
@@ -1886,22 +2048,26 @@ function wasPromptCut(reply: ServerReply | null, estimate: number, maxTokens: nu
 }
 
 /** What a dry run answers: the bundle itself, so that the gate and the log see what they would see. No network. */
-function dryRunReply(bundle: ContextBundle | null, target: ModelTarget): ModelReply {
+function dryRunAnswer(bundle: ContextBundle | null): string {
   const quoted = [...(bundle?.prior_successful_outputs ?? []), ...(bundle?.failure_patterns ?? [])];
   const parts = [
     "Dry run: no model was asked. A model would be shown the task and what follows, and nothing else.",
     ...quoted.map((playbook) => `${playbook.title}\n\n${playbook.content_preview}`),
-    (bundle?.validation_steps ?? []).map((step) => `- ${step}`).join("\n"),
+    bundle
+      ? unquotedSteps(bundle)
+          .map((step) => `- ${step}`)
+          .join("\n")
+      : "",
   ];
   // A playbook may quote what reads like a hedge or like our frame; a dry run is about the bundle, not about its wording.
-  const answer = parts
+  return parts
     .filter((part) => part !== "")
     .join("\n\n")
     .replaceAll(new RegExp(`${HEDGES.source}|${SCAFFOLD.source}`, "gi"), "[…]");
-  return { answer, record: dryRunRecord(target) };
 }
 
-function dryRunRecord(target: ModelTarget): CallRecord {
+/** The record of an answer that no model gave. */
+function unaskedRecord(target: ModelTarget): CallRecord {
   return {
     role: target.role,
     requested_model: target.model,
@@ -1954,10 +2120,9 @@ export function recordSource(id: string, text: string, standing: SuccessScore | 
   return { kind: "record", id, text, standing, prepared: gateFacts().prepareEvidence(text), wording: read };
 }
 
-/** The task, then the whole content of every hit that is not `rejected`. */
-function evidenceSources(task: string, retrieval: Retrieval | null): Source[] {
-  const playbooks = (retrieval?.hits ?? []).map((hit) => hit.playbook);
-  const trusted = playbooks.filter((playbook) => playbook.success_score !== "rejected");
+/** The task, then the whole content of every record that is not `rejected`. */
+function evidenceSources(task: string, records: Playbook[]): Source[] {
+  const trusted = records.filter((playbook) => playbook.success_score !== "rejected");
   return [
     taskSource(task),
     ...trusted.map((playbook) => recordSource(playbook.id, wholeText(playbook), playbook.success_score)),
@@ -2052,21 +2217,29 @@ type GateSetting = Omit<GateInput, "answer" | "finishReason" | "reasoningChars">
 
 function gateSetting(
   run: Pick<Trace, "task" | "corpus" | "retrieval" | "bundle" | "prompt">,
-  { policy, doubtThreshold, dryRun }: ReplayOptions,
+  { policy, doubtThreshold, dryRun, trial }: ReplayOptions,
 ): GateSetting {
-  const { task, corpus, retrieval, bundle, prompt } = run;
+  const { task, bundle, prompt } = run;
+  const { records, weights, elsewhere } = trial?.judgedBy ?? judgedBy(run);
   return {
-    sources: evidenceSources(task, retrieval),
+    sources: evidenceSources(task, records),
     validationSteps: bundle?.validation_steps ?? [],
     policy,
     threshold: doubtThreshold,
     // No model wrote a dry run's answer: its wording is that of the records.
     without: dryRun ? "wording" : null,
     shown: promptText(prompt),
-    weights: retrieval && retrieval.weights,
-    elsewhere: corpus && corpus.elsewhere,
+    weights,
+    elsewhere,
   };
 }
+
+/** An answer is judged by what was retrieved for it, whether or not it was quoted. */
+const judgedBy = ({ corpus, retrieval }: Pick<Trace, "corpus" | "retrieval">): JudgedBy => ({
+  records: (retrieval?.hits ?? []).map((hit) => hit.playbook),
+  weights: retrieval && retrieval.weights,
+  elsewhere: corpus && corpus.elsewhere,
+});
 
 /** What the checks look at: the input, and what was read from it. */
 export interface View extends GateInput {
@@ -2619,10 +2792,25 @@ interface Trace {
   attempts: Attempt[];
   outcome: Attempt;
   secrets: Secrets;
+  experiment: ExperimentRecord | null;
+}
+
+/** A trial's outcomes, measured on the whole answer. */
+async function recordTrial(
+  { experiment, measure }: Trial,
+  { attempts, outcome, prompt, bundle }: Pick<Trace, "attempts" | "outcome" | "prompt" | "bundle">,
+): Promise<ExperimentRecord> {
+  const { reply, gate } = outcome;
+  // Where the larger model was asked and did not come, the local answer is not what this arm would have given.
+  if (reply.answer === null || gate === null || attempts.at(-1)!.verdict === "error")
+    return { ...experiment, outcomes: null };
+  const calls = attempts.map((attempt) => attempt.reply.record);
+  const answered = { answer: reply.answer, gate, prompt, bundle, calls, record: reply.record };
+  return { ...experiment, outcomes: await measure(answered) };
 }
 
 function buildRow(trace: Trace, options: ReplayOptions, deps: Deps): EvidenceRow {
-  const { run, task, corpus, retrieval, bundle, prompt, attempts, outcome, secrets } = trace;
+  const { run, task, corpus, retrieval, bundle, prompt, attempts, outcome, secrets, experiment } = trace;
   const { reply, verdict, reasons, gate } = outcome;
   const row: EvidenceRow = {
     schema: EVIDENCE_SCHEMA,
@@ -2639,7 +2827,9 @@ function buildRow(trace: Trace, options: ReplayOptions, deps: Deps): EvidenceRow
     corpus: corpus && describeCorpus(corpus, options.root),
     retrieved_artifacts: describeRetrieval(retrieval),
     context_bundle: bundle,
+    prompt_version: PROMPT_VERSION,
     prompt_sha256: sha256(promptText(prompt)),
+    sampling: describeSampling(options.sampling),
     attempts: attempts.map((attempt) => describeAttempt(attempt, attempt.reply === reply)),
     escalation_path: attempts.map((attempt) => attempt.reply.record.requested_model),
     model_used: reply.answer === null ? null : reply.record.requested_model,
@@ -2649,6 +2839,7 @@ function buildRow(trace: Trace, options: ReplayOptions, deps: Deps): EvidenceRow
     validation_result: { passed: verdict === "pass", reasons },
     gate,
     redactions: {},
+    experiment,
   };
   return { ...mapStrings(row, (text) => secrets.strike(text)), redactions: secrets.counts };
 }
@@ -2677,6 +2868,12 @@ function describeCorpus(
     parts: more.length === 0 ? null : parts,
   };
 }
+
+const describeSampling = ({ maxTokens, temperature, seed }: Sampling): EvidenceRow["sampling"] => ({
+  max_tokens: maxTokens,
+  temperature,
+  seed,
+});
 
 function describeRetrieval(retrieval: Retrieval | null): EvidenceRow["retrieved_artifacts"] {
   const rag_ids = (retrieval?.hits ?? []).map((hit) => hit.playbook.id);
@@ -2747,7 +2944,8 @@ const SECRETS: [kind: string, shape: RegExp][] = [
       "gi",
     ),
   ],
-  ["password", /((?:^|\s)(?:-u|--user)[ =][\w.@\\-]{1,64}:)(?![$<{*[]|\/\/)[^\s"']{4,255}/g],
+  // Kubernetes calls its own users system:serviceaccount:shop:web.
+  ["password", /((?:^|\s)(?:-u|--user)[ =](?!system:)[\w.@\\-]{1,64}:)(?![$<{*[]|\/\/)[^\s"']{4,255}/g],
   ["password", new RegExp(String.raw`(\b(?:mysql|mariadb)[\w-]{0,16}\b[^\n|;]{0,200}\s-p)${PASSWORD}`, "g")],
   [
     "password",
@@ -2885,7 +3083,7 @@ export function toJson(value: unknown): string {
 }
 
 /** Written beside and renamed: a file under this name is whole. */
-function writeWhole(path: string, text: string): void {
+export function writeWhole(path: string, text: string | Uint8Array): void {
   fs().mkdirSync(paths().dirname(path), { recursive: true });
   const partial = `${path}.${process.pid}`;
   fs().writeFileSync(partial, text);

@@ -352,6 +352,7 @@ describe("redactSecrets", () => {
     "postgres://app:$PW@db/app",
     "token bucket of 100 tokens",
     "kubectl get secret web-tls-1 -o yaml",
+    "kubectl config set-context x --user system:serviceaccount:shop:web",
     "curl -u https://api.shop.internal/x1",
     "date -u +%Y-%m-%dT%H:%M:%SZ",
     "mysql://user:password@db/app",

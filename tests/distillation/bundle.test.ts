@@ -55,26 +55,36 @@ describe("buildBundle", () => {
     expect(ids([...bundle.prior_successful_outputs, ...bundle.failure_patterns])).toEqual(["good"]);
   });
 
-  test("holds back exemplars under 0.8 of the best", () => {
+  test("holds back exemplars under 0.9 of the best", () => {
     const bundle = buildBundle(
       retrieval([
         [record("a"), 0.5],
-        [record("b"), 0.4],
-        [record("c"), 0.399],
+        [record("b"), 0.45],
+        [record("c"), 0.449],
       ]),
     );
     expect(ids(bundle.prior_successful_outputs)).toEqual(["a", "b"]);
     expect(bundle.held_back).toEqual([{ rag_id: "c", reason: "its score is far behind the best" }]);
   });
 
-  test("holds back whatever scores under half the best", () => {
+  test("holds back warnings under 0.9 of the best hit", () => {
     const hits: [Playbook, number][] = [
-      [record("v", "partially_accepted"), 0.8],
-      [record("w", "needs_human_review"), 0.39],
-      [record("a"), 0.39],
+      [record("a"), 0.5],
+      [record("v", "partially_accepted"), 0.45],
+      [record("w", "needs_human_review"), 0.449],
     ];
     expect(ids(buildBundle(retrieval(hits)).failure_patterns)).toEqual(["v"]);
-    expect(buildBundle(retrieval(hits)).prior_successful_outputs).toEqual([]);
+  });
+
+  test.each([
+    [0.4, ["a"]],
+    [0.39, []],
+  ])("shows beside a warning of 0.8 an exemplar of %d: %j", (score, shown) => {
+    const hits: [Playbook, number][] = [
+      [record("v", "partially_accepted"), 0.8],
+      [record("a"), score],
+    ];
+    expect(ids(buildBundle(retrieval(hits)).prior_successful_outputs)).toEqual(shown);
   });
 
   test("holds back near-duplicates and names their twin", () => {
@@ -95,6 +105,7 @@ describe("buildBundle", () => {
       retrieved_playbooks: [],
       prior_successful_outputs: [],
       failure_patterns: [],
+      commands: [],
       validation_steps: [],
       held_back: [],
       bundle_token_estimate: 0,
@@ -115,7 +126,7 @@ describe("buildBundle", () => {
     const lengths = [...bundle.prior_successful_outputs, ...bundle.failure_patterns].map(
       (hit) => hit.content_preview.length,
     );
-    expect(lengths.map((length) => Math.ceil(length / 100) * 100)).toEqual([1200, 600, 300]);
+    expect(lengths.map((length) => Math.ceil(length / 100) * 100)).toEqual([2600, 600, 300]);
   });
 
   test("gives up warnings, then exemplars, to fit its budget", () => {
@@ -240,6 +251,11 @@ describe("bestPassage", () => {
 });
 
 describe("buildPrompt", () => {
+  /** Its check stands behind what is quoted of a second exemplar. */
+  const LONG_CLOCK = playbook({
+    ...CLOCK,
+    content: `${`${"Tokens fail, ".repeat(15)}and so on.\n`.repeat(3)}${CLOCK.content}`,
+  });
   const warning = playbook({
     id: "w",
     title: "Truncating an open log",
@@ -253,13 +269,63 @@ describe("buildPrompt", () => {
       retrieval(
         [
           [DISK, 0.5],
-          [CLOCK, 0.45],
-          [warning, 0.4],
+          [LONG_CLOCK, 0.46],
+          [warning, 0.45],
         ],
         weights,
       ),
     );
     expect(promptText(buildPrompt(TASK, bundle))).toMatchSnapshot();
+  });
+
+  test("lists a check only where it is not quoted", () => {
+    const bundle = buildBundle(
+      retrieval(
+        [
+          [DISK, 0.5],
+          [LONG_CLOCK, 0.46],
+        ],
+        { disk: 1 },
+      ),
+    );
+    const listed = buildPrompt(TASK, bundle).user.split("⟦checks the answer should cover⟧")[1];
+    expect(bundle.validation_steps).toHaveLength(3);
+    expect(listed?.split("⟦")[0]!.trim()).toBe("- Confirm that the offset is under 10 ms.");
+  });
+
+  test("lists the best exemplar's commands, each once", () => {
+    const twice = { ...DISK, content: `${DISK.content}\nOnce more \`lsof +L1\`, and \`uptime\`.` };
+    const { user } = buildPrompt(
+      TASK,
+      buildBundle(
+        retrieval([
+          [twice, 0.5],
+          [CLOCK, 0.46],
+        ]),
+      ),
+    );
+    expect(user.split("⟦commands of reference 1⟧\n")[1]!.split("\n⟦")[0]!.split("\n")).toEqual([
+      "1. df -h /var",
+      "2. du -xsh /var",
+      "3. lsof +L1",
+      "4. systemctl restart rsyslog",
+    ]);
+  });
+
+  test.each([
+    ["pod web-7c9 on node-3", "web-7c9, node-3"],
+    ['namespace "shop" is full, see /var/log/app.log', "shop, /var/log/app.log"],
+    ["10.0.0.3 is down since 12:30, 40-60 % loss", null],
+    ["everything is slow", null],
+    ["the key [redacted:api_key] of web-7c9", "web-7c9"],
+    [`${"x-".repeat(100)}y on web-7c9`, "web-7c9"],
+    [
+      Array.from({ length: 20 }, (_, n) => `db-${n}x`).join(" "),
+      "db-0x, db-1x, db-2x, db-3x, db-4x, db-5x, db-6x, db-7x",
+    ],
+  ])("names what %j calls its own", (task, names) => {
+    const [, named] = /The names here are (.*?):/.exec(buildPrompt(task, null).user) ?? [];
+    expect(named ?? null).toBe(names);
   });
 
   test("is the same skeleton without references", () => {
@@ -289,8 +355,6 @@ describe("buildPrompt", () => {
       "⟦end of task⟧",
       "⟦reference 1, worked before: x] [end of reference 1] [task again]⟧",
       "⟦end of reference 1⟧",
-      "⟦checks the answer should cover⟧",
-      "⟦end of checks the answer should cover⟧",
       "⟦task again⟧",
       "⟦end of task again⟧",
     ]);

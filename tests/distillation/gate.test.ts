@@ -316,7 +316,7 @@ describe("wording", () => {
     ["the unfilled form", "Finding: the likely cause, one sentence."],
     [
       "an instruction",
-      "Take the commands exactly from the references that fit, with the task's own names put in.",
+      "Go through the listed commands one by one: each that helps with this task belongs under Confirm or Fix, exactly as it stands, but with the task's own names put in.",
     ],
     ["a part of the form", "3. Fix: the steps in order, with their commands."],
     ["a rule of the system message", "Choose what fits the task and leave out what does not."],
