@@ -20,6 +20,7 @@ import {
   bestPassage,
   buildBundle,
   DistillError,
+  ECHO_RUN,
   EVIDENCE_LOG,
   EVIDENCE_SCHEMA,
   GATE_VERSION,
@@ -57,18 +58,17 @@ import type {
   Trial,
 } from "./replay.ts";
 import { seeded } from "./statistics.ts";
-import { meets } from "./tasks.ts";
+import { meets, strangeIds } from "./tasks.ts";
 import type { Task } from "./tasks.ts";
 import { copiedShare, wordsOf } from "./wording.ts";
 
 export const ARMS = ["none", "retrieval", "jaccard", "random", "filler", "extract"] as const;
 export type Arm = (typeof ARMS)[number];
 export const DEFAULT_ARMS: Arm[] = ["none", "retrieval"];
+
 /** Answers in a row that did not come: then there is no server to wait for. */
 const MAX_ERRORS_IN_A_ROW = 3;
-/** Words in a run that count as copied, as the gate counts them. */
-const COPIED_RUN = 8;
-/** Share of a task's words that its best hit may hold in such runs before the report names it. */
+/** Share of a task's words that its best hit may hold in runs of eight or more before the report names it. */
 export const LEAKED_SHARE = 0.5;
 
 export interface ExperimentOptions {
@@ -132,7 +132,10 @@ export async function runExperiment(
   const setting = await prepare(options, { warn: hooks.warn, signal: deps.signal });
   const units = planUnits(options);
   const plan = units.flat();
-  for (const strange of await strangeIds(options.tasks, setting.corpus)) hooks.warn(strange);
+  const known = await setting.corpus.find(options.tasks.flatMap((task) => task.relevant_ids ?? []));
+  const strange = strangeIds(options.tasks, known);
+  if (strange.length > 0)
+    hooks.warn(`relevant, but not in the corpus: ${strange.join(", ")}. Correct the tasks.`);
   const log = `${options.replay.root}/${EVIDENCE_LOG}`;
   const logs = (await Bun.file(log).exists()) ? [log] : [];
   const rows = await rowsOf(setting.id, [...logs, ...options.rowsPaths]);
@@ -163,16 +166,6 @@ export async function runExperiment(
   await Promise.all(Array.from({ length: options.concurrency }, work));
   const found = plan.flatMap((planned) => rows.get(keyOf(planned)) ?? []);
   return { id: setting.id, rows: found, planned: plan.length, stopped, appendError };
-}
-
-/** Tasks that call records relevant which the corpus does not have, a line each. */
-async function strangeIds(tasks: Task[], corpus: OpenCorpus): Promise<string[]> {
-  const known = await corpus.find(tasks.flatMap((task) => task.relevant_ids ?? []));
-  return tasks.flatMap(({ task_id, relevant_ids }) => {
-    const strange = (relevant_ids ?? []).filter((id) => !known.has(id));
-    const ids = strange.map(shown).join(", ");
-    return strange.length > 0 ? `task ${shown(task_id)}: relevant ${ids} not in the corpus.` : [];
-  });
 }
 
 /** What all runs of one experiment share. */
@@ -284,7 +277,7 @@ export interface FairRetrieval {
 }
 
 /** Whether a task must not be answered from a record: the log hashes a task without its secrets. */
-function isKept({ id, source_run_id }: Playbook, task: Task): boolean {
+function isLeftOut({ id, source_run_id }: Playbook, task: Task): boolean {
   const answered = `replay:${sha256(redactSecrets(task.task, () => {})).slice(0, 16)}:`;
   return (
     task.exclude_ids.includes(id) ||
@@ -302,7 +295,7 @@ export async function retrieveFairly(
   const { exclude_ids, exclude_source_run_ids: excludeSourceRunIds } = task;
   const leftOut: string[] = [];
   const outOf = ({ hits }: Retrieval): string[] =>
-    hits.map((hit) => hit.playbook).flatMap((playbook) => (isKept(playbook, task) ? playbook.id : []));
+    hits.map((hit) => hit.playbook).flatMap((playbook) => (isLeftOut(playbook, task) ? playbook.id : []));
   let own = outOf(await corpus.retrieve(task.task, { topK, minCoverage }));
   for (;;) {
     leftOut.push(...own);
@@ -316,7 +309,7 @@ export async function retrieveFairly(
 
 function shareInTopHit(task: string, { hits }: Retrieval): number {
   const [best] = hits;
-  return best ? copiedShare(wordsOf(task), wordsOf(wholeText(best.playbook)), COPIED_RUN) : 0;
+  return best ? copiedShare(wordsOf(task), wordsOf(wholeText(best.playbook)), ECHO_RUN) : 0;
 }
 
 async function runPlanned(
@@ -385,7 +378,7 @@ export function drawInstead(
     ...(task.relevant_ids ?? []),
     ...task.exclude_ids,
   ]);
-  const allowed = drawn.filter((one) => !isKept(one, task));
+  const allowed = drawn.filter((one) => !isLeftOut(one, task));
   const hits = retrieval.hits.flatMap(({ playbook, score }) => {
     const others = allowed.filter(
       (one) => one.success_score === playbook.success_score && !taken.has(one.id),
@@ -472,7 +465,7 @@ async function measure(
     tokens_in: sumOf(calls.map((call) => call.usage?.prompt_tokens ?? null)),
     tokens_out: sumOf(calls.map((call) => call.usage?.completion_tokens ?? null)),
     latency_ms: calls.reduce((sum, call) => sum + call.duration_ms, 0),
-    echo: copiedShare(wordsOf(answer), wordsOf(promptText(prompt)), COPIED_RUN),
+    echo: copiedShare(wordsOf(answer), wordsOf(promptText(prompt)), ECHO_RUN),
     expects_met:
       expects.length === 0 ? null : expects.filter((one) => meets(answer, one)).length / expects.length,
     rejects_said: rejects.length === 0 ? null : rejects.some((one) => meets(answer, one)),

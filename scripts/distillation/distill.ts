@@ -1092,7 +1092,7 @@ async function retrieveMany(
     io: Io;
   },
 ): Promise<number> {
-  const { scoreRetrieval, toTask } = await import("./tasks.ts");
+  const { scoreRetrieval, strangeIds, toTask } = await import("./tasks.ts");
   let bad = 0;
   const warn = (message: string): void => (bad++, warner(io)(message));
   const ranked: RankedTask[] = [];
@@ -1113,14 +1113,6 @@ const rankedTask = ({ task_id, relevant_ids }: Task, { hits, coverage }: Retriev
   hit_ids: hits.map((hit) => hit.playbook.id),
   coverage,
 });
-
-/** Relevant ids that the corpus does not have, each with the first task that names it. */
-function strangeIds(tasks: RankedTask[], known: Map<string, unknown>): string[] {
-  const strange = new Map<string, string>();
-  for (const { task_id, relevant_ids } of tasks)
-    for (const id of relevant_ids) if (!known.has(id) && !strange.has(id)) strange.set(id, task_id);
-  return [...strange].map(([id, task]) => `${id} (${task})`);
-}
 
 /** How well retrieval did on tasks that name what answers them. */
 function scoreLines(score: RetrievalScore, strange: string[]): string {
@@ -1380,14 +1372,16 @@ async function runAb(flags: Flags, io: Io): Promise<number> {
   if (flags.on("report-only")) return reportAgain(flags, io);
   const { runExperiment } = await import("./ab.ts");
   const options = await experimentOptions(flags, io);
+  // Here, so that a wrong path is told before any work is done.
+  await notesOf(flags, io);
   const progress = new ExperimentProgress(flags, io);
   const { rows, planned, stopped, appendError } = await io
     .interruptible((signal) => runExperiment(options, progress, { ...realDeps(), signal, ...io.deps }))
     .finally(progress.clear);
-  if (rows.length > 0) await reportOn([{ name: stemOf(flags.text("tasks")!), rows }], flags, io);
   const missing = planned - rows.filter((row) => row.experiment.outcomes !== null).length;
   if (missing > 0)
     warner(io)(`${missing} of ${counted(planned, "answer")} missing. The same command goes on from here.`);
+  if (rows.length > 0) await reportOn([{ name: stemOf(flags.text("tasks")!), rows }], flags, io);
   if (appendError) throw appendError;
   if (stopped === "interrupted") return EXIT.interrupted;
   return missing > 0 ? EXIT.noAnswer : EXIT.accepted;
@@ -1426,9 +1420,8 @@ async function reportOn(
   if (keep !== undefined) await keepRows(pathFrom(io.cwd, keep), experiments);
   const path = flags.text("report");
   if (path !== undefined) {
-    const notes = flags.text("notes");
     const title = flags.text("title") ?? "What playbooks change";
-    const options = { title, notes: notes === undefined ? null : await readText(pathFrom(io.cwd, notes)) };
+    const options = { title, notes: await notesOf(flags, io) };
     const { htmlReport } = await import("./ab_page.ts");
     writeOut(pathFrom(io.cwd, path), report.markdownReport(parts, options));
     writeOut(pathFrom(io.cwd, path.replace(/(?:\.md)?$/, ".html")), htmlReport(parts, options));
@@ -1437,6 +1430,11 @@ async function reportOn(
     ? parts.map(({ name, analysis }) => `${toJson({ name, ...analysis })}\n`).join("")
     : parts.map((part) => experimentText(part, report)).join("\n");
   await io.stdout(forStdout(text, io));
+}
+
+async function notesOf(flags: Flags, io: Io): Promise<string | null> {
+  const path = flags.text("notes");
+  return path === undefined ? null : readText(pathFrom(io.cwd, path));
 }
 
 /** The experiment's seed: what its first repeats sent to the model. */

@@ -94,7 +94,7 @@ const MIN_ANSWER_CHARS = 80;
 /** As much of an answer as its wording is read of; facts are looked up in all of it. */
 const MAX_WORDING_CHARS = 100_000;
 /** Words in a run that count as copied. */
-const ECHO_RUN = 8;
+export const ECHO_RUN = 8;
 /** Share of an answer's words in such runs; fitted by scripts/bench/fit-echo.ts. */
 export const ECHO_SHARE = 0.6;
 /** How often the same sentence makes a loop. */

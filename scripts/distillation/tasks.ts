@@ -73,6 +73,17 @@ function matcher(expectation: string): ((text: string) => boolean) | null {
   }
 }
 
+/** Relevant ids that no record of `known` has, each with the first task that names it: "linux/typo (disk)". */
+export function strangeIds(
+  tasks: Pick<Task, "task_id" | "relevant_ids">[],
+  known: Map<string, unknown>,
+): string[] {
+  const strange = new Map<string, string>();
+  for (const { task_id, relevant_ids } of tasks)
+    for (const id of relevant_ids ?? []) if (!known.has(id) && !strange.has(id)) strange.set(id, task_id);
+  return [...strange].map(([id, task]) => `${id} (${task})`);
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // How well retrieval found what the tasks name
 // ---------------------------------------------------------------------------------------------------------------------

@@ -466,7 +466,7 @@ describe("distill ab", () => {
   test("names relevant records that the corpus does not have", async () => {
     await using server = gateway(() => answered(GOOD_ANSWER));
     const { ab } = lab({ tasks: [{ ...TASK_FILE[0], relevant_ids: ["linux/typo"] }] });
-    expect((await ab(server.url)).stderr).toContain('task "disk": relevant "linux/typo" not in the corpus.');
+    expect((await ab(server.url)).stderr).toContain("relevant, but not in the corpus: linux/typo (disk).");
   });
 
   test("says in the report that a dry run was one", async () => {
@@ -475,6 +475,15 @@ describe("distill ab", () => {
     expect(code).toBe(0);
     expect(stdout).toContain("dry run");
     expect(readFileSync(join(root, "r.md"), "utf8")).toContain("dry run");
+  });
+
+  test("tells of missing notes before any model is asked", async () => {
+    await using server = gateway(() => answered(GOOD_ANSWER));
+    const { ab } = lab();
+    const { code, stderr } = await ab(server.url, "--report", "r.md", "--notes", "typo.md");
+    expect(code).toBe(3);
+    expect(stderr).toContain("typo.md: no such file. Check the path.");
+    expect(server.received).toEqual([]);
   });
 
   test("has a row that cannot be written end the experiment", async () => {
