@@ -214,7 +214,11 @@ export async function openIndexed(
 ): Promise<OpenCorpus | null> {
   const index = await freshIndex(request, hooks);
   if (index === null || index.header.live === 0) return null;
-  const corpus = await IndexedCorpus.over(request.corpusPath, index, ranker);
+  const corpus = await IndexedCorpus.over(request.corpusPath, index, ranker).catch((error) => {
+    if (error instanceof StaleIndex) return null;
+    throw error;
+  });
+  if (corpus === null) return null;
   for (const [line, problem] of corpus.bad) hooks.warn(`${request.corpusPath}:${line}: ${problem}`);
   if (corpus.skipped > 1) hooks.warn(skippedLine(request.corpusPath, corpus.skipped, corpus.size));
   return corpus;
@@ -1052,13 +1056,19 @@ export class IndexedCorpus implements OpenCorpus {
     try {
       if (this.scanned === null) return this.look(fact);
     } catch (error) {
-      if (!(error instanceof StaleIndex)) throw error;
-      // The gate does not wait, so the corpus is read here and now.
-      this.elsewhere = elsewhereIn(readNow(this.path));
+      this.elsewhere = this.elsewhereNow(error);
       return this.elsewhere(fact);
     }
     return this.scanned.elsewhere(fact);
   };
+
+  /** The gate does not wait, so a corpus that has changed is read here and now; in one that is gone nothing stands. */
+  private elsewhereNow(error: unknown): Elsewhere {
+    try {
+      if (error instanceof StaleIndex) return elsewhereIn(readNow(this.path));
+    } catch {}
+    return () => null;
+  }
 
   private readonly look = elsewhereAmong((hint) => this.candidates(hint));
 

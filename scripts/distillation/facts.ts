@@ -192,11 +192,12 @@ function codeRegions(text: string): CodeRegion[] {
 function fencedBlocks(text: string): CodeRegion[] {
   const blocks: CodeRegion[] = [];
   let open: { mark: string; language: string; start: number } | undefined;
-  for (const fence of text.matchAll(/^[ \t>]*(```+|~~~+)[ \t]*([\w+#-]*)[^\n`]*$/gm)) {
+  for (const fence of text.matchAll(/^[ \t>]*(`{3,}|~{3,}(?!~))([^\n`]*)$/gm)) {
     const mark = fence[1]!;
+    const [language] = /^[\w+#-]*/.exec(fence[2]!.replace(/^[ \t]+/, ""))!;
     if (!open) {
-      open = { mark, language: fence[2]!.toLowerCase(), start: fence.index };
-    } else if (mark.startsWith(open.mark) && fence[2] === "") {
+      open = { mark, language: language.toLowerCase(), start: fence.index };
+    } else if (mark.startsWith(open.mark) && language === "") {
       blocks.push({ language: open.language, start: open.start, end: fence.index + fence[0].length });
       open = undefined;
     }

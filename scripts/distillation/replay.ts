@@ -54,7 +54,7 @@ const TITLE_CHARS = 200;
  * A quoted hit's score as a share of the best of its kind. On the starter tasks 0.9 quotes a right playbook as often as 0.8,
  * with 1.2 exemplars a task instead of 1.4.
  */
-const QUOTED_SHARE = 0.9;
+export const QUOTED_SHARE = 0.9;
 /** An exemplar's score as a share of the best hit's, where that is a warning: our own choice, made without a measurement. */
 const EXEMPLAR_SHARE = 0.5;
 /** Token Jaccard above which two records say the same thing. */
@@ -574,7 +574,8 @@ export async function replay(
   const retrieval = corpus && (await corpus.retrieve(task, options));
   const build = trial?.bundle ?? buildBundle;
   const bundle = retrieval && mapStrings(build(retrieval), (text) => secrets.strike(text));
-  const prompt = buildPrompt(task, bundle);
+  // Once more: what only a playbook says is a secret may stand in the task, too.
+  const prompt = buildPrompt(secrets.strike(task), bundle);
   deps.onEvent({ kind: "asking", retrieval, bundle, prompt, records: corpus?.size ?? 0 });
 
   const setting = gateSetting({ task, corpus, retrieval, bundle, prompt }, options);
@@ -816,7 +817,7 @@ const UNREADABLE: Record<string, string> = {
   EACCES: "not readable for you. Check its permissions",
 };
 
-function unreadable(path: string, error: unknown): DistillError {
+export function unreadable(path: string, error: unknown): DistillError {
   const code = errorCode(error);
   const what = UNREADABLE[code] ?? `cannot be read (${code}). Check the file`;
   return new DistillError("input", `${nameOf(path)}: ${what}.`, { cause: error });
@@ -1717,11 +1718,21 @@ async function postOnce(endpoint: Endpoint, call: Call): Promise<CallResult> {
   if (text === null) return failure(call, endpoint, { status, what: "the reply is larger than 8 MiB" });
   const secrets = new Secrets([call.target]);
   const strike = (part: string): string => secrets.strikeKnown(part);
-  // After parsing: an escaped key in the JSON would not be recognised.
-  const parsed = mapStrings(parseReply(status, text), strike);
+  const parsed = readReply(status, text, strike);
   if (parsed.kind === "reply") return parsed;
   const names = parsed.isUnknownModel ? await listModels(endpoint, call) : [];
   return failure(call, endpoint, { ...parsed, names: names.map(strike), retryAfter });
+}
+
+/** Whatever a server sends is an answer or an error. Keys are struck from it before any of it is cut. */
+function readReply(status: number, text: string, strike: (part: string) => string): ServerReply | ReplyError {
+  try {
+    // After parsing: an escaped key in the JSON would not be recognised.
+    return parseReply(status, strike(text), mapStrings(parseJson(text), strike));
+  } catch {
+    // Nested deeper than the stack.
+    return { kind: "error", status, what: "the reply cannot be read" };
+  }
 }
 
 interface Exchange {
@@ -1793,8 +1804,7 @@ interface ReplyError {
  * The answer in a chat completion, or the error that any of the known servers puts in its place: an `error` (string,
  * object, array), `{object: "error", message}`, `{detail}`, an error inside the choice, no choices, HTML or plain text.
  */
-function parseReply(status: number, text: string): ServerReply | ReplyError {
-  const body = parseJson(text);
+function parseReply(status: number, text: string, body: unknown): ServerReply | ReplyError {
   const choice = isObject(body) && Array.isArray(body.choices) ? body.choices[0] : undefined;
   const error = errorIn(body) ?? (isObject(choice) ? (errorIn(choice) ?? finishError(choice)) : null);
   if (error || status < 200 || status > 299)
@@ -1856,8 +1866,8 @@ function reasoningOf(message: Record<string, unknown>): string {
 }
 
 /**
- * Reasoning apart from the answer: a leading `<think>…</think>`; the text before a lone `</think>`, unless code stands
- * in it (then the tag belongs to the answer); all of it, where a leading `<think>` is never closed.
+ * Reasoning apart from the answer: a leading `<think>…</think>`; the text before a lone `</think>`, unless the tag is quoted
+ * as code (then it belongs to the answer); all of it, where a leading `<think>` is never closed.
  */
 export function splitReasoning(content: string): { reasoning: string; answer: string } {
   const opened = /^\s*<think>/.exec(content)?.[0].length ?? 0;
@@ -1865,8 +1875,18 @@ export function splitReasoning(content: string): { reasoning: string; answer: st
   if (close < 0)
     return opened > 0 ? { reasoning: content.slice(opened), answer: "" } : { reasoning: "", answer: content };
   const reasoning = content.slice(opened, close);
-  if (opened === 0 && reasoning.includes("`")) return { reasoning: "", answer: content };
+  if (opened === 0 && isInCode(content, close)) return { reasoning: "", answer: content };
   return { reasoning, answer: content.slice(close + "</think>".length) };
+}
+
+/** Whether a place in a text lies in a fenced block that is open there, or between backticks in its line. */
+function isInCode(text: string, at: number): boolean {
+  const before = text.slice(0, at);
+  const fences = before.match(/^[ \t]*(?:```|~~~)/gm) ?? [];
+  const [line] = text.slice(before.lastIndexOf("\n") + 1).split("\n", 1);
+  const ticksBefore = before.slice(before.lastIndexOf("\n") + 1).split("`").length - 1;
+  const ticksInLine = line!.split("`").length - 1;
+  return fences.length % 2 === 1 || (ticksBefore % 2 === 1 && ticksInLine > ticksBefore);
 }
 
 interface ServerError {
@@ -1901,15 +1921,19 @@ const finishError = ({ finish_reason }: Record<string, unknown>): ServerError | 
 const codeOf = (code: unknown): string | null => (typeof code === "number" ? String(code) : textOrNull(code));
 
 function replyError(httpStatus: number, error: ServerError): ReplyError {
-  const { message, code, n_prompt_tokens, n_ctx } = error;
+  const { code, n_prompt_tokens, n_ctx } = error;
+  const message = redactSecrets(error.message);
   // A failure inside a 200 carries the status that it would have had.
   const status = httpStatus < 300 && /^[45]\d\d$/.test(code ?? "") ? Number(code) : httpStatus;
   const isUnknownModel =
-    /\bmodel\b/i.test(message) && /not[ _]?found|not exist|unknown|no such/i.test(`${message} ${code}`);
+    /^no endpoints found/i.test(message) ||
+    (/\bmodel\b(?! architecture)/i.test(message) &&
+      /not[ _]?found|not exist|not a valid|unknown|no such/i.test(`${message} ${code}`));
   const isUnexpectedEndpoint = /^unexpected endpoint/i.test(message);
-  const overflow = n_ctx
-    ? ` The prompt has ${n_prompt_tokens} tokens, the server's context ${n_ctx}: start it with a larger one.`
-    : "";
+  const overflow =
+    typeof n_ctx === "number" && typeof n_prompt_tokens === "number"
+      ? ` The prompt has ${n_prompt_tokens} tokens, the server's context ${n_ctx}: start it with a larger one.`
+      : "";
   return {
     kind: "error",
     status,
@@ -1919,9 +1943,9 @@ function replyError(httpStatus: number, error: ServerError): ReplyError {
   };
 }
 
-/** The beginning of a body that is no JSON, without its markup. */
+/** The beginning of a body that is no JSON, without its markup and whatever looks like a secret. */
 const plainWords = (text: string): string =>
-  text
+  redactSecrets(text.slice(0, 2 * MAX_ERROR_CHARS))
     .slice(0, MAX_ERROR_CHARS)
     .replaceAll(/<[^>]*>|\s+/g, " ")
     .replaceAll(/ +/g, " ")
@@ -2916,7 +2940,8 @@ const KEY_NAME =
 const SECRETS: [kind: string, shape: RegExp][] = [
   [
     "private_key",
-    /()-----BEGIN [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----|$)/g,
+    // Of a key that is cut off, the lines that look like one; a sentence about its first line goes on behind it.
+    /()-----BEGIN [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{0,8192}?-----END [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----|(?:(?:(?:\s|\\[nr])+(?:[\w+/=]{16,}|(?:Proc-Type|DEK-Info|Version|Comment): [^\n]{0,200}))+(?:(?:\s|\\[nr])+[\w+/=]{1,15}(?=\s*$))?)?)/g,
   ],
   ["private_key", /()\bAGE-SECRET-KEY-1[A-Z0-9]{50,70}/g],
   ["aws_key", /()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g],
@@ -3086,8 +3111,13 @@ export function toJson(value: unknown): string {
 export function writeWhole(path: string, text: string | Uint8Array): void {
   fs().mkdirSync(paths().dirname(path), { recursive: true });
   const partial = `${path}.${process.pid}`;
-  fs().writeFileSync(partial, text);
-  fs().renameSync(partial, path);
+  try {
+    fs().writeFileSync(partial, text);
+    fs().renameSync(partial, path);
+  } catch (error) {
+    fs().rmSync(partial, { force: true });
+    throw error;
+  }
 }
 
 /**

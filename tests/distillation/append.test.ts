@@ -8,6 +8,7 @@ import {
   findSecrets,
   redactSecrets,
   sha256,
+  writeWhole,
 } from "../../scripts/distillation/replay.ts";
 import {
   CLOCK,
@@ -187,6 +188,15 @@ describe("the evidence row", () => {
   });
 });
 
+describe("writeWhole", () => {
+  test("leaves nothing beside a file that cannot be written", () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "taken"));
+    expect(() => writeWhole(join(folder, "taken"), "text")).toThrow();
+    expect(readdirSync(folder)).toEqual(["taken"]);
+  });
+});
+
 describe("appendLines", () => {
   const file = (): string => join(temporaryFolder(), "log/rows.jsonl");
 
@@ -277,6 +287,14 @@ describe("a log that cannot be written", () => {
 describe("redactSecrets", () => {
   test.each([
     ["-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "[redacted:private_key]"],
+    [
+      "It begins with -----BEGIN PRIVATE KEY-----. Then restart nginx.",
+      "It begins with [redacted:private_key]. Then restart nginx.",
+    ],
+    [
+      `-----BEGIN RSA PRIVATE KEY-----\nDEK-Info: AES-128-CBC,00\n\n${"MIIE".repeat(16)}\nabc=`,
+      "[redacted:private_key]",
+    ],
     ["AKIAIOSFODNN7EXAMPLE", "[redacted:aws_key]"],
     [`ghp_${"a1".repeat(18)}`, "[redacted:github_token]"],
     ["glpat-abcdefghij0123456789", "[redacted:gitlab_token]"],

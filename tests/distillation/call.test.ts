@@ -262,6 +262,20 @@ describe("callModel", () => {
     ["no choices", 200, { choices: [] }, "the reply holds no choices"],
     ["no body", 400, "", "HTTP 400: no body"],
     ["HTML", 200, "<html><h1>Welcome</h1></html>", 'the reply is not JSON ("Welcome")'],
+    ["JSON without an end", 422, `{"detail":${"[".repeat(60_000)}${"]".repeat(60_000)}}`, "cannot be read"],
+    [
+      "figures that are none",
+      400,
+      { error: { message: "too large", n_ctx: 1, n_prompt_tokens: { toString: 0 } } },
+      "HTTP 400: too large. Look",
+    ],
+    ["an engine that is too old", 400, { error: "unknown model architecture: 'q'" }, "into the server's log"],
+    [
+      "no provider",
+      404,
+      { error: { message: "No endpoints found for a/b." } },
+      "or name another with --model",
+    ],
     ["truncated JSON", 200, '{"choices":[{"mess', "the reply is not JSON"],
     ["a redirect", 302, "", "Set LH_GATEWAY_URL to the server's chat URL."],
     [
@@ -371,6 +385,27 @@ describe("callModel", () => {
     await using server = gateway(() => Response.redirect(`${elsewhere.url}/v1/chat`, 307));
     expect((await ask(server.url, { key: "k-12345678" })).answer).toBeNull();
     expect(elsewhere.received).toEqual([]);
+  });
+
+  test.each([
+    ["a page", 401, (key: string) => `<p>${"x".repeat(170)} Authorization: Bearer ${key}</p>`],
+    ["plain text", 200, (key: string) => `${"x".repeat(30)} Bearer ${key}`],
+    ["a long message", 400, (key: string) => JSON.stringify({ error: `${"x".repeat(2030)} ${key}` })],
+  ])("strikes a key from %s before it is cut", async (_, status, body) => {
+    const key = "local-gateway-key-of-alice-0001";
+    await using server = gateway(() => new Response(body(key), { status }));
+    const { record } = await ask(`${server.url}/v1`, { key });
+    expect(record.error).not.toContain("local-gateway");
+  });
+
+  test("strikes what looks like a key from a failure, whosesoever it is", async () => {
+    await using server = gateway(() => new Response(`bad key sk-proj-${"aB1".repeat(10)}`, { status: 502 }));
+    const told: string[] = [];
+    const onEvent: Deps["onEvent"] = (event) => {
+      if (event.kind === "retrying") told.push(event.error);
+    };
+    await ask(`${server.url}/v1`, {}, {}, impatient({ onEvent }));
+    expect(told[0]).toContain("bad key [redacted:api_key]");
   });
 
   test("keeps at most 2,048 characters of a server's words", async () => {
@@ -537,6 +572,7 @@ describe("splitReasoning", () => {
     ["an unclosed block", "<think>a b", "a b", ""],
     ["a lone closing tag", "a</think>b", "a", "b"],
     ["a closing tag behind a code fence", "```\nx</think>\n```", "", "```\nx</think>\n```"],
+    ["code in the reasoning", "try `df -h`\n```\nx\n```\nso</think>b", "try `df -h`\n```\nx\n```\nso", "b"],
     ["a closing tag quoted as code", "Set it to `</think>`.", "", "Set it to `</think>`."],
     ["a block in the middle", "see `<think>` tags", "", "see `<think>` tags"],
   ])("takes %s apart", (_, content, reasoning, answer) => {

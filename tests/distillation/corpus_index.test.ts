@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   utimesSync,
   writeFileSync,
@@ -254,6 +255,23 @@ describe("a corpus that has changed", () => {
     change(at);
     await expectSame(at, "weighted", [{ task: "tape and disk full", options: OPTIONS }]);
     expect(leftovers(at)).toEqual([]);
+  });
+
+  test("is scanned when a line was added for a record that was changed in place", async () => {
+    const { records, before } = longCorpus();
+    const at = place(jsonl(records));
+    await indexed(at);
+    const changed = jsonl(records.with(before, CHANGED));
+    expect(changed.length).toBe(jsonl(records).length);
+    writeFileSync(at.corpusPath, `${changed}${jsonl([{ ...A, title: "tape torn" }])}`);
+    expect((await indexed(at)).corpus).toBeNull();
+  });
+
+  test("holds no fact for the gate once it is gone", async () => {
+    const at = place(jsonl([playbook({ id: "a", content: "on node a: df -h" })]));
+    const { corpus } = await indexed(at);
+    rmSync(at.corpusPath);
+    expect(corpus!.elsewhere(extractFacts("Try it with -h at first.")[0]!)).toBeNull();
   });
 
   test("is indexed anew when rewritten between the windows, at its size, with its old time", async () => {
