@@ -62,11 +62,11 @@ export function meets(text: string, expectation: string): boolean {
 
 /** Null for `/…/flags` that is no regular expression. */
 function matcher(expectation: string): ((text: string) => boolean) | null {
-  const [, source, flags] = /^\/(.+)\/([dgimsuvy]*)$/s.exec(expectation) ?? [];
+  // Only flags that change what is met, or a path (/dev/sdg) would be one.
+  const [, source, flags] = /^\/(.+)\/([imsu]*)$/s.exec(expectation) ?? [];
   if (source === undefined) return (text) => text.includes(expectation);
   try {
-    // Sticky would look at the beginning alone.
-    const shape = new RegExp(source, flags!.replace("y", ""));
+    const shape = new RegExp(source, flags);
     return (text) => shape.test(text);
   } catch {
     return null;

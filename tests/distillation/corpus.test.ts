@@ -50,6 +50,12 @@ describe("corpus", () => {
     expect(stderr).toStartWith(`distill: ${path}:5: not valid JSON`);
   });
 
+  test("ends as a replay would where no line is a playbook", async () => {
+    const { code, stdout } = await run(["corpus", "--corpus", corpusFile("{torn\n[]\n")]);
+    expect(code).toBe(3);
+    expect(stdout).toStartWith("0 playbooks, 2 bad lines");
+  });
+
   test("shows the twenty most frequent tags, and the spread of sizes", async () => {
     const rows = Array.from({ length: 22 }, (_, n) =>
       sound(`r${n}`, { content: "x".repeat(n + 1), tags: [`t${String(n).padStart(2, "0")}`] }),

@@ -1,12 +1,12 @@
 /** What the tests share: factories, a scripted HTTP server in place of a gateway, and `main` with its streams captured. */
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 export { seeded } from "../../scripts/distillation/statistics.ts";
 import { main } from "../../scripts/distillation/distill.ts";
 import type { Io } from "../../scripts/distillation/distill.ts";
-import { EVIDENCE_LOG } from "../../scripts/distillation/replay.ts";
+import { errorCode, EVIDENCE_LOG } from "../../scripts/distillation/replay.ts";
 import type { Deps, EvidenceRow, Playbook } from "../../scripts/distillation/replay.ts";
 
 export const REPOSITORY = join(import.meta.dir, "../..");
@@ -58,8 +58,25 @@ export const GOOD_ANSWER =
 export const INVENTED_ANSWER =
   "A process on db-3 still holds deleted files open. Remove them with `rm -rf --purge-now /opt/cache/blobs` and restart the one that holds most with `systemctl restart rsyslog`.";
 
-/** One folder a run, in the system's place for what may be thrown away. */
-const SCRATCH = mkdtempSync(join(tmpdir(), "distill-"));
+/** One folder a run, in the system's place for what may be thrown away, named after its process. */
+const SCRATCH = join(tmpdir(), `distill-tests-${process.pid}`);
+
+// Nothing runs behind the last test of the last file, so a run takes away what those before it have left.
+for (const name of readdirSync(tmpdir())) {
+  const pid = /^distill-tests-(\d+)$/.exec(name)?.[1];
+  if (pid && (Number(pid) === process.pid || !isRunning(Number(pid))))
+    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+}
+mkdirSync(SCRATCH);
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's, and not ours to take away.
+    return errorCode(error) === "EPERM";
+  }
+}
 
 export const temporaryFolder = (): string => mkdtempSync(join(SCRATCH, "t-"));
 
