@@ -36,6 +36,7 @@ import {
   replay,
   sha256,
   shown,
+  unreadable,
   validationSteps,
   weightedTokens,
   wholeText,
@@ -47,6 +48,7 @@ import type {
   EvidenceRow,
   ExperimentRecord,
   IndexHooks,
+  JsonLine,
   OpenCorpus,
   Outcomes,
   Playbook,
@@ -145,7 +147,11 @@ export async function runExperiment(
   let stopped: ExperimentOutcome["stopped"] = null;
   let appendError: DistillError | null = null;
   let errors = 0;
-  const waiting = units.filter((unit) => !unit.every(isDone));
+  // What failed before comes last, so that tasks which fail every time do not keep the others from being asked.
+  const hasFailed = (unit: Planned[]): boolean => unit.some((one) => rows.has(keyOf(one)) && !isDone(one));
+  const waiting = units
+    .filter((unit) => !unit.every(isDone))
+    .toSorted((a, b) => Number(hasFailed(a)) - Number(hasFailed(b)));
   const work = async (): Promise<void> => {
     for (let unit = waiting.shift(); unit && !stopped && !appendError; unit = waiting.shift()) {
       const judged = await judgeOf(unit[0]!.task, setting);
@@ -215,26 +221,34 @@ function experimentId({ tasks, seed, replay }: ExperimentOptions, corpus: string
   return `ab:${sha256(JSON.stringify(basis)).slice(0, 12)}`;
 }
 
-/** The answers to be had, those of one task and repeat together, in the order in which they run. */
+/**
+ * The answers to be had, those of one task and repeat together, in the order in which they run: each arm opens in turn, and
+ * every other round runs backwards, so that of any two arms either comes before the other as often.
+ */
 export function planUnits(
   options: Pick<ExperimentOptions, "tasks" | "arms" | "repeat" | "limit" | "skip" | "seed">,
 ): Planned[][] {
   const { arms, repeat: repeats, limit, skip, seed } = options;
-  const tasks = inSeededOrder(options.tasks, seed).slice(skip, limit === null ? undefined : skip + limit);
+  const ordered = inSeededOrder(options.tasks, seed, (task) => task.task_id);
+  const tasks = ordered.slice(skip, limit === null ? undefined : skip + limit);
   return tasks.flatMap((task, at) =>
     Array.from({ length: repeats }, (_, repeat) =>
-      arms.map((_, position) => {
-        const arm = arms[(position + at + repeat) % arms.length]!;
-        return { task, arm, repeat, position };
-      }),
+      turned(arms, at + repeat).map((arm, position) => ({ task, arm, repeat, position })),
     ),
   );
 }
 
-/** By a hash of seed and id, so that neither the order in the file nor another task moves one. */
-function inSeededOrder(tasks: Task[], seed: number): Task[] {
-  const place = new Map(tasks.map((task) => [task, sha256(`${seed}:${task.task_id}`)]));
-  return tasks.toSorted((a, b) => (place.get(a)! < place.get(b)! ? -1 : 1));
+function turned<T>(arms: T[], turn: number): T[] {
+  const first = turn % arms.length;
+  const round = Math.floor(turn / arms.length);
+  const rotated = [...arms.slice(first), ...arms.slice(0, first)];
+  return round % 2 === 0 ? rotated : [rotated[0]!, ...rotated.slice(1).reverse()];
+}
+
+/** By a hash of seed and id, so that neither the order in a file nor another task moves one. */
+export function inSeededOrder<T>(items: T[], seed: number, idOf: (item: T) => string): T[] {
+  const place = new Map(items.map((item) => [item, sha256(`${seed}:${idOf(item)}`)]));
+  return items.toSorted((a, b) => (place.get(a)! < place.get(b)! ? -1 : 1));
 }
 
 const keyOf = ({ task, arm, repeat }: Planned): string => rowKey({ task_id: task.task_id, arm, repeat });
@@ -242,8 +256,10 @@ const keyOf = ({ task, arm, repeat }: Planned): string => rowKey({ task_id: task
 const rowKey = ({ task_id, arm, repeat }: Pick<ExperimentRecord, "task_id" | "arm" | "repeat">): string =>
   JSON.stringify([task_id, arm, repeat]);
 
-/** True for a row with an answer, whatever the gate says of it. */
-export const isAnswered = (row: EvidenceRow | undefined): boolean => !!row?.experiment?.outcomes;
+/** A row with an answer that was measured, whatever the gate says of it. */
+export type AnsweredRow = EvidenceRow & { experiment: ExperimentRecord & { outcomes: Outcomes } };
+
+export const isAnswered = (row: EvidenceRow | undefined): row is AnsweredRow => !!row?.experiment?.outcomes;
 
 // ---------------------------------------------------------------------------------------------------------------------
 // One run
@@ -281,7 +297,7 @@ function isLeftOut({ id, source_run_id }: Playbook, task: Task): boolean {
   const answered = `replay:${sha256(redactSecrets(task.task, () => {})).slice(0, 16)}:`;
   return (
     task.exclude_ids.includes(id) ||
-    task.exclude_source_run_ids.includes(source_run_id) ||
+    (source_run_id !== "" && task.exclude_source_run_ids.includes(source_run_id)) ||
     source_run_id.startsWith(answered)
   );
 }
@@ -309,7 +325,10 @@ export async function retrieveFairly(
 
 function shareInTopHit(task: string, { hits }: Retrieval): number {
   const [best] = hits;
-  return best ? copiedShare(wordsOf(task), wordsOf(wholeText(best.playbook)), ECHO_RUN) : 0;
+  const words = wordsOf(task);
+  // A task of fewer words than make a run counts where it stands there whole.
+  const run = Math.min(ECHO_RUN, words.length);
+  return best ? copiedShare(words, wordsOf(wholeText(best.playbook)), run) : 0;
 }
 
 async function runPlanned(
@@ -507,35 +526,60 @@ export function weightedF1(a: Set<string>, b: Set<string>, weights: Map<string, 
 /** The rows of one experiment by task, arm and repeat: the last answer of each, else the last error. */
 async function rowsOf(id: string, paths: string[]): Promise<Map<string, ExperimentRow>> {
   const rows = new Map<string, ExperimentRow>();
-  for (const path of paths) {
-    for await (const row of experimentRows(path)) {
-      if (row.experiment.id !== id) continue;
-      const key = rowKey(row.experiment);
-      if (isAnswered(row) || !isAnswered(rows.get(key))) rows.set(key, row);
-    }
-  }
+  for (const path of paths)
+    for await (const row of experimentRows(path))
+      if (row.experiment.id === id) put(row, rowKey(row.experiment), rows);
   return rows;
+}
+
+/** An error never takes an answer's place. */
+function put(row: ExperimentRow, key: string, rows: Map<string, ExperimentRow>): void {
+  if (isAnswered(row) || !isAnswered(rows.get(key))) rows.set(key, row);
+}
+
+/**
+ * What a file of rows holds, if there is one, and these rows: written anew with them it loses nothing.
+ * @throws DistillError `input` where it holds anything else
+ */
+export async function withRowsIn(path: string, rows: ExperimentRow[]): Promise<ExperimentRow[]> {
+  const all = new Map<string, ExperimentRow>();
+  const add = (row: ExperimentRow): void => put(row, `${row.experiment.id} ${rowKey(row.experiment)}`, all);
+  const refuse = ({ number }: JsonLine): never => {
+    const what = `no row of an experiment, so nothing is written over it`;
+    throw new DistillError("input", `${nameOf(path)}:${number}: ${what}. Name another file behind --keep.`);
+  };
+  if (await Bun.file(path).exists()) for await (const row of experimentRows(path, refuse)) add(row);
+  rows.forEach(add);
+  return [...all.values()];
 }
 
 export type ExperimentRow = EvidenceRow & { experiment: ExperimentRecord };
 
 /** @throws DistillError `input` where the file cannot be read or is not compressed so */
 async function unpacked(path: string): Promise<Uint8Array> {
+  const packed = await Bun.file(path)
+    .bytes()
+    .catch((error) => {
+      throw unreadable(path, error);
+    });
   try {
-    return await Bun.zstdDecompress(await Bun.file(path).bytes());
+    return await Bun.zstdDecompress(packed);
   } catch (cause) {
     const message = `${nameOf(path)}: cannot be read as Zstandard. Name a file that --keep wrote.`;
     throw new DistillError("input", message, { cause });
   }
 }
 
-/** The rows of experiments in a log, or in a file that was kept of it. */
-async function* experimentRows(path: string): AsyncGenerator<ExperimentRow> {
+/** The rows of experiments in a log, or in a file that was kept of it; other lines are passed to `onOther`. */
+async function* experimentRows(
+  path: string,
+  onOther: (line: JsonLine) => void = () => {},
+): AsyncGenerator<ExperimentRow> {
   const lines = path.endsWith(".zst") ? jsonLinesIn([await unpacked(path)]) : readJsonLines(path);
   for await (const line of lines) {
-    if ("problem" in line || !isObject(line.value)) continue;
-    const { schema, experiment } = line.value as Partial<EvidenceRow>;
-    if (schema === EVIDENCE_SCHEMA && experiment) yield line.value as unknown as ExperimentRow;
+    const row = "value" in line && isObject(line.value) ? (line.value as Partial<EvidenceRow>) : null;
+    if (row?.schema === EVIDENCE_SCHEMA && row.experiment) yield row as ExperimentRow;
+    else onOther(line);
   }
 }
 

@@ -275,7 +275,7 @@ function squareScale(most: number): SquareScale {
 function squareAxes({ x, y }: SquareScale, ticks: number[], { key }: Difference): string[] {
   const { unit } = outcomeOf(key);
   const [left, right] = [SIDE.left, WIDTH - SIDE.right];
-  const [top, bottom] = [x(0) - SIDE.left - MAX_RADIUS + SIDE.top, WIDTH - SIDE.bottom];
+  const [top, bottom] = [SIDE.top, WIDTH - SIDE.bottom];
   const digits = unit === "share" ? 2 : 0;
   return [
     ...ticks.flatMap((tick) => [

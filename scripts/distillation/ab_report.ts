@@ -8,10 +8,11 @@
  * Nothing here is chosen by hand: the treatment, the primary outcome, the sentence and the pairs to look at follow from rules,
  * and the same rows, in whatever order, give the same bytes.
  */
-import { ARMS, LEAKED_SHARE } from "./ab.ts";
+import { ARMS, inSeededOrder, isAnswered, LEAKED_SHARE } from "./ab.ts";
+import type { AnsweredRow, ExperimentRow } from "./ab.ts";
 import { sha256 } from "./replay.ts";
-import type { EvidenceRow, ExperimentRecord, Outcomes } from "./replay.ts";
-import { bootstrapMean, holm, signTest, smallestDetectable } from "./statistics.ts";
+import type { AttemptRecord, EvidenceRow } from "./replay.ts";
+import { bootstrapMean, holm, RESAMPLES, signTest, smallestDetectable } from "./statistics.ts";
 import type { MeanInterval } from "./statistics.ts";
 
 /** Pairs below which nothing is said: six that all differ the same way are the fewest to reach 5 % in a sign test. */
@@ -25,11 +26,6 @@ const FINGERPRINT_CHARS = 16;
 // Outcomes
 // What one answer is measured by, in the order of the tables. Those with a better direction are tested, the others described.
 // ---------------------------------------------------------------------------------------------------------------------
-
-/** A row with an answer that was measured. */
-export type AnsweredRow = EvidenceRow & { experiment: ExperimentRecord & { outcomes: Outcomes } };
-
-type TrialRow = EvidenceRow & { experiment: ExperimentRecord };
 
 export interface OutcomeSpec {
   key: string;
@@ -83,7 +79,8 @@ export const OUTCOMES = [
   {
     key: "unsupported",
     name: "unsupported facts",
-    meaning: "machine-made facts an answer that stand in neither task nor records",
+    meaning:
+      "machine-made facts an answer that stand neither in the task, nor in the records, nor elsewhere in the corpus",
     phrase: "the number of unsupported facts in an answer",
     better: "lower",
     unit: "count",
@@ -197,8 +194,6 @@ export const outcomeOf = (key: OutcomeKey): OutcomeSpec => BY_KEY.get(key)!;
 export interface AnalysisOptions {
   /** The experiment's: of the order of its tasks, and of the bootstrap. */
   seed: number;
-  /** Default: all. */
-  arms?: string[];
 }
 
 /** One outcome in one arm: a value for each task that has one, and their mean with its 95 % interval, null without any. */
@@ -266,8 +261,10 @@ export interface Comparison {
   primary: OutcomeKey;
   /** Tasks that both arms answered in the same repeat. */
   pairs: number;
-  /** Tasks that lack it. */
+  /** Tasks that ran in both arms and lack it. */
   leftOut: number;
+  /** Tasks that ran in one of the arms alone. */
+  alone: number;
   /** A line for each tested outcome that has pairs. */
   differences: Difference[];
 }
@@ -303,6 +300,8 @@ export interface RunSetting {
     returned: string | null;
     fingerprint: string | null;
     calls: number;
+    /** Calls that came to nothing, of those to the same model. */
+    unanswered: number;
   }[];
   corpora: { path: string; records: number; fingerprint: string }[];
   /** Whether any answer was a dry run's. */
@@ -311,8 +310,10 @@ export interface RunSetting {
   gates: string[];
   samplings: string[];
   ranOn: string[];
-  /** How many units of a task and a repeat each arm opened. */
+  /** How many units of a task and a repeat each arm opened, of those whose arms ran in one go. */
   opened: { arm: string; units: number }[];
+  /** Units to which an arm was added later. */
+  addedTo: number;
 }
 
 export interface Analysis {
@@ -327,9 +328,8 @@ export interface Analysis {
 }
 
 /** The figures of one experiment. Rows that belong to none are left out. */
-export function analyse(rows: EvidenceRow[], { seed, arms }: AnalysisOptions): Analysis {
-  const isOwn = (row: EvidenceRow): row is TrialRow =>
-    row.experiment !== null && (arms?.includes(row.experiment.arm) ?? true);
+export function analyse(rows: EvidenceRow[], { seed }: AnalysisOptions): Analysis {
+  const isOwn = (row: EvidenceRow): row is ExperimentRow => row.experiment !== null;
   const own = inPlanOrder(rows.filter(isOwn), seed);
   const present = ordered(distinct(own.map((row) => row.experiment.arm)));
   const primary = own.some((row) => row.experiment.outcomes?.expects_met != null)
@@ -352,12 +352,9 @@ export function analyse(rows: EvidenceRow[], { seed, arms }: AnalysisOptions): A
 }
 
 /** By task as the experiment runs them, then repeat, then arm: see `planUnits`. */
-function inPlanOrder(rows: TrialRow[], seed: number): TrialRow[] {
+function inPlanOrder(rows: ExperimentRow[], seed: number): ExperimentRow[] {
   const ids = distinct(rows.map((row) => row.experiment.task_id));
-  const hashes = new Map(ids.map((id) => [id, sha256(`${seed}:${id}`)]));
-  const place = new Map(
-    ids.toSorted((a, b) => (hashes.get(a)! < hashes.get(b)! ? -1 : 1)).map((id, at) => [id, at]),
-  );
+  const place = new Map(inSeededOrder(ids, seed, (id) => id).map((id, at) => [id, at]));
   return rows.toSorted(
     ({ experiment: a }, { experiment: b }) =>
       place.get(a.task_id)! - place.get(b.task_id)! || a.repeat - b.repeat || byArm(a.arm, b.arm),
@@ -376,18 +373,16 @@ const distinct = <T>(values: T[]): T[] => [...new Set(values)];
 
 const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-const isAnswer = (row: TrialRow): row is AnsweredRow => row.experiment.outcomes !== null;
+const answersIn = (arm: string, rows: ExperimentRow[]): AnsweredRow[] =>
+  rows.filter(isAnswered).filter((row) => row.experiment.arm === arm);
 
-const answersIn = (arm: string, rows: TrialRow[]): AnsweredRow[] =>
-  rows.filter(isAnswer).filter((row) => row.experiment.arm === arm);
-
-const byTask = <T extends TrialRow>(rows: T[]): Map<string, T[]> =>
+const byTask = <T extends ExperimentRow>(rows: T[]): Map<string, T[]> =>
   Map.groupBy(rows, (row) => row.experiment.task_id);
 
 const intervalOf = (values: number[], seed: number): MeanInterval | null =>
   values.length === 0 ? null : bootstrapMean(values, { seed });
 
-function summarise(arm: string, rows: TrialRow[], seed: number): ArmSummary {
+function summarise(arm: string, rows: ExperimentRow[], seed: number): ArmSummary {
   const answers = answersIn(arm, rows);
   const tasks = byTask(answers);
   const escalated = answers.filter((row) => row.escalation_path.length > 1);
@@ -433,10 +428,12 @@ interface Match {
   treatment: AnsweredRow;
 }
 
-function compare(versus: Versus, rows: TrialRow[], seed: number): Comparison {
+function compare(versus: Versus, rows: ExperimentRow[], seed: number): Comparison {
   const { treatment, control } = versus;
   const matches = matchAnswers(versus, rows);
-  const asked = rows.filter((row) => [treatment, control].includes(row.experiment.arm));
+  const [treated, controlled] = [treatment, control].map(
+    (arm) => new Set(byTask(rows.filter((row) => row.experiment.arm === arm)).keys()),
+  );
   const tested = OUTCOMES.filter(({ better }) => better !== null)
     .map((spec) => differ(spec, matches, seed))
     .filter((difference) => difference.pairs.length > 0);
@@ -444,7 +441,8 @@ function compare(versus: Versus, rows: TrialRow[], seed: number): Comparison {
   return {
     ...versus,
     pairs: matches.size,
-    leftOut: byTask(asked).size - matches.size,
+    leftOut: treated!.intersection(controlled!).size - matches.size,
+    alone: treated!.symmetricDifference(controlled!).size,
     differences: tested.map((difference, at) => ({ ...difference, holm: adjusted[at]! })),
   };
 }
@@ -452,9 +450,10 @@ function compare(versus: Versus, rows: TrialRow[], seed: number): Comparison {
 /** By task, one for each repeat that both arms answered. */
 function matchAnswers(
   { treatment, control }: Pick<Versus, "treatment" | "control">,
-  rows: TrialRow[],
+  rows: ExperimentRow[],
 ): Map<string, Match[]> {
-  const key = ({ experiment }: TrialRow): string => JSON.stringify([experiment.task_id, experiment.repeat]);
+  const key = ({ experiment }: ExperimentRow): string =>
+    JSON.stringify([experiment.task_id, experiment.repeat]);
   const treated = new Map(answersIn(treatment, rows).map((row) => [key(row), row]));
   const matches = answersIn(control, rows).flatMap((row) => {
     const other = treated.get(key(row));
@@ -507,7 +506,7 @@ export const gainOf = (key: OutcomeKey, difference: number): number =>
   outcomeOf(key).better === "lower" ? -difference + 0 : difference;
 
 /** From the best for the treatment to the worst, equals in the order of the tasks: the first, the middle and the last. */
-function choosePairs(comparison: Comparison, rows: TrialRow[]): ShownPair[] {
+function choosePairs(comparison: Comparison, rows: ExperimentRow[]): ShownPair[] {
   const { treatment, control, primary } = comparison;
   const pairs = primaryOf(comparison)?.pairs ?? [];
   const ranked = pairs.toSorted((a, b) => gainOf(primary, b.difference) - gainOf(primary, a.difference));
@@ -525,7 +524,7 @@ function choosePairs(comparison: Comparison, rows: TrialRow[]): ShownPair[] {
       });
 }
 
-function findLeakage(rows: TrialRow[]): Leakage {
+function findLeakage(rows: ExperimentRow[]): Leakage {
   const trials = rows.map((row) => row.experiment);
   const leftOut = trials.filter((trial) => trial.left_out.length > 0);
   const verbatim = [...Map.groupBy(trials, (trial) => trial.task_id)]
@@ -540,10 +539,12 @@ function findLeakage(rows: TrialRow[]): Leakage {
 
 // What was run.
 
-function describeSetting(rows: TrialRow[]): RunSetting {
+function describeSetting(rows: ExperimentRow[]): RunSetting {
   const trials = rows.map((row) => row.experiment);
   const times = rows.map((row) => row.recorded_at).toSorted();
-  const opening = trials.filter((trial) => trial.position === 0);
+  const units = [...Map.groupBy(trials, ({ task_id, repeat }) => JSON.stringify([task_id, repeat])).values()];
+  const whole = units.filter((unit) => distinct(unit.map((trial) => trial.position)).length === unit.length);
+  const opening = whole.map((unit) => unit.reduce((a, b) => (a.position < b.position ? a : b)));
   return {
     experiments: distinct(trials.map((trial) => trial.id)),
     first: times[0] ?? null,
@@ -560,6 +561,7 @@ function describeSetting(rows: TrialRow[]): RunSetting {
       arm,
       units: opening.filter((trial) => trial.arm === arm).length,
     })),
+    addedTo: units.length - whole.length,
   };
 }
 
@@ -567,29 +569,37 @@ const describeGate = ({ version, policy, threshold }: NonNullable<EvidenceRow["g
   `version ${version}, policy ${policy}, doubtful from ${figure(threshold, SHARE)}`;
 
 /** The seed with the number of the repeat taken off again: it is the experiment's. */
-function describeSampling({ sampling, experiment }: TrialRow): string {
+function describeSampling({ sampling, experiment }: ExperimentRow): string {
   const { max_tokens, temperature, seed } = sampling;
   const from = seed === null ? "no seed" : `seed ${seed - experiment.repeat} plus the number of the repeat`;
   return `temperature ${temperature}, at most ${grouped(max_tokens)} tokens, ${from}`;
 }
 
 /** Each model with what answered under its name; `extract` asks none. */
-function describeModels(rows: TrialRow[]): RunSetting["models"] {
+function describeModels(rows: ExperimentRow[]): RunSetting["models"] {
   const asked = rows.filter((row) => row.experiment.arm !== "extract").flatMap((row) => row.attempts);
-  const named = asked.map(({ role, requested_model, returned_model, system_fingerprint }) => ({
-    role,
-    requested: requested_model,
-    returned: returned_model,
-    fingerprint: system_fingerprint,
-  }));
-  const groups = [...Map.groupBy(named, (model) => JSON.stringify(model)).values()];
-  return groups
-    .map((calls) => ({ ...calls[0]!, calls: calls.length }))
-    .toSorted((a, b) => Number(a.role !== "local") - Number(b.role !== "local"));
+  const byModel = Map.groupBy(asked, ({ role, requested_model }) => JSON.stringify([role, requested_model]));
+  return [...byModel.values()].flatMap(answerers).toSorted((a, b) => byRole(a.role) - byRole(b.role));
+}
+
+const byRole = (role: string): number => Number(role !== "local");
+
+/** What answered the calls to one model: a line for each name and fingerprint that came back, one in any case. */
+function answerers(calls: AttemptRecord[]): RunSetting["models"] {
+  const answered = calls.filter((call) => call.verdict !== "error");
+  const unanswered = calls.length - answered.length;
+  const named = Map.groupBy(answered.length > 0 ? answered : calls, (call) =>
+    JSON.stringify([call.returned_model, call.system_fingerprint]),
+  );
+  return [...named.values()].map((same) => {
+    const { role, requested_model: requested, returned_model, system_fingerprint } = same[0]!;
+    const names = { requested, returned: returned_model, fingerprint: system_fingerprint };
+    return { role, ...names, calls: same.length, unanswered };
+  });
 }
 
 /** Hash of the file, or of its parts' hashes where it was read in parts. */
-function describeCorpora(rows: TrialRow[]): RunSetting["corpora"] {
+function describeCorpora(rows: ExperimentRow[]): RunSetting["corpora"] {
   const corpora = rows.flatMap(({ corpus }) => {
     if (corpus === null) return [];
     const parts = (corpus.parts ?? []).map((part) => part.sha256).join("+");
@@ -684,9 +694,10 @@ function shownSentence({ treatment, control, primary }: Comparison, found: Diffe
 
 /** The same as a sentence of its own, with what it rests on. */
 export function comparisonSentence(comparison: Comparison): string {
-  const { pairs, leftOut } = comparison;
+  const { pairs, leftOut, alone } = comparison;
   const sentence = verdictSentence(comparison).replace(/^./, (first) => first.toUpperCase());
-  return `${sentence}. ${plural(pairs, "pair")}, ${plural(leftOut, "task")} left out for want of an answer in both arms.`;
+  const apart = alone === 0 ? "" : `, ${plural(alone, "task")} that ran in one of the arms alone`;
+  return `${sentence}. ${plural(pairs, "pair")} in all, ${plural(leftOut, "task")} left out for want of an answer in both arms${apart}.`;
 }
 
 /** The sentences of all comparisons, or why there is none. */
@@ -733,9 +744,10 @@ export function leakageSentences({ tasks, records, verbatim }: Leakage): Rich[] 
 /** How to read the figures of a part. */
 export function readingNotes({ seed, primary, tasks, setting }: Analysis): string[] {
   const repeats = setting.repeats > 1 ? `, the ${setting.repeats} repeats of each averaged` : "";
+  const mcNemar = setting.repeats > 1 ? "" : ", which for a yes or no is McNemar's";
   return [
-    `Means over ${plural(tasks, "task")}${repeats}, in brackets the 95 % interval: percentile bootstrap over tasks, 10,000 resamples, seed ${seed}. With fewer than 20 tasks it is too narrow.`,
-    `The primary outcome is "${outcomeOf(primary).name}". p is the exact two-sided sign test over pairs, which for a yes or no is McNemar's; "Holm" is the same, adjusted for all outcomes of its table.`,
+    `Means over ${plural(tasks, "task")}, or over the n of them that have the outcome${repeats}; in brackets the 95 % interval: percentile bootstrap over tasks, ${grouped(RESAMPLES)} resamples, seed ${seed}. With fewer than 20 tasks it is too narrow.`,
+    `The primary outcome is "${outcomeOf(primary).name}". p is the exact two-sided sign test over pairs${mcNemar}; "Holm" is the same, adjusted for all outcomes of its table.`,
     `"Could have seen" is the smallest true mean difference that so many pairs, as spread as these, show in four of five experiments.`,
     "Errors are counted apart and never as failures; a pair with one is left out.",
   ];
@@ -779,19 +791,21 @@ export function runTable({ tasks, arms, setting }: Analysis): Table {
   return { caption: "What was run", head: ["", ""], rows, figures: false };
 }
 
-function describeModel({ requested, returned, fingerprint, calls }: RunSetting["models"][number]): Rich {
+function describeModel(model: RunSetting["models"][number]): Rich {
+  const { requested, returned, fingerprint, calls, unanswered } = model;
   return [
     code(requested),
     ", returned as ",
     returned === null ? "nothing" : code(returned),
     ...(fingerprint === null ? [", no fingerprint"] : [", fingerprint ", code(fingerprint)]),
-    `, ${plural(calls, "call")}`,
+    `, ${plural(calls, "call")}${unanswered === 0 ? "" : `, ${grouped(unanswered)} more unanswered`}`,
   ];
 }
 
-function orderSentence({ opened }: RunSetting): string {
+function orderSentence({ opened, addedTo }: RunSetting): string {
   const first = opened.map(({ arm, units }) => `${arm} in ${grouped(units)}`).join(", ");
-  return `the arms of a task run next to each other and take turns in going first: ${first}`;
+  const later = addedTo === 0 ? "" : `; in ${grouped(addedTo)} more an arm was added later`;
+  return `the arms of a task run next to each other and take turns in going first: ${first}${later}`;
 }
 
 /** Columns that hold nothing in any arm are left out. */
@@ -825,12 +839,12 @@ const RELEVANCE_COLUMNS: [string, (arm: ArmSummary) => string][] = [
 ];
 
 /** A line for each outcome that any arm has. */
-export function outcomesTable({ arms, primary }: Analysis): Table {
+export function outcomesTable({ arms, primary, tasks }: Analysis): Table {
   const present = OUTCOMES.filter(({ key }) => arms.some((arm) => summaryOf(arm, key).values.length > 0));
   const rows = present.map(({ key, name, better }) => [
     key === primary ? `${name} (primary)` : name,
     better ?? "-",
-    ...arms.map((arm) => meanCell(arm, key)),
+    ...arms.map((arm) => meanCell(summaryOf(arm, key), tasks)),
   ]);
   const head = ["outcome", "better", ...arms.map(({ arm }) => arm)];
   return { caption: "Outcomes by arm, mean and 95 % interval", head, rows, figures: true };
@@ -839,10 +853,9 @@ export function outcomesTable({ arms, primary }: Analysis): Table {
 export const summaryOf = ({ outcomes }: ArmSummary, key: OutcomeKey): OutcomeSummary =>
   outcomes.find((summary) => summary.key === key)!;
 
-function meanCell(arm: ArmSummary, key: OutcomeKey): string {
-  const { interval, values } = summaryOf(arm, key);
+function meanCell({ key, interval, values }: OutcomeSummary, tasks: number): string {
   if (interval === null) return "-";
-  const of = values.length === arm.tasks ? "" : ` (n ${grouped(values.length)})`;
+  const of = values.length === tasks ? "" : ` (n ${grouped(values.length)})`;
   return withBounds(interval, outcomeOf(key)) + of;
 }
 
@@ -947,14 +960,15 @@ export interface PairToShow {
 }
 
 /** The pairs with their texts, looked up in the rows that were analysed. */
-export function pairsToShow({ pairs, primary }: Analysis, rows: EvidenceRow[]): PairToShow[] {
+export function pairsToShow({ pairs, primary, setting }: Analysis, rows: EvidenceRow[]): PairToShow[] {
+  const averaged = setting.repeats > 1 ? ", averaged over the repeats; these are the answers of one" : "";
   return pairs.flatMap((pair) => {
     const find = (arm: string): AnsweredRow | undefined => answerOf(rows, { ...pair, arm });
     const control = find(pair.control);
     const treatment = find(pair.treatment);
     if (!control || !treatment) return [];
     const spec = outcomeOf(primary);
-    const difference = `${signed(pair.difference, spec)} in ${spec.name}`;
+    const difference = `${signed(pair.difference, spec)} in ${spec.name}${averaged}`;
     const name = pair.place === "median" ? "Median" : `The ${pair.place}`;
     return {
       heading: `${name} for ${pair.treatment}: ${difference}`,
@@ -970,8 +984,7 @@ function answerOf(
   { task_id, repeat, arm }: { task_id: string; repeat: number; arm: string },
 ): AnsweredRow | undefined {
   return rows
-    .filter((row) => row.experiment !== null && isAnswer(row as TrialRow))
-    .map((row) => row as AnsweredRow)
+    .filter(isAnswered)
     .find(
       ({ experiment }) =>
         experiment.task_id === task_id && experiment.repeat === repeat && experiment.arm === arm,

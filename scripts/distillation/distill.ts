@@ -328,7 +328,7 @@ export const COMMANDS: Record<string, Command> = {
       },
       arms: {
         value: "A,B",
-        help: `which arms, of ${ARM_NAMES} (default: none,retrieval)`,
+        help: `which arms, of ${ARM_NAMES} (default: the first two)`,
       },
       repeat: { value: "N", help: "how often each task is answered in each arm, 1 to 100 (default: 1)" },
       limit: { value: "N", help: "at most so many tasks, in the seeded order (default: all)" },
@@ -515,6 +515,11 @@ class Flags {
       (word, at) => operands !== "paths" && (at > 0 || !operands?.includes(word)),
     );
     if (stray >= 0) throw this.strayWord(stray, command);
+  }
+
+  /** The names of those that are there. */
+  given(): string[] {
+    return Object.keys(this.values);
   }
 
   on(flag: string): boolean {
@@ -1078,6 +1083,9 @@ async function runRetrieve(flags: Flags, io: Io): Promise<number> {
 
 type NamedTask = Pick<Task, "task" | "task_id">;
 
+/** As deep as the scores look, however few hits are printed. */
+const SCORED_HITS = 10;
+
 /** Every task of a file, each printed as it is done, and scored in the end where they name what answers them. */
 async function retrieveMany(
   path: string,
@@ -1098,8 +1106,10 @@ async function retrieveMany(
   const ranked: RankedTask[] = [];
   for await (const task of readRows(path, toTask, warn)) {
     const { exclude_ids: excludeIds, exclude_source_run_ids: excludeSourceRunIds } = task;
-    const retrieval = await corpus.retrieve(task.task, { ...options, excludeIds, excludeSourceRunIds });
-    if (!(await print(task, retrieval))) return EXIT.accepted;
+    const topK = Math.max(options.topK, SCORED_HITS);
+    const retrieval = await corpus.retrieve(task.task, { ...options, topK, excludeIds, excludeSourceRunIds });
+    const hits = retrieval.hits.slice(0, options.topK);
+    if (!(await print(task, { ...retrieval, hits }))) return EXIT.accepted;
     if (task.relevant_ids !== null) ranked.push(rankedTask(task, retrieval));
   }
   const known = await corpus.find(ranked.flatMap(({ relevant_ids }) => relevant_ids));
@@ -1370,15 +1380,16 @@ ${rows.join("\n")}
 
 async function runAb(flags: Flags, io: Io): Promise<number> {
   if (flags.on("report-only")) return reportAgain(flags, io);
-  const { runExperiment } = await import("./ab.ts");
+  if (flags.text("experiment") !== undefined) throw usage("--experiment goes with --report-only.");
+  const { isAnswered, runExperiment } = await import("./ab.ts");
   const options = await experimentOptions(flags, io);
-  // Here, so that a wrong path is told before any work is done.
-  await notesOf(flags, io);
+  await checkOutputs(flags, io);
   const progress = new ExperimentProgress(flags, io);
   const { rows, planned, stopped, appendError } = await io
     .interruptible((signal) => runExperiment(options, progress, { ...realDeps(), signal, ...io.deps }))
     .finally(progress.clear);
-  const missing = planned - rows.filter((row) => row.experiment.outcomes !== null).length;
+  if (stopped === "unanswered") warner(io)("stopped: three answers in a row did not come.");
+  const missing = planned - rows.filter(isAnswered).length;
   if (missing > 0)
     warner(io)(`${missing} of ${counted(planned, "answer")} missing. The same command goes on from here.`);
   if (rows.length > 0) await reportOn([{ name: stemOf(flags.text("tasks")!), rows }], flags, io);
@@ -1387,16 +1398,49 @@ async function runAb(flags: Flags, io: Io): Promise<number> {
   return missing > 0 ? EXIT.noAnswer : EXIT.accepted;
 }
 
+/** What goes with --report-only. */
+const REPORT_FLAGS = new Set([
+  ...["report-only", "rows", "experiment", "arms", "root", "corpus"],
+  ...["report", "title", "notes", "keep", "json", "quiet"],
+]);
+
+/** Told before any work is done: a path that could not be written to, or would be written over. */
+async function checkOutputs(flags: Flags, io: Io): Promise<void> {
+  const { withRowsIn } = await import("./ab.ts");
+  const [report, keep] = [flags.text("report"), flags.text("keep")];
+  const idle = report === undefined && ["title", "notes"].find((flag) => flags.text(flag) !== undefined);
+  if (idle) throw usage(`--${idle} goes with --report.`);
+  if (report !== undefined && !report.endsWith(".md"))
+    throw usage(`--report: expected a name that ends in .md (got ${shown(report)}).`);
+  if (keep !== undefined) {
+    const path = pathFrom(io.cwd, keep);
+    if (path === `${(await placeOf(flags, io)).root}/${EVIDENCE_LOG}`)
+      throw usage("--keep: that is the log itself, which is never written anew. Name another file.");
+    await withRowsIn(path, []);
+  }
+  await notesOf(flags, io);
+}
+
 /** The report once more, from rows that were kept or from the log: a part for each file. */
 async function reportAgain(flags: Flags, io: Io): Promise<number> {
-  const given = ["tasks", "arms", "limit", "skip"].find((flag) => flags.text(flag) !== undefined);
-  if (given !== undefined) throw usage(`--report-only: takes the rows as they are, without --${given}.`);
+  const stray = flags.given().find((flag) => !REPORT_FLAGS.has(flag));
+  if (stray !== undefined) throw usage(`--report-only: takes the rows as they are, without --${stray}.`);
+  await checkOutputs(flags, io);
   const { loadExperiment } = await import("./ab.ts");
+  const arms = flags.text("arms") === undefined ? null : await armsOf(flags);
   const files = flags.texts("rows").map((file) => pathFrom(io.cwd, file));
   const paths = files.length > 0 ? files : [`${(await placeOf(flags, io)).root}/${EVIDENCE_LOG}`];
   const parts = [];
-  for (const path of paths)
-    parts.push({ name: stemOf(path), rows: await loadExperiment(path, flags.text("experiment") ?? null) });
+  for (const path of paths) {
+    const all = await loadExperiment(path, flags.text("experiment") ?? null);
+    const rows = all.filter(({ experiment }) => arms?.includes(experiment.arm as Arm) ?? true);
+    if (rows.length === 0)
+      throw new DistillError(
+        "input",
+        `${path}: no row of --arms ${flags.text("arms")}. Name arms that it has.`,
+      );
+    parts.push({ name: stemOf(path), rows });
+  }
   await reportOn(parts, flags, io);
   return EXIT.accepted;
 }
@@ -1416,6 +1460,10 @@ async function reportOn(
     const analysis = report.analyse(rows, { seed: seedOf(rows) });
     return { name, rows, command: [...commands].join("\n"), analysis };
   });
+  const text = flags.on("json")
+    ? parts.map(({ name, analysis }) => `${toJson({ name, ...analysis })}\n`).join("")
+    : parts.map((part) => experimentText(part, report)).join("\n");
+  await io.stdout(forStdout(text, io));
   const keep = flags.text("keep");
   if (keep !== undefined) await keepRows(pathFrom(io.cwd, keep), experiments);
   const path = flags.text("report");
@@ -1424,12 +1472,8 @@ async function reportOn(
     const options = { title, notes: await notesOf(flags, io) };
     const { htmlReport } = await import("./ab_page.ts");
     writeOut(pathFrom(io.cwd, path), report.markdownReport(parts, options));
-    writeOut(pathFrom(io.cwd, path.replace(/(?:\.md)?$/, ".html")), htmlReport(parts, options));
+    writeOut(pathFrom(io.cwd, path.replace(/\.md$/, ".html")), htmlReport(parts, options));
   }
-  const text = flags.on("json")
-    ? parts.map(({ name, analysis }) => `${toJson({ name, ...analysis })}\n`).join("")
-    : parts.map((part) => experimentText(part, report)).join("\n");
-  await io.stdout(forStdout(text, io));
 }
 
 async function notesOf(flags: Flags, io: Io): Promise<string | null> {
@@ -1441,9 +1485,13 @@ async function notesOf(flags: Flags, io: Io): Promise<string | null> {
 const seedOf = (rows: ExperimentRow[]): number =>
   Math.min(...rows.map(({ sampling, experiment }) => (sampling.seed ?? 0) - experiment.repeat));
 
-/** Rows as a file of their own, compressed where its name ends in .zst. */
+/** Rows as a file of their own, beside those that it has, compressed where its name ends in .zst. */
 async function keepRows(path: string, experiments: { rows: ExperimentRow[] }[]): Promise<void> {
-  const rows = experiments.flatMap((experiment) => experiment.rows);
+  const { withRowsIn } = await import("./ab.ts");
+  const rows = await withRowsIn(
+    path,
+    experiments.flatMap((experiment) => experiment.rows),
+  );
   const text = rows.map((row) => `${toJson(row)}\n`).join("");
   writeOut(path, path.endsWith(".zst") ? await Bun.zstdCompress(text, { level: 19 }) : text);
 }
@@ -1453,7 +1501,9 @@ function writeOut(path: string, text: string | Uint8Array): void {
   try {
     writeWhole(path, text);
   } catch (error) {
-    const message = `${path}: cannot be written (${errorCode(error)}). Make room for it, or name another file.`;
+    const code = errorCode(error);
+    const advice = code === "ENOSPC" ? "Make room for it" : "Check the path and its permissions";
+    const message = `${path}: cannot be written (${code}). ${advice}, or name another file.`;
     throw new DistillError("evidence", message, { cause: error });
   }
 }
@@ -1733,7 +1783,7 @@ async function runCorpus(flags: Flags, io: Io): Promise<number> {
   const text = flags.on("json") ? `${toJson({ path: corpus.path, ...survey })}\n` : surveyTable(survey);
   await io.stdout(forStdout(text, io));
   for (const { line, problem } of corpus.bad) warner(io)(`${corpus.path}:${line}: ${problem}`);
-  return EXIT.accepted;
+  return survey.records > 0 ? EXIT.accepted : EXIT.input;
 }
 
 async function runCheck(flags: Flags, io: Io): Promise<number> {
@@ -1845,7 +1895,7 @@ async function runCompletion(flags: Flags, io: Io): Promise<number> {
   return printed(io, scripts[shell]!());
 }
 
-const FILE_VALUES = new Set(["FILE", "DIR"]);
+const FILE_VALUES = new Set(["FILE", "FILE.md", "DIR"]);
 
 const wordsOf = ({ operands = [] }: Command): readonly string[] => (operands === "paths" ? [] : operands);
 

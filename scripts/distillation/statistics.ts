@@ -8,7 +8,7 @@
 
 /** Level of an interval, and of the two-sided test that goes with it: 0.95 is a test at 5 %. */
 const LEVEL = 0.95;
-const RESAMPLES = 10_000;
+export const RESAMPLES = 10_000;
 const POWER = 0.8;
 
 /** mulberry32 (Ettinger 2017): uniform in [0, 1), 2^32 steps of state, the same numbers for the same seed. */

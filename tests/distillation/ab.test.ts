@@ -11,6 +11,7 @@ import {
   planUnits,
   retrieveFairly,
   weightedF1,
+  withRowsIn,
 } from "../../scripts/distillation/ab.ts";
 import type { Arm } from "../../scripts/distillation/ab.ts";
 import { ARM_NAMES } from "../../scripts/distillation/distill.ts";
@@ -95,6 +96,19 @@ describe("planUnits", () => {
     const first = plan().map((unit) => unit[0]!.arm);
     expect(first.filter((arm) => arm === "none")).toHaveLength(4);
     expect(first.slice(0, 4)).toEqual(["none", "retrieval", "none", "retrieval"]);
+  });
+
+  test.each([2, 3, 4, 6])("lets either of any two of %d arms come first as often", (count) => {
+    const arms = ARMS.slice(0, count);
+    const units = plan({ arms, tasks: tasks(2 * count) });
+    for (const a of arms)
+      for (const b of arms.filter((arm) => arm !== a)) {
+        const earlier = units.filter((unit) => {
+          const place = (arm: Arm): number => unit.findIndex((one) => one.arm === arm);
+          return place(a) < place(b);
+        });
+        expect(earlier).toHaveLength(count);
+      }
   });
 
   test("keeps the arms of a task next to each other and records their places", () => {
@@ -429,7 +443,9 @@ describe("distill ab", () => {
     await using server = gateway(() => completion(null, { error: "no" }));
     const many = tasks(6).map(({ task, task_id }) => ({ task, task_id }));
     const { ab, rows } = lab({ tasks: many });
-    expect((await ab(server.url, "--arms", "none,retrieval,extract")).code).toBe(4);
+    const { code, stderr } = await ab(server.url, "--arms", "none,retrieval,extract");
+    expect(code).toBe(4);
+    expect(stderr).toContain("stopped: three answers in a row did not come.");
     expect(rows().filter(({ verdict }) => verdict === "error")).toHaveLength(3);
   });
 
@@ -537,6 +553,65 @@ describe("distill ab", () => {
     expect(await loadExperiment(packed, null)).toEqual(await loadExperiment(join(root, EVIDENCE_LOG), null));
   });
 
+  test("reports on the arms that were asked for alone", async () => {
+    await using server = gateway(() => answered(GOOD_ANSWER));
+    const { root, ab } = lab();
+    const kept = join(root, "kept.jsonl");
+    await ab(server.url, "--arms", "none,retrieval,extract", "--keep", kept);
+    const again = (...flags: string[]) =>
+      run(["ab", "--report-only", "--rows", kept, ...flags], { cwd: root });
+    const { stdout } = await again("--arms", "none,extract", "--json");
+    const { arms, comparisons } = JSON.parse(stdout);
+    expect(arms.map(({ arm }: { arm: string }) => arm)).toEqual(["none", "extract"]);
+    expect(comparisons).toHaveLength(1);
+    const { code, stderr } = await again("--arms", "filler");
+    expect(code).toBe(3);
+    expect(stderr).toContain("kept.jsonl: no row of --arms filler. Name arms that it has.");
+  });
+
+  test("adds to a file of rows and takes nothing from it", async () => {
+    await using server = gateway(() => answered(GOOD_ANSWER));
+    const { root, ab } = lab();
+    const kept = join(root, "kept.jsonl.zst");
+    await ab(server.url, "--keep", kept);
+    await ab(server.url, "--arms", "extract", "--limit", "1", "--keep", kept);
+    const arms = (await loadExperiment(kept, null)).map(({ experiment }) => experiment.arm);
+    expect(arms.toSorted()).toEqual(["extract", "none", "none", "retrieval", "retrieval"]);
+    await ab(server.url, "--model", "another", "--keep", kept);
+    const ids = new Set((await withRowsIn(kept, [])).map(({ experiment }) => experiment.id));
+    expect(ids.size).toBe(2);
+  });
+
+  test("never writes rows over another file, and says so before anybody is asked", async () => {
+    const { root, file, ab, rows } = lab();
+    const before = readFileSync(file, "utf8");
+    const other = await ab("http://127.0.0.1:1", "--keep", file);
+    expect(other.code).toBe(3);
+    expect(other.stderr).toContain("tasks.jsonl:1: no row of an experiment, so nothing is written over it.");
+    expect(readFileSync(file, "utf8")).toBe(before);
+    const log = await ab("http://127.0.0.1:1", "--keep", join(root, EVIDENCE_LOG));
+    expect(log).toMatchObject({ code: 2, stderr: expect.stringContaining("that is the log itself") });
+    expect(rows()).toEqual([]);
+  });
+
+  test("asks for what failed before only after what is new", async () => {
+    const first = plan({ tasks: TASK_FILE.map(task) })[0]![0]!.task;
+    let broken = true;
+    await using server = gateway(({ body }) =>
+      broken && systemPlusUser(body).includes(first.task)
+        ? new Response("no", { status: 400 })
+        : answered(GOOD_ANSWER),
+    );
+    const { ab, rows } = lab();
+    expect((await ab(server.url)).code).toBe(4);
+    broken = false;
+    const before = rows().length;
+    expect((await ab(server.url, "--arms", "none,retrieval,jaccard")).code).toBe(0);
+    const asked = rows().slice(before);
+    expect(asked).toHaveLength(4);
+    expect(asked[0]!.experiment!.task_id).not.toBe(first.task_id);
+  });
+
   test("takes kept rows for done", async () => {
     await using server = gateway(() => answered(GOOD_ANSWER));
     const { root, ab } = lab();
@@ -553,6 +628,10 @@ describe("distill ab", () => {
     [["ab", "--tasks", "t.jsonl", "--arms", "none,retreival"], 'got "retreival"). Did you mean retrieval?'],
     [["ab", "--tasks", "t.jsonl", "--arms", "none,none"], "an arm stands twice"],
     [["ab", "--report-only", "--tasks", "t.jsonl"], "takes the rows as they are, without --tasks"],
+    [["ab", "--report-only", "--repeat", "3"], "takes the rows as they are, without --repeat"],
+    [["ab", "--tasks", "t.jsonl", "--experiment", "ab:1"], "--experiment goes with --report-only."],
+    [["ab", "--tasks", "t.jsonl", "--notes", "n.md"], "--notes goes with --report."],
+    [["ab", "--tasks", "t.jsonl", "--report", "ab.html"], 'a name that ends in .md (got "ab.html")'],
     [["ab", "--tasks", "t.jsonl", "--repeat", "0"], "--repeat: expected a whole number from 1 to 100"],
     [["ab", "--tasks", "t.jsonl", "--skip", "2"], "--skip: expected a whole number from 0 to 1"],
   ])("says what is wrong with %p", async (argv, message) => {
@@ -579,6 +658,8 @@ describe("distill ab", () => {
     const torn = writeFile(join(root, "torn.jsonl.zst"), "not compressed");
     const missing = await ab("http://127.0.0.1:1", "--rows", join(root, "typo.jsonl"));
     expect(missing).toMatchObject({ code: 3, stderr: expect.stringContaining("no such file") });
+    const typo = await run(["ab", "--report-only", "--rows", "typo.jsonl.zst"], { cwd: root });
+    expect(typo).toMatchObject({ code: 3, stderr: expect.stringContaining("typo.jsonl.zst: no such file") });
     const { code, stderr } = await run(["ab", "--report-only", "--rows", torn], { cwd: root });
     expect(code).toBe(3);
     expect(stderr).toContain("torn.jsonl.zst: cannot be read as Zstandard. Name a file that --keep wrote.");

@@ -3,9 +3,11 @@ import { planUnits } from "../../scripts/distillation/ab.ts";
 import {
   OUTCOMES,
   analyse,
+  comparisonSentence,
   figure,
   markFacts,
   markdownReport,
+  outcomesTable,
   primaryOf,
   verdictSentence,
   verdictSentences,
@@ -107,8 +109,22 @@ describe("analyse", () => {
     const rows = [...metPairs([[0, 1]]), trialRow({ arm: "none", task: "t9" })];
     rows.push(trialRow({ arm: "retrieval", task: "t9", outcomes: null }));
     const analysis = analysed(rows);
-    expect(analysis.comparisons[0]).toMatchObject({ pairs: 1, leftOut: 1 });
+    expect(analysis.comparisons[0]).toMatchObject({ pairs: 1, leftOut: 1, alone: 0 });
     expect(armOf(analysis, "retrieval")).toMatchObject({ answers: 1, errors: 1, passed: 1, failed: 0 });
+  });
+
+  test("tells tasks that ran in one arm alone from those that lack an answer", () => {
+    const analysis = analysed([...metPairs([[0, 1]]), trialRow({ arm: "none", task: "t9" })]);
+    expect(analysis.comparisons[0]).toMatchObject({ pairs: 1, leftOut: 0, alone: 1 });
+    expect(comparisonSentence(analysis.comparisons[0]!)).toEndWith(
+      "0 tasks left out for want of an answer in both arms, 1 task that ran in one of the arms alone.",
+    );
+    expect(outcomesTable(analysis).rows[0]).toEqual([
+      "expects met (primary)",
+      "higher",
+      ".00 [.00, .00] (n 1)",
+      "1.00 [1.00, 1.00] (n 1)",
+    ]);
   });
 
   test("pairs only repeats that both arms answered", () => {
@@ -138,12 +154,6 @@ describe("analyse", () => {
       ["filler", "none"],
       ["filler", "random"],
     ]);
-  });
-
-  test("keeps to the arms that were asked for", () => {
-    const rows = ["none", "retrieval", "extract"].map((arm) => trialRow({ arm, task: "a" }));
-    const { arms } = analyse(rows, { seed: SEED, arms: ["extract", "none"] });
-    expect(arms.map(({ arm }) => arm)).toEqual(["none", "extract"]);
   });
 
   test("counts escalations and those that recovered", () => {
@@ -254,7 +264,16 @@ describe("analyse", () => {
       first: "2026-05-01T10:00:00.000Z",
       last: "2026-05-02T00:00:00.000Z",
       repeats: 2,
-      models: [{ role: "local", requested: "small", returned: "small-q4", fingerprint: "b1", calls: 1 }],
+      models: [
+        {
+          role: "local",
+          requested: "small",
+          returned: "small-q4",
+          fingerprint: "b1",
+          calls: 1,
+          unanswered: 0,
+        },
+      ],
       corpora: [{ path: "exports/rag/playbooks.jsonl", records: 176, fingerprint: "0123456789abcdef" }],
       promptVersions: ["1"],
       gates: ["version 3, policy standard, doubtful from .41"],
@@ -262,6 +281,30 @@ describe("analyse", () => {
       ranOn: ["Bun 1.4.5, linux x64"],
       opened: [
         { arm: "retrieval", units: 1 },
+        { arm: "extract", units: 1 },
+      ],
+      addedTo: 0,
+    });
+  });
+
+  test("counts calls that came to nothing with the model that was asked", () => {
+    const rows = ["a", "b", "c"].map((task) => trialRow({ arm: "none", task }));
+    const lost = attempt({ verdict: "error", returned_model: null, system_fingerprint: null });
+    rows.push(trialRow({ arm: "none", task: "d", outcomes: null, attempts: [lost] }));
+    expect(analysed(rows).setting.models).toEqual([
+      { role: "local", requested: "small", returned: "small-q4", fingerprint: "b1", calls: 3, unanswered: 1 },
+    ]);
+    expect(analysed([rows[3]!]).setting.models).toMatchObject([{ returned: null, calls: 1, unanswered: 1 }]);
+  });
+
+  test("does not count a task as opened to which an arm was added later", () => {
+    const at = (arm: string, task: string, position: number) => trialRow({ arm, task, position });
+    const rows = [at("none", "a", 0), at("retrieval", "a", 1), at("none", "b", 0), at("extract", "b", 0)];
+    expect(analysed(rows).setting).toMatchObject({
+      addedTo: 1,
+      opened: [
+        { arm: "none", units: 1 },
+        { arm: "retrieval", units: 0 },
         { arm: "extract", units: 0 },
       ],
     });

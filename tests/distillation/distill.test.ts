@@ -4,7 +4,13 @@ import { join } from "node:path";
 
 import { FINDINGS } from "../../scripts/distillation/corpus.ts";
 import { COMMANDS, EXIT, helpFor, overview, printable } from "../../scripts/distillation/distill.ts";
-import { CHECKS, DOUBTFUL, ECHO_SHARE } from "../../scripts/distillation/replay.ts";
+import {
+  BEST_EXEMPLAR_CHARS,
+  CHECKS,
+  DOUBTFUL,
+  ECHO_SHARE,
+  QUOTED_SHARE,
+} from "../../scripts/distillation/replay.ts";
 import {
   answered,
   CLOCK,
@@ -985,6 +991,8 @@ describe("README", () => {
   test("states the thresholds that stand in the code", () => {
     expect(readme).toContain(`(default ${DOUBTFUL})`);
     expect(readme).toContain(`${100 * ECHO_SHARE} % of its words or more are copied`);
+    expect(readme).toContain(`by its best ${BEST_EXEMPLAR_CHARS.toLocaleString("en")} characters`);
+    expect(readme).toContain(`${QUOTED_SHARE} of the best exemplar`);
   });
 
   test("names no flag, variable or exit code that does not exist", () => {
