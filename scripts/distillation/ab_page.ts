@@ -478,6 +478,8 @@ code { overflow-wrap: anywhere; }
 pre { padding: .8rem 1rem; background: var(--panel); overflow-x: auto; }
 blockquote { margin: .5em 0 1em; padding-left: 1rem; border-left: 3px solid var(--rule); white-space: pre-wrap; }
 .scroll { overflow-x: auto; margin: 1.2rem 0; min-width: 0; }
+.scroll code { overflow-wrap: normal; }
+.scroll[aria-label="Table of the notes"] td + td { white-space: nowrap; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding-bottom: .4em; }
 th, td { padding: .3em .9em .3em 0; border-bottom: 1px solid var(--rule); text-align: left; vertical-align: top; }
