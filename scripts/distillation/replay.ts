@@ -2941,7 +2941,7 @@ const SECRETS: [kind: string, shape: RegExp][] = [
   [
     "private_key",
     // Of a key that is cut off, the lines that look like one; a sentence about its first line goes on behind it.
-    /()-----BEGIN [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{0,8192}?-----END [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----|(?:(?:(?:\s|\\[nr])+(?:[\w+/=]{16,}|(?:Proc-Type|DEK-Info|Version|Comment): [^\n]{0,200}))+(?:(?:\s|\\[nr])+[\w+/=]{1,15}(?=\s*$))?)?)/g,
+    /()-----BEGIN [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{0,8192}?-----END [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----|(?:(?:(?:\s|\\[nr]){1,64}(?:[\w+/=]{16,}|(?:Proc-Type|DEK-Info|Version|Comment): [^\n]{0,200}))+(?:(?:\s|\\[nr]){1,64}[\w+/=]{1,15}(?=\s*$))?)?)/g,
   ],
   ["private_key", /()\bAGE-SECRET-KEY-1[A-Z0-9]{50,70}/g],
   ["aws_key", /()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g],
