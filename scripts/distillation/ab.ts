@@ -69,7 +69,7 @@ export type Arm = (typeof ARMS)[number];
 export const DEFAULT_ARMS: Arm[] = ["none", "retrieval"];
 
 /** Answers in a row that did not come: then there is no server to wait for. */
-const MAX_ERRORS_IN_A_ROW = 3;
+export const MAX_ERRORS_IN_A_ROW = 3;
 /** Share of a task's words that its best hit may hold in runs of eight or more before the report names it. */
 export const LEAKED_SHARE = 0.5;
 

@@ -431,9 +431,9 @@ interface Match {
 function compare(versus: Versus, rows: ExperimentRow[], seed: number): Comparison {
   const { treatment, control } = versus;
   const matches = matchAnswers(versus, rows);
-  const [treated, controlled] = [treatment, control].map(
-    (arm) => new Set(byTask(rows.filter((row) => row.experiment.arm === arm)).keys()),
-  );
+  const tasksOf = (arm: string): Set<string> =>
+    new Set(rows.map((row) => row.experiment).flatMap((trial) => (trial.arm === arm ? trial.task_id : [])));
+  const [treated, controlled] = [tasksOf(treatment), tasksOf(control)];
   const tested = OUTCOMES.filter(({ better }) => better !== null)
     .map((spec) => differ(spec, matches, seed))
     .filter((difference) => difference.pairs.length > 0);
@@ -441,8 +441,8 @@ function compare(versus: Versus, rows: ExperimentRow[], seed: number): Compariso
   return {
     ...versus,
     pairs: matches.size,
-    leftOut: treated!.intersection(controlled!).size - matches.size,
-    alone: treated!.symmetricDifference(controlled!).size,
+    leftOut: treated.intersection(controlled).size - matches.size,
+    alone: treated.symmetricDifference(controlled).size,
     differences: tested.map((difference, at) => ({ ...difference, holm: adjusted[at]! })),
   };
 }

@@ -1064,10 +1064,12 @@ export class IndexedCorpus implements OpenCorpus {
 
   /** The gate does not wait, so a corpus that has changed is read here and now; in one that is gone nothing stands. */
   private elsewhereNow(error: unknown): Elsewhere {
+    if (!(error instanceof StaleIndex)) return nowhereIfUnreadable(error);
     try {
-      if (error instanceof StaleIndex) return elsewhereIn(readNow(this.path));
-    } catch {}
-    return () => null;
+      return elsewhereIn(readNow(this.path));
+    } catch (unreadable) {
+      return nowhereIfUnreadable(unreadable);
+    }
   }
 
   private readonly look = elsewhereAmong((hint) => this.candidates(hint));
@@ -1151,6 +1153,12 @@ export class IndexedCorpus implements OpenCorpus {
     );
     return { out, appended };
   }
+}
+
+/** The system's errors have a code; anything else is a bug. */
+function nowhereIfUnreadable(error: unknown): Elsewhere {
+  if (error instanceof Error && "code" in error) return () => null;
+  throw error;
 }
 
 /** Records that are kept for the gate's next fact. */

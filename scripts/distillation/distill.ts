@@ -1381,14 +1381,14 @@ ${rows.join("\n")}
 async function runAb(flags: Flags, io: Io): Promise<number> {
   if (flags.on("report-only")) return reportAgain(flags, io);
   if (flags.text("experiment") !== undefined) throw usage("--experiment goes with --report-only.");
-  const { isAnswered, runExperiment } = await import("./ab.ts");
+  const { isAnswered, MAX_ERRORS_IN_A_ROW, runExperiment } = await import("./ab.ts");
   const options = await experimentOptions(flags, io);
   await checkOutputs(flags, io);
   const progress = new ExperimentProgress(flags, io);
   const { rows, planned, stopped, appendError } = await io
     .interruptible((signal) => runExperiment(options, progress, { ...realDeps(), signal, ...io.deps }))
     .finally(progress.clear);
-  if (stopped === "unanswered") warner(io)("stopped: three answers in a row did not come.");
+  if (stopped === "unanswered") warner(io)(`stopped: ${MAX_ERRORS_IN_A_ROW} answers in a row did not come.`);
   const missing = planned - rows.filter(isAnswered).length;
   if (missing > 0)
     warner(io)(`${missing} of ${counted(planned, "answer")} missing. The same command goes on from here.`);

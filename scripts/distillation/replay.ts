@@ -1729,8 +1729,9 @@ function readReply(status: number, text: string, strike: (part: string) => strin
   try {
     // After parsing: an escaped key in the JSON would not be recognised.
     return parseReply(status, strike(text), mapStrings(parseJson(text), strike));
-  } catch {
+  } catch (error) {
     // Nested deeper than the stack.
+    if (!(error instanceof RangeError)) throw error;
     return { kind: "error", status, what: "the reply cannot be read" };
   }
 }
@@ -1883,10 +1884,9 @@ export function splitReasoning(content: string): { reasoning: string; answer: st
 function isInCode(text: string, at: number): boolean {
   const before = text.slice(0, at);
   const fences = before.match(/^[ \t]*(?:```|~~~)/gm) ?? [];
-  const [line] = text.slice(before.lastIndexOf("\n") + 1).split("\n", 1);
-  const ticksBefore = before.slice(before.lastIndexOf("\n") + 1).split("`").length - 1;
-  const ticksInLine = line!.split("`").length - 1;
-  return fences.length % 2 === 1 || (ticksBefore % 2 === 1 && ticksInLine > ticksBefore);
+  const ticks = before.slice(before.lastIndexOf("\n") + 1).match(/`/g) ?? [];
+  const isClosedBehind = text.slice(at).split("\n", 1)[0]!.includes("`");
+  return fences.length % 2 === 1 || (ticks.length % 2 === 1 && isClosedBehind);
 }
 
 interface ServerError {

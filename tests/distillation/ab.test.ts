@@ -445,7 +445,7 @@ describe("distill ab", () => {
     const { ab, rows } = lab({ tasks: many });
     const { code, stderr } = await ab(server.url, "--arms", "none,retrieval,extract");
     expect(code).toBe(4);
-    expect(stderr).toContain("stopped: three answers in a row did not come.");
+    expect(stderr).toContain("stopped: 3 answers in a row did not come.");
     expect(rows().filter(({ verdict }) => verdict === "error")).toHaveLength(3);
   });
 
