@@ -99,9 +99,10 @@ function plainText(original: string): PlainText {
   const text = unescaped
     .replace(/[\u2010-\u201e\u2212]/g, (mark) => FANCY[mark] ?? mark)
     .replace(/[\0\u00a0\u2000-\u200b\u202f\u3000\ufeff]/g, " ")
-    // Emphasis: `_never_` is the word, `_id` in a path or `a_b` is not touched.
-    .replace(/(?<=^|[\s(*"'])_+(?=[^\s_])|(?<=[^\s_])_+(?=$|[\s)*"'.,;:!?])/g, (run) =>
-      " ".repeat(run.length),
+    // Emphasis: `_never_` is the word; `_cluster/health`, `_id` in a path and `a_b` are not touched.
+    .replace(
+      /(?<=^|[\s(*"'])(_+)([^\s_](?:[^\n]{0,200}?[^\s_])?)\1(?=$|[\s)*"'.,;:!?])/g,
+      (_, { length }: string, words: string) => " ".repeat(length) + words + " ".repeat(length),
     );
   return { text, shifts };
 }
@@ -270,6 +271,9 @@ const EVERYDAY = new Set(
     "bash sh zsh curl wget ssh scp"
   ).split(" "),
 );
+
+export const isEveryday = (executable: string): boolean => EVERYDAY.has(executable);
+
 /** What stands before the executable proper. */
 const WRAPPERS = new Set("sudo time env nohup exec xargs watch then do else if while".split(" "));
 const SHELL_WORDS = new Set("for case function fi done esac in elif until select".split(" "));
@@ -794,8 +798,9 @@ function quantityOf(
   const factor = scale ? SCALES[fold(scale)]! : 1;
   const decimals = plain.split(".")[1]?.length ?? 0;
   const value = Number(plain) * factor;
-  // Of a scaled number only the digits stated count, so 180 million may be 181.7.
-  const zeros = scale && decimals === 0 ? /0*$/.exec(plain)![0].length : 0;
+  // Of a scaled number only the digits stated count, so 180 million may be 181.7; "10k" is no 6,000.
+  const noughts = scale && decimals === 0 ? /0*$/.exec(plain)![0].length : 0;
+  const zeros = Math.max(0, Math.min(noughts, plain.length - MIN_DIGITS));
   const step = factor * 10 ** (zeros - decimals);
   const quantity: Quantity = { value, step, bare: !currency && !scale && !unit };
   const seconds = unit && UNIT_TABLE.get(unit);
@@ -804,6 +809,9 @@ function quantityOf(
   if (scaleName) quantity.base = { dimension: "kelvins", amount: kelvins(value, scaleName === "f") };
   return quantity;
 }
+
+/** So many digits of a scaled number are meant, zeros or not. */
+const MIN_DIGITS = 2;
 
 const kelvins = (degrees: number, fahrenheit: boolean): number =>
   273.15 + (fahrenheit ? (degrees - 32) / 1.8 : degrees);
@@ -967,10 +975,10 @@ export interface Evidence {
   addresses: () => Address[];
 }
 
-/** A path or URL, cut at its slashes. */
+/** A path or an address of the network, cut at its slashes; of the latter the first two parts are host and port. */
 interface Address {
-  kind: FactKind;
-  segments: string[];
+  isNetwork: boolean;
+  parts: string[];
   /** In the original text. */
   offset: number;
 }
@@ -1007,8 +1015,17 @@ export function prepareEvidence(text: string): Evidence {
   };
 }
 
-const addressOf = ({ kind, key, start }: Fact): Address[] =>
-  kind === "path" || kind === "url" ? [{ kind, segments: key.split("/"), offset: start }] : [];
+/** Where the port stands among an address's parts; "" for none. */
+const PORT = 1;
+
+function addressOf({ kind, key, start }: Fact): Address[] {
+  const segments = key.split("/");
+  if (kind === "path") return [{ isNetwork: false, parts: segments, offset: start }];
+  if (kind !== "url" && kind !== "host") return [];
+  const [authority, ...below] = segments;
+  const [, host, port = ""] = /^(.*?)(?::(\d+))?$/.exec(authority!)!;
+  return [{ isNetwork: true, parts: [host!, port, ...below], offset: start }];
+}
 
 /** The value of `make`, made at the first call. */
 function once<T>(make: () => T): () => T {
@@ -1149,25 +1166,29 @@ export function findFact(fact: Fact, evidence: Evidence): number | null {
 }
 
 /**
- * Offset in the record where this path or URL stands with another name in the place of the task's, or null:
+ * Offset in the record where this path or address stands with another name in the place of the task's, or null:
  * `/etc/certs.d/registry.shop:5000/ca.crt` for `/etc/certs.d/hub.lan:8443/ca.crt` where the task speaks of hub.lan:8443.
+ * Of an authority the host may be the task's and the port the record's: `http://web-1:9100/metrics` for
+ * `http://db-7.lan:9100/metrics` where the task speaks of db-7.lan.
  */
 export function findAdapted(fact: Fact, task: Evidence, record: Evidence): number | null {
   const [address] = addressOf(fact);
   if (!address) return null;
-  const { kind, segments } = address;
-  const own = segments.map((segment) => isNameIn(segment, task));
-  const kept = segments.filter((segment, at) => !own[at] && segment !== "").length;
+  const { isNetwork, parts } = address;
+  const own = parts.map((part) => isNameIn(part, task));
+  const kept = parts.filter((part, at) => !own[at] && part !== "").length;
   // A plain word of the task ("pods") makes any two-part path look adapted.
-  const isTelling = segments.some((segment, at) => own[at] && /[^a-z]/.test(segment));
+  const isTelling = parts.some((part, at) => own[at] && /[^a-z]/.test(part));
   if (!own.includes(true) || kept < (isTelling ? 1 : 2)) return null;
   const found = record
     .addresses()
     .find(
       (entry) =>
-        entry.kind === kind &&
-        entry.segments.length >= segments.length &&
-        segments.every((segment, at) => own[at] || segment === entry.segments[at]),
+        entry.isNetwork === isNetwork &&
+        entry.parts.length >= parts.length &&
+        parts.every(
+          (part, at) => own[at] || part === entry.parts[at] || (isNetwork && at === PORT && part === ""),
+        ),
     );
   return found?.offset ?? null;
 }
@@ -1204,14 +1225,13 @@ const DEVICE_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?:p?\d{1
 const SUBJECT_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?!\w)/ };
 const SEGMENT_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?![\w-]|\.\w)/ };
 const FILE_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|\.\/)$/, after: /^(?![\w-]|\.\w)/ };
+const ROOTLESS_BOUNDARY: Boundary = { before: /(?:^|[\s("'`])$/, after: FILE_BOUNDARY.after };
 const URL_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|www\.)$/, after: /^(?![\w-]|\.\w)/ };
 const PAGE_BOUNDARY: Boundary = { before: URL_BOUNDARY.before, after: /^\/?(?![\w#/-]|\.\w)/ };
 const NAME_BOUNDARY: Boundary = { before: /(?:^|[^\w])$/, after: /^(?!\w(?!$|\W)|[0-9a-rt-z_])/ };
 const HYPHENATED_BOUNDARY: Boundary = { before: /(?:^|[^\w-])$/, after: /^(?!\w(?!$|\W)|[0-9a-rt-z_])/ };
 const FLAG_BOUNDARY: Boundary = { before: /(?:^|[^\w-])$/, after: /^(?!\w|-\w)/ };
 const VERSION_BOUNDARY: Boundary = { before: /(?:^|[^\w.]|(?:^|[^a-z0-9])v|[a-z_])$/, after: /^(?!\d)/ };
-/** A lone major number counts only behind a v or a name: "v3", "Python 3", "node:18". */
-const MAJOR_BOUNDARY: Boundary = { before: /(?:(?:^|[^a-z0-9])v|[a-z][ :@_-])$/, after: /^(?!\d)/ };
 const INFLECTED_BOUNDARY: Boundary = {
   before: /(?:^|[^\w-])$/,
   after: /^(?:|s|e|es|y|ies|ied|ed|d|ing|er|ers|ion|ions)(?![\w-])/,
@@ -1240,7 +1260,8 @@ function findPath({ key }: Fact, { folded }: Evidence): number | null {
   const program = PROGRAM.exec(key)?.[1] ?? UNIT_FILE.exec(key)?.[1];
   if (program !== undefined) return findBetween(folded, program, FILE_BOUNDARY);
   if (key.startsWith("/dev/")) return findBetween(folded, key.slice("/dev/".length), DEVICE_BOUNDARY);
-  return key.startsWith("/") ? findPathOfUrl(key, folded) : findAuthored(key, folded);
+  if (!key.startsWith("/")) return findAuthored(key, folded);
+  return findPathOfUrl(key, folded) ?? findRootless(key, folded);
 }
 
 function findPathOfUrl(key: string, folded: string): number | null {
@@ -1254,6 +1275,10 @@ function findPathOfUrl(key: string, folded: string): number | null {
   }
   return null;
 }
+
+/** `/_cluster/health` where "GET _cluster/health" is said: a path of two parts or more that stands there without its root. */
+const findRootless = (key: string, folded: string): number | null =>
+  key.includes("/", 1) ? findBetween(folded, key.slice(1), ROOTLESS_BOUNDARY) : null;
 
 /** A program is the same by its name alone, a unit without its ending. */
 const PROGRAM = /^(?:\/usr(?:\/local)?\/|\/)?s?bin\/([^/]+)$/;
@@ -1340,8 +1365,20 @@ function findFlag({ key }: Fact, { plain, folded }: Evidence): number | null {
 
 /** 4.16 stands in 4.16.3, but not the other way round; "4.x" needs the 4. alone. */
 function findVersion({ key }: Fact, { folded }: Evidence): number | null {
-  const exact = findBetween(folded, key, /[.]/.test(key) ? VERSION_BOUNDARY : MAJOR_BOUNDARY);
+  const exact = /[.]/.test(key) ? findBetween(folded, key, VERSION_BOUNDARY) : findMajor(key, folded);
   return exact ?? (key.endsWith(".x") ? findBetween(folded, key.slice(0, -1), VERSION_ANY) : null);
+}
+
+/**
+ * A lone major number counts only behind a v or a name, and where it is no amount: "v3", "Python 3", "node:18"; not "wait 3
+ * minutes", "for 3 pods".
+ */
+function findMajor(key: string, folded: string): number | null {
+  const major = RegExp.escape(key);
+  const amount = String.raw`[.,]?\d| ?%|[ -]?(?:${UNIT})(?![a-z])| (?!is|was|has|as|does)[a-z-]+s(?![a-z])`;
+  const named = String.raw`(?:(?<![a-z0-9])v|[a-z][:@_])${major}(?!\d)|[a-z][ -]${major}(?!${amount})`;
+  const found = new RegExp(named, "d").exec(folded);
+  return found && found.index + found[0].length - key.length;
 }
 
 const VERSION_ANY: Boundary = { before: VERSION_BOUNDARY.before, after: /^\d/ };
