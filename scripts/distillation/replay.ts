@@ -84,7 +84,7 @@ const MAX_ERROR_CHARS = 2048;
 const CUT_PROMPT_SHARE = 0.6;
 
 // The gate. Whatever changes what it decides changes its version, but for the words of our own prompt: they go with its version.
-export const GATE_VERSION = "3";
+export const GATE_VERSION = "4";
 export const POLICIES = ["strict", "standard", "structural"] as const;
 export type Policy = (typeof POLICIES)[number];
 export const DEFAULT_POLICY: Policy = "standard";
@@ -1232,7 +1232,8 @@ function trimSteps(bundle: ContextBundle): ContextBundle {
 function chooseQuoted(hits: Hit[]): Choice {
   const chosen: Hit[] = [];
   const heldBack: ContextBundle["held_back"] = [];
-  for (const hit of hits) {
+  // What worked goes first: of two near-duplicates the one that did not is held back, whichever ranks higher.
+  for (const hit of [...hits.filter(isExemplar), ...hits.filter((one) => !isExemplar(one))]) {
     if (hit.playbook.success_score === "rejected") continue;
     const peers = chosen.filter((other) => isExemplar(other) === isExemplar(hit));
     if (peers.length >= (isExemplar(hit) ? MAX_EXEMPLARS : MAX_WARNINGS)) continue;
@@ -1313,7 +1314,11 @@ function clip(line: string, maxChars: number): string {
   const head = line.slice(0, maxChars + 1);
   const sentence = head.match(/^.*[.!?](?=\s)/s)?.[0] ?? "";
   if (sentence.length >= maxChars / 3) return sentence;
-  return head.slice(0, Math.max(head.lastIndexOf(" "), 0)).trimEnd();
+  const words = head.slice(0, Math.max(head.lastIndexOf(" "), 0)).trimEnd();
+  if (words.length >= maxChars / 3) return words;
+  // Text with few blanks (Chinese, minified JSON) ends behind a sign that is part of no name.
+  const signs = /^.*[^\w./:@-]/su.exec(head)?.[0].slice(0, maxChars) ?? "";
+  return signs.replace(/[\ud800-\udbff]$/, "").trimEnd();
 }
 
 export interface Unit {
@@ -2448,14 +2453,18 @@ function findReasoningOnly({ answer, reasoningChars }: View): Finding {
     : null;
 }
 
-const CUT_OFF: Record<string, string> = {
-  length: "it ran into the token limit",
-  content_filter: "the server's content filter cut it off",
-  tool_calls: "the model stopped to call a tool that there is not",
-};
+/** By the server's word for it: OpenAI's first, then those of Mistral, Anthropic and older servers. */
+const CUT_OFF = new Map([
+  ["length", "it ran into the token limit"],
+  ["model_length", "it ran into the token limit"],
+  ["max_tokens", "it ran into the token limit"],
+  ["content_filter", "the server's content filter cut it off"],
+  ["tool_calls", "the model stopped to call a tool that there is not"],
+  ["function_call", "the model stopped to call a tool that there is not"],
+]);
 
 function findCutOff({ finishReason }: View): Finding {
-  return CUT_OFF[finishReason ?? ""] ?? null;
+  return CUT_OFF.get(finishReason ?? "") ?? null;
 }
 
 function findTooShort({ answer }: View): Finding {
@@ -2614,10 +2623,17 @@ const LOOKS = new Set(
   ps show stat status tail top version`.split(/\s+/),
 );
 
-/** The first words of a command, flags left out, say whether it changes anything. */
+/** Words of commands that change something, whatever stands behind them: `kubectl delete events --all`. */
+const CHANGES = new Set(
+  `annotate apply cordon cp create delete drain edit exec install kill label mv patch prune purge remove replace reset restart
+  rm rmi rollback run scale set start stop taint truncate undo uninstall upgrade`.split(/\s+/),
+);
+
+/** The first words of a command, flags left out, say whether it changes anything; of a shell's utility the first alone does. */
 function onlyLooks(command: string): boolean {
-  const words = command.split(" ").filter((word) => !word.startsWith("-"));
-  return words.slice(0, 3).some((word) => LOOKS.has(word));
+  const [head, ...rest] = command.split(" ").filter((word) => !word.startsWith("-"));
+  const verbs = gateFacts().isEveryday(head!) ? [head!] : [head!, ...rest.slice(0, 2)];
+  return verbs.some((word) => LOOKS.has(word)) && !verbs.some((word) => CHANGES.has(word));
 }
 
 function findFromWarning({ answer, task, sources, shown: prompt }: View): Finding {

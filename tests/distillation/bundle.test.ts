@@ -100,6 +100,19 @@ describe("buildBundle", () => {
     expect(bundle.held_back).toEqual([{ rag_id: "twin", reason: "near-duplicate of a" }]);
   });
 
+  test("of near-duplicates shows the one that worked, though the other ranks higher", () => {
+    const failed = record("failed", "partially_accepted", `${distinct("a")} extra`);
+    const bundle = buildBundle(
+      retrieval([
+        [failed, 0.9],
+        [record("a"), 0.89],
+      ]),
+    );
+    expect(ids(bundle.prior_successful_outputs)).toEqual(["a"]);
+    expect(bundle.failure_patterns).toEqual([]);
+    expect(bundle.held_back).toEqual([{ rag_id: "failed", reason: "near-duplicate of a" }]);
+  });
+
   test("is empty and not null without hits", () => {
     expect(buildBundle(retrieval([]))).toEqual({
       retrieved_playbooks: [],
@@ -247,6 +260,10 @@ describe("bestPassage", () => {
 
   test("cuts no word where not even one fits", () => {
     expect(bestPassage("lsof_".repeat(100), weights, 22)).toBe("");
+    expect(bestPassage("磁盘已满".repeat(10), weights, 6)).toBe("磁盘已满磁盘");
+    expect(bestPassage(`磁 ${"盘已满".repeat(9)}`, weights, 6)).toBe("磁 盘已满盘");
+    expect(bestPassage("𠮷".repeat(10), weights, 5)).toBe("𠮷𠮷");
+    expect(bestPassage('{"lsof":"var_log","du":1}', weights, 14)).toBe('{"lsof":"');
   });
 });
 

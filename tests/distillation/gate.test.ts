@@ -45,7 +45,7 @@ describe("gate", () => {
   test("passes a grounded answer and names its evidence", () => {
     const result = gate(input());
     expect(result).toMatchObject({
-      version: "3",
+      version: "4",
       policy: "standard",
       verdict: "pass",
       grounding: "grounded",
@@ -60,6 +60,8 @@ describe("gate", () => {
     ["empty", { answer: " \n" }, ["empty"]],
     ["reasoning alone", { answer: "", reasoningChars: 900 }, ["reasoning_only"]],
     ["cut at the token limit", { finishReason: "length" }, ["truncated"]],
+    ["cut at the limit, as Mistral says it", { finishReason: "model_length" }, ["truncated"]],
+    ["cut at the limit, as Anthropic says it", { finishReason: "max_tokens" }, ["truncated"]],
     ["cut by a content filter", { finishReason: "content_filter" }, ["truncated"]],
     ["79 characters", { answer: `verify ${"x".repeat(72)}`, validationSteps: [] }, ["too_short"]],
     ["80 characters", { answer: `verify ${"x".repeat(73)}`, validationSteps: [] }, []],
@@ -71,6 +73,7 @@ describe("gate", () => {
     ],
     ["given no checks", { answer: PROSE, validationSteps: [] }, []],
     ["cut by a tool call", { finishReason: "tool_calls" }, ["truncated"]],
+    ["cut by a function call", { finishReason: "function_call" }, ["truncated"]],
     ["of no finish reason", { finishReason: null }, []],
     ["of an unknown finish reason", { finishReason: "eos" }, []],
     ["invented in part", { answer: INVENTED_ANSWER }, ["ungrounded"]],
@@ -464,6 +467,14 @@ describe("records that do not belong", () => {
     const source = recordSource("k8s/x", text, "needs_human_review");
     expect(from(`${GOOD_ANSWER} Run \`kubectl get pods -A\`.`, [source])).toEqual([]);
   });
+
+  test.each(["rm -rf logs", "kubectl delete events --all", "kubectl -n logs delete pod x"])(
+    "from_warning sees that %s does more than look",
+    (command) => {
+      const warning = recordSource("k8s/x", `\`${command}\` made it worse.`, "partially_accepted");
+      expect(from(`${GOOD_ANSWER} Run \`${command}\`.`, [warning])).toEqual(["from_warning"]);
+    },
+  );
 
   test("mixed names two unrelated records that an answer stitches together", () => {
     const answer = `${GOOD_ANSWER} Step the clock with \`chronyc makestep\` until the offset is under 500 ms.`;
