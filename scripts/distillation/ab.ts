@@ -585,12 +585,19 @@ async function* experimentRows(
 
 /**
  * The rows of the experiment in a file, in the order of its tasks' first answers: the last answer of each, else the last error.
- * Of several experiments the one that was begun last, unless one is named.
+ * Of several experiments the one that was begun last, unless one is named. A line that cannot be read is left out and said.
  * @throws DistillError `input` where there is none
  */
-export async function loadExperiment(path: string, id: string | null): Promise<ExperimentRow[]> {
+export async function loadExperiment(
+  path: string,
+  id: string | null,
+  warn: (message: string) => void = () => {},
+): Promise<ExperimentRow[]> {
   const ids = new Set<string>();
-  for await (const { experiment } of experimentRows(path)) ids.add(experiment.id);
+  const sayBad = (line: JsonLine): void => {
+    if ("problem" in line) warn(`${nameOf(path)}:${line.number}: ${line.problem}`);
+  };
+  for await (const { experiment } of experimentRows(path, sayBad)) ids.add(experiment.id);
   const chosen = id ?? [...ids].at(-1);
   if (chosen === undefined || !ids.has(chosen)) {
     const what =

@@ -854,6 +854,8 @@ async function replayOptions(flags: Flags, io: Io): Promise<ReplayOptions> {
   if (flags.on("local-only") && flags.on("allow-escalation")) {
     throw usage("--local-only and --allow-escalation exclude each other. Give one of the two.");
   }
+  if (flags.text("escalation-model") !== undefined && !flags.on("allow-escalation"))
+    warner(io)("--escalation-model does nothing without --allow-escalation.");
   const options: ReplayOptions = {
     ...(await placeOf(flags, io)),
     ...retrieveOptions(flags),
@@ -1432,7 +1434,7 @@ async function reportAgain(flags: Flags, io: Io): Promise<number> {
   const paths = files.length > 0 ? files : [`${(await placeOf(flags, io)).root}/${EVIDENCE_LOG}`];
   const parts = [];
   for (const path of paths) {
-    const all = await loadExperiment(path, flags.text("experiment") ?? null);
+    const all = await loadExperiment(path, flags.text("experiment") ?? null, warner(io));
     const rows = all.filter(({ experiment }) => arms?.includes(experiment.arm as Arm) ?? true);
     if (rows.length === 0)
       throw new DistillError(

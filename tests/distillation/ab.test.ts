@@ -1,6 +1,6 @@
 /** The experiment: what runs, in which order, judged by what, resumed how. The report has tests of its own. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   ARMS,
@@ -567,6 +567,18 @@ describe("distill ab", () => {
     const { code, stderr } = await again("--arms", "filler");
     expect(code).toBe(3);
     expect(stderr).toContain("kept.jsonl: no row of --arms filler. Name arms that it has.");
+  });
+
+  test("names a line of kept rows that cannot be read", async () => {
+    await using server = gateway(() => answered(GOOD_ANSWER));
+    const { root, ab } = lab();
+    const kept = join(root, "kept.jsonl");
+    await ab(server.url, "--keep", kept);
+    const whole = readFileSync(kept, "utf8");
+    writeFileSync(kept, whole.replace("{", "{broken "));
+    const { code, stderr } = await run(["ab", "--report-only", "--rows", kept], { cwd: root });
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^distill: kept\.jsonl:1: .*\n$/);
   });
 
   test("adds to a file of rows and takes nothing from it", async () => {

@@ -116,6 +116,13 @@ describe("usage errors", () => {
     expect(await run([])).toEqual({ code: 2, stdout: "", stderr: overview() });
   });
 
+  test("say that an escalation model alone does nothing", async () => {
+    const flags = ["--dry-run", "--escalation-model", "large"];
+    const { code, stderr } = await run(["replay", "--task", TASK, "--root", rootWith(), ...flags]);
+    expect(code).toBe(0);
+    expect(stderr).toContain("distill: --escalation-model does nothing without --allow-escalation.\n");
+  });
+
   test("append nothing", async () => {
     const root = rootWith();
     await run(["replay", "--task", TASK, "--root", root, "--top-k", "x"]);
