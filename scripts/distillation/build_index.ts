@@ -226,9 +226,14 @@ class Column<T extends Growable> {
   }
 
   /** Room for `more` values, to be filled by the caller. */
-  extend(more: number): T {
+  reserve(more: number): void {
     this.values = roomFor(this.values, this.length + more);
     this.length += more;
+  }
+
+  /** The same, as an array of its own. */
+  extend(more: number): T {
+    this.reserve(more);
     return this.values.subarray(this.length - more, this.length) as T;
   }
 
@@ -294,13 +299,17 @@ class Words {
 }
 
 /**
- * Numbers for tokens, and for every run of word characters the numbers of the tokens it stands for. One array a field: runs
- * are numbered as they are met, so that those of the common words lie side by side, and in the processor's cache.
+ * Numbers for tokens, and for every run of word characters the numbers of the tokens it stands for. Runs are numbered as they
+ * are met, so that those of the common words lie side by side, and in the processor's cache; what is wanted of every word lies
+ * in one place, what only odd runs need in arrays of their own.
  */
 class Vocabulary {
   // Signed: whole numbers up to 2^31 stay whole numbers to the compiler, those up to 2^32 become doubles.
-  /** By run: the number + 1 of the token that it is to both tokenisers; 0 where they differ, or see more than one. */
-  both = new Int32Array(4096);
+  /**
+   * By run, two numbers side by side: where it begins in `bytes`, and the number + 1 of the token that it is to both
+   * tokenisers; 0 where they differ, or see more than one.
+   */
+  hot = new Int32Array(8192);
   /**
    * By run: its plain token's number + 1; of a run that is no token the same, negative. Where its weighted tokens begin in
    * `weighted`.
@@ -312,7 +321,6 @@ class Vocabulary {
   private readonly numbers = new Map<string, number>();
   private runs = 0;
   private table = new Int32Array(16_384);
-  private starts = new Int32Array(4096);
   private bytes: Uint8Array<ArrayBuffer> = new Uint8Array(65_536);
 
   /**
@@ -331,9 +339,9 @@ class Vocabulary {
 
   private find(text: Uint8Array, word: { start: number; end: number; hash: number }, guess: number): number {
     const { start, end, hash } = word;
-    const { starts, bytes } = this;
-    const shift = guess === 0 ? 0 : starts[guess - 1]! - start;
-    if (guess !== 0 && starts[guess]! - shift === end) {
+    const { hot, bytes } = this;
+    const shift = guess === 0 ? 0 : hot[2 * guess - 2]! - start;
+    if (guess !== 0 && hot[2 * guess]! - shift === end) {
       let same = start;
       while (same < end && bytes[shift + same] === text[same]) same++;
       if (same === end) return guess - 1;
@@ -343,12 +351,12 @@ class Vocabulary {
 
   /** The number of the run text[start, end), whose FNV-1a hash is given. */
   private run(text: Uint8Array, start: number, end: number, hash: number): number {
-    const { table, starts, bytes } = this;
+    const { table, hot, bytes } = this;
     const mask = table.length - 1;
     let at = (hash ^ (hash >>> 15)) & mask;
     for (let entry = table[at]!; entry !== 0; entry = table[at]!) {
-      const shift = starts[entry - 1]! - start;
-      if (starts[entry]! - shift === end) {
+      const shift = hot[2 * entry - 2]! - start;
+      if (hot[2 * entry]! - shift === end) {
         let same = start;
         while (same < end && bytes[shift + same] === text[same]) same++;
         if (same === end) return entry - 1;
@@ -363,19 +371,19 @@ class Vocabulary {
 
   private add(text: Uint8Array): void {
     const run = this.runs++;
-    const start = this.starts[run]!;
+    const start = this.hot[2 * run]!;
     this.bytes = roomFor(this.bytes, start + text.length);
     this.bytes.set(text, start);
-    for (const name of ["both", "plain", "from", "starts"] as const)
-      this[name] = roomFor(this[name], run + 2);
-    this.starts[run + 1] = start + text.length;
+    for (const name of ["plain", "from"] as const) this[name] = roomFor(this[name], run + 2);
+    this.hot = roomFor(this.hot, 2 * run + 4);
+    this.hot[2 * run + 2] = start + text.length;
     const own = ascii.decode(text);
     const [token] = tokenise(own);
     const plain =
       token === undefined ? -1 - this.tokenNumber(own.toLowerCase()) : this.tokenNumber(token) + 1;
     const weighted = weightedTokens(own).map((token) => this.tokenNumber(token));
     this.plain[run] = plain;
-    this.both[run] = weighted.length === 1 && weighted[0]! + 1 === plain ? plain : 0;
+    this.hot[2 * run + 1] = weighted.length === 1 && weighted[0]! + 1 === plain ? plain : 0;
     this.from[run + 1] = this.from[run]! + weighted.length;
     this.weighted = roomFor(this.weighted, this.from[run + 1]!);
     this.weighted.set(weighted, this.from[run]);
@@ -386,12 +394,16 @@ class Vocabulary {
     const mask = this.table.length - 1;
     for (let run = 0; run < this.runs; run++) {
       let hash = FNV_BASIS;
-      for (let at = this.starts[run]!; at < this.starts[run + 1]!; at++)
+      for (let at = this.hot[2 * run]!; at < this.hot[2 * run + 2]!; at++)
         hash = Math.imul(hash ^ this.bytes[at]!, FNV_PRIME);
       let at = (hash ^ (hash >>> 15)) & mask;
       while (this.table[at] !== 0) at = (at + 1) & mask;
       this.table[at] = run + 1;
     }
+  }
+
+  get tokenCount(): number {
+    return this.texts.length;
   }
 
   private tokenNumber(token: string): number {
@@ -414,8 +426,11 @@ const utf8 = new TextEncoder();
 /** What is known of a token within one record: how often it stands there, and two marks. */
 const COUNT_BITS = 0xffffff;
 const HEAD_MARK = 1 << 24;
-const PLAIN_MARK = 1 << 25;
+const PLAIN_BIT = 25;
+const PLAIN_MARK = 1 << PLAIN_BIT;
 const SHORT_MARK = 1 << 26;
+/** Kept from record to record: the reader's numbering has met the token. */
+const MET_MARK = 1 << 27;
 
 /** Characters whose lower case is a word character: only there do the two tokenisers see different runs. */
 const FOLDS_TO_ASCII = /[\u0130\u212a]/;
@@ -426,6 +441,9 @@ interface Reading {
   weighted: boolean;
   plain: boolean;
 }
+
+const HEAD: Reading = { isHead: true, weighted: true, plain: true };
+const CONTENT: Reading = { isHead: false, weighted: true, plain: true };
 
 /** The records of one segment, in corpus order until it is finished. Tokens have the numbers of its reader. */
 class SegmentWriter {
@@ -445,7 +463,7 @@ class SegmentWriter {
   /** Keys without their slots; -1 for none. */
   private readonly ids = f64();
   private readonly runs = f64();
-  private readonly many: { token: number; record: number; count: number }[] = [];
+  private many: { token: number; record: number; count: number }[] = [];
   private marked = new Int32Array(4096);
   private touched = new Int32Array(4096);
   private touchedCount = 0;
@@ -461,6 +479,13 @@ class SegmentWriter {
     private readonly vocabulary: Vocabulary,
     private readonly numbering: Numbering,
   ) {}
+
+  /** For the next segment, with the room that this one took. */
+  clear(): void {
+    for (const column of Object.values(this)) if (column instanceof Column) column.length = 0;
+    this.records = 0;
+    this.many = [];
+  }
 
   add(playbook: Playbook, line: Uint8Array, offset: number): void {
     const { title, tags, content, id, source_run_id, success_score } = playbook;
@@ -484,7 +509,7 @@ class SegmentWriter {
   }
 
   private read(text: string, isHead: boolean): void {
-    if (!FOLDS_TO_ASCII.test(text)) return this.scan(text, { isHead, weighted: true, plain: true });
+    if (!FOLDS_TO_ASCII.test(text)) return this.scan(text, isHead ? HEAD : CONTENT);
     this.scan(text, { isHead, weighted: true, plain: false });
     this.scan(text.toLowerCase(), { isHead, weighted: false, plain: true });
   }
@@ -495,12 +520,41 @@ class SegmentWriter {
     const { written } = utf8.encodeInto(text, buffer);
     words.read(buffer, written);
     this.vocabulary.number(buffer, words);
+    if (reading === CONTENT) return this.markContent(words);
     for (let n = 0; n < words.count; n++) this.mark(words.runs[n]!, reading);
+  }
+
+  /** What `mark` does to each word of a content, without a branch that the processor would have to guess. */
+  private markContent({ runs, count }: Words): void {
+    const { hot, tokenCount } = this.vocabulary;
+    if (tokenCount > this.marked.length) this.enlarge(tokenCount);
+    const { marked, touched } = this;
+    let found = this.touchedCount;
+    let plain = 0;
+    let weighted = 0;
+    for (let n = 0; n < count; n++) {
+      const token = hot[2 * runs[n]! + 1]! - 1;
+      if (token < 0) {
+        this.touchedCount = found;
+        this.mark(runs[n]!, CONTENT);
+        found = this.touchedCount;
+        continue;
+      }
+      const mark = marked[token]!;
+      touched[found] = token;
+      found += ((mark & ~MET_MARK) - 1) >>> 31;
+      plain += 1 ^ ((mark >>> PLAIN_BIT) & 1);
+      weighted++;
+      marked[token] = (mark | PLAIN_MARK) + 1;
+    }
+    this.touchedCount = found;
+    this.plainSize += plain;
+    this.weightedLength += weighted;
   }
 
   private mark(run: number, { isHead, weighted, plain }: Reading): void {
     const { vocabulary } = this;
-    const both = vocabulary.both[run]!;
+    const both = vocabulary.hot[2 * run + 1]!;
     if (both > 0 && weighted && plain) {
       this.markPlain(both - 1);
       this.markWeighted(both - 1, isHead);
@@ -516,7 +570,8 @@ class SegmentWriter {
 
   private enlarge(tokens: number): void {
     this.marked = roomFor(this.marked, tokens);
-    this.touched = roomFor(this.touched, tokens);
+    // One more, for one is written before it is known to be new.
+    this.touched = roomFor(this.touched, tokens + 1);
     this.head = roomFor(this.head, tokens);
   }
 
@@ -524,7 +579,7 @@ class SegmentWriter {
     if (token >= this.marked.length) this.enlarge(token + 1);
     const mark = this.marked[token]!;
     if ((mark & PLAIN_MARK) !== 0) return;
-    if (mark === 0) this.touched[this.touchedCount++] = token;
+    if ((mark & ~MET_MARK) === 0) this.touched[this.touchedCount++] = token;
     this.marked[token] = mark | PLAIN_MARK;
     this.plainSize++;
   }
@@ -532,15 +587,16 @@ class SegmentWriter {
   /** A run that is no token has a posting, too: the gate looks for facts by whatever runs they have. */
   private markShort(token: number): void {
     if (token >= this.marked.length) this.enlarge(token + 1);
-    if (this.marked[token] !== 0) return;
+    const mark = this.marked[token]!;
+    if ((mark & ~MET_MARK) !== 0) return;
     this.touched[this.touchedCount++] = token;
-    this.marked[token] = SHORT_MARK;
+    this.marked[token] = mark | SHORT_MARK;
   }
 
   private markWeighted(token: number, isHead: boolean): void {
     if (token >= this.marked.length) this.enlarge(token + 1);
     let mark = this.marked[token]!;
-    if (mark === 0) this.touched[this.touchedCount++] = token;
+    if ((mark & ~MET_MARK) === 0) this.touched[this.touchedCount++] = token;
     if (isHead && (mark & HEAD_MARK) === 0) {
       this.head[this.headCount++] = token;
       mark |= HEAD_MARK;
@@ -551,22 +607,25 @@ class SegmentWriter {
 
   private keepTokens(): void {
     const { marked, touched, touchedCount } = this;
-    this.numbering.meet(touched, touchedCount);
-    const tokens = this.tokens.extend(touchedCount);
-    const marks = this.marks.extend(touchedCount);
+    const start = this.tokens.length;
+    this.tokens.reserve(touchedCount);
+    this.marks.reserve(touchedCount);
+    const tokens = this.tokens.values;
+    const marks = this.marks.values;
     for (let n = 0; n < touchedCount; n++) {
       const token = touched[n]!;
       const mark = marked[token]!;
       const count = mark & COUNT_BITS;
-      tokens[n] = token;
-      marks[n] =
+      if ((mark & MET_MARK) === 0) this.numbering.meet(token);
+      tokens[start + n] = token;
+      marks[start + n] =
         ((mark & PLAIN_MARK) === 0 ? 0 : PLAIN) |
         ((mark & HEAD_MARK) === 0 ? 0 : IN_HEAD) |
         Math.min(count, COUNT_MASK);
       if (count >= COUNT_MASK) this.many.push({ token, record: this.records, count });
-      marked[token] = 0;
+      marked[token] = MET_MARK;
     }
-    this.heads.extend(this.headCount).set(this.head.subarray(0, this.headCount));
+    for (let n = 0; n < this.headCount; n++) this.heads.push(this.head[n]!);
     this.touchedCount = 0;
     this.headCount = 0;
   }
@@ -575,22 +634,21 @@ class SegmentWriter {
   finish(firstSlot: number, tokens: number): FinishedSegment {
     const order = this.inOrder();
     const slotOf = new Uint32Array(this.records);
-    for (const [rank, record] of order.entries()) slotOf[record] = firstSlot + rank;
+    for (let rank = 0; rank < order.length; rank++) slotOf[order[rank]!] = firstSlot + rank;
     const slots = emptyColumns();
     for (const name of ["offset", "bytes", "crc", "size", "length", "state", "ids"] as const)
       gather(this[name].values, order, slots[name].extend(order.length));
     const ids = slots.ids.values;
     for (let rank = 0; rank < order.length; rank++) ids[rank]! += firstSlot + rank;
+    const { numbers } = this.numbering;
+    const heads = this.heads.values;
     const headEnds = this.headEnds.values;
     for (const record of order) {
       const start = record === 0 ? 0 : headEnds[record - 1]!;
-      slots.heads.append(this.heads.values.subarray(start, headEnds[record]));
+      for (let at = start; at < headEnds[record]!; at++) slots.heads.push(numbers[heads[at]!]!);
       slots.headStart.push(slots.heads.length);
       if (this.runs.values[record]! >= 0) slots.runs.push(this.runs.values[record]! + slotOf[record]!);
     }
-    const { numbers } = this.numbering;
-    for (let at = 0; at < slots.heads.length; at++)
-      slots.heads.values[at] = numbers[slots.heads.values[at]!]!;
     const many = this.many.map(({ token, record, count }): [number, number] => {
       return [manyKey(numbers[token]!, slotOf[record]!), count];
     });
@@ -637,17 +695,14 @@ class Numbering {
   /** Met since the last telling, in that order. */
   readonly unknown: number[] = [];
 
-  meet(tokens: Int32Array, count: number): void {
-    for (let n = 0; n < count; n++) {
-      const token = tokens[n]!;
-      if (token >= this.numbers.length) {
-        const { length } = this.numbers;
-        this.numbers = roomFor(this.numbers, token + 1).fill(-1, length);
-      }
-      if (this.numbers[token] !== -1) continue;
-      this.numbers[token] = -2;
-      this.unknown.push(token);
+  meet(token: number): void {
+    if (token >= this.numbers.length) {
+      const { length } = this.numbers;
+      this.numbers = roomFor(this.numbers, token + 1).fill(-1, length);
     }
+    if (this.numbers[token] !== -1) return;
+    this.numbers[token] = -2;
+    this.unknown.push(token);
   }
 
   learn(numbers: Uint32Array): void {
@@ -748,7 +803,7 @@ export interface Reader {
 export class RangeReader implements Reader {
   private readonly vocabulary = new Vocabulary();
   private readonly numbering = new Numbering();
-  private segment = new SegmentWriter(this.vocabulary, this.numbering);
+  private readonly segment = new SegmentWriter(this.vocabulary, this.numbering);
   private readonly corpus: number;
   private readonly file: number;
   private written = 0;
@@ -764,7 +819,7 @@ export class RangeReader implements Reader {
   }
 
   async read(range: Range): Promise<ReadRange> {
-    this.segment = new SegmentWriter(this.vocabulary, this.numbering);
+    this.segment.clear();
     const found: ReadRange = { lines: 0, records: 0, first: { offset: 0, lines: 0 }, bad: [], texts: [] };
     for await (const { bytes, offset } of this.wholeLines(range))
       for (const { start, end } of splitLines(bytes))

@@ -885,6 +885,7 @@ const mustBe = (field: string, expected: string, value: unknown): string =>
   `"${field}" must be ${expected} (got ${shown(value)}). Fix the line or drop it.`;
 
 function dropNulls(value: Record<string, unknown>): Record<string, unknown> {
+  if (!Object.values(value).includes(null)) return value;
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null));
 }
 
