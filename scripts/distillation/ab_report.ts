@@ -19,6 +19,8 @@ import type { MeanInterval } from "./statistics.ts";
 const MIN_PAIRS = 6;
 /** Decimals that a difference is rounded to, so that 2/3 - 1/3 and 1/3 are the same and equal arms differ by 0. */
 const DIFFERENCE_DECIMALS = 9;
+/** Decimals of a mean difference and its bounds: fewer, so that what is left of 2/3 - 1/3 - 1/3, rounded each, is no difference. */
+const MEAN_DECIMALS = 6;
 /** Of a SHA-256 in hex, as much as tells two corpora apart. */
 const FINGERPRINT_CHARS = 16;
 
@@ -241,7 +243,7 @@ export interface PairedValue {
 export interface Difference {
   key: OutcomeKey;
   pairs: PairedValue[];
-  /** Of treatment minus control; null without pairs. */
+  /** Of treatment minus control, to MEAN_DECIMALS; null without pairs. */
   interval: MeanInterval | null;
   /** Pairs in which the treatment is better, the same, or worse; of a yes or no the discordant ones are the first and last. */
   better: number;
@@ -474,7 +476,7 @@ function differ(
   return {
     key: spec.key,
     pairs,
-    interval: intervalOf(differences, seed),
+    interval: roundedInterval(intervalOf(differences, seed)),
     better,
     equal: zero,
     worse,
@@ -483,6 +485,19 @@ function differ(
     detectable: differences.length < 2 ? null : smallestDetectable(differences),
   };
 }
+
+function roundedInterval(interval: MeanInterval | null): MeanInterval | null {
+  if (interval === null) return null;
+  const { mean, low, high } = interval;
+  return {
+    mean: rounded(mean, MEAN_DECIMALS),
+    low: rounded(low, MEAN_DECIMALS),
+    high: rounded(high, MEAN_DECIMALS),
+  };
+}
+
+/** + 0 makes a naught of what rounds to its negative. */
+const rounded = (value: number, decimals: number): number => Number(value.toFixed(decimals)) + 0;
 
 function pairedValue(task_id: string, repeats: Match[], read: OutcomeSpec["read"]): PairedValue[] {
   const known = repeats.flatMap((match) => {
@@ -493,9 +508,7 @@ function pairedValue(task_id: string, repeats: Match[], read: OutcomeSpec["read"
   if (known.length === 0) return [];
   const control = mean(known.map((values) => values.control));
   const treatment = mean(known.map((values) => values.treatment));
-  // + 0 makes a naught of what rounds to its negative.
-  const difference = Number((treatment - control).toFixed(DIFFERENCE_DECIMALS)) + 0;
-  return [{ task_id, control, treatment, difference }];
+  return [{ task_id, control, treatment, difference: rounded(treatment - control, DIFFERENCE_DECIMALS) }];
 }
 
 export const primaryOf = ({ differences, primary }: Comparison): Difference | undefined =>

@@ -435,6 +435,14 @@ describe("verdictSentence", () => {
     );
   });
 
+  test("takes what rounding leaves of thirds for nothing", () => {
+    // The interval ends at a resample of twice as many losses of 1/3 as gains of 2/3, 1e-9 apart once rounded.
+    const pairs = [...repeat(7, [0, 2 / 3]), ...repeat(5, [1 / 3, 0])];
+    const [comparison] = analysed(metPairs(pairs)).comparisons;
+    expect(primaryOf(comparison!)!.interval).toEqual({ mean: 0.25, low: 0, high: 0.5 });
+    expect(verdictSentence(comparison!)).toStartWith("no difference shown between retrieval and none");
+  });
+
   test("calls fewer unsupported facts better, without expectations", () => {
     const rows = Array.from({ length: 8 }, (_, at) => [
       trialRow({ arm: "none", task: `t${at}`, outcomes: { unsupported: 3 } }),
