@@ -17,6 +17,8 @@ import type { MeanInterval } from "./statistics.ts";
 
 /** Pairs below which nothing is said: six that all differ the same way are the fewest to reach 5 % in a sign test. */
 const MIN_PAIRS = 6;
+/** The sign test's level: the one that goes with a 95 % interval. */
+const ALPHA = 0.05;
 /** Decimals that a difference is rounded to, so that 2/3 - 1/3 and 1/3 are the same and equal arms differ by 0. */
 const DIFFERENCE_DECIMALS = 9;
 /** Decimals of a mean difference and its bounds: fewer, so that what is left of 2/3 - 1/3 - 1/3, rounded each, is no difference. */
@@ -690,7 +692,8 @@ export function verdictSentence(comparison: Comparison): string {
   const { low, high } = found.interval;
   if (low > 0 || high < 0) return shownSentence(comparison, found);
   const seen = `${plural(pairs, "pair")} could have seen ${figure(found.detectable!, spec)}`;
-  return `no difference shown ${between}: ${signedWithBounds(found.interval, spec)}, sign test ${equals(found.p)}; ${seen}`;
+  const signs = found.p < ALPHA ? `but ${majority(found)}, ` : "";
+  return `no difference shown ${between}: ${signedWithBounds(found.interval, spec)}, ${signs}sign test ${equals(found.p)}; ${seen}`;
 }
 
 function shownSentence({ treatment, control, primary }: Comparison, found: Difference): string {
@@ -700,9 +703,24 @@ function shownSentence({ treatment, control, primary }: Comparison, found: Diffe
   const size = raises ? { mean, low, high } : { mean: -mean, low: -high, high: -low };
   const verb = raises ? "raises" : "lowers";
   const worth = raises === (spec.better === "higher") ? "better" : "worse";
-  const facts = `${worth}; ${plural(found.pairs.length, "task")}, sign test ${equals(found.p)}`;
-  const doubt = found.p < 0.05 ? "" : "; the sign test alone does not show it";
-  return `${treatment} ${verb} ${spec.phrase} by ${withBounds(size, spec)} ${raises ? "over" : "against"} ${control} (${facts}${doubt})`;
+  const tasks = plural(found.pairs.length, "task");
+  return `${treatment} ${verb} ${spec.phrase} by ${withBounds(size, spec)} ${raises ? "over" : "against"} ${control} (${worth}; ${tasks}${signSupport(found, worth)})`;
+}
+
+/** What the sign test, which counts pairs, says to a mean that is better or worse. */
+function signSupport(found: Difference, worth: "better" | "worse"): string {
+  const test = `sign test ${equals(found.p)}`;
+  const along = found[worth];
+  const against = found.better + found.worse - along;
+  if (against > along) return `; but ${majority(found)}, ${test}`;
+  return `, ${test}${found.p < ALPHA ? "" : "; the sign test alone does not show it"}`;
+}
+
+/** "more pairs are worse than better: 30 against 10" */
+function majority({ better, worse }: Difference): string {
+  const [more, fewer] = better > worse ? ["better", "worse"] : ["worse", "better"];
+  const [many, few] = [Math.max(better, worse), Math.min(better, worse)];
+  return `more pairs are ${more} than ${fewer}: ${grouped(many)} against ${grouped(few)}`;
 }
 
 /** The same as a sentence of its own, with what it rests on. */

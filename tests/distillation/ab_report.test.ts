@@ -435,6 +435,30 @@ describe("verdictSentence", () => {
     );
   });
 
+  const unsupportedPairs = (pairs: [number, number][]) =>
+    pairs.flatMap(([none, retrieval], at) => [
+      trialRow({ arm: "none", task: `t${at}`, outcomes: { unsupported: none } }),
+      trialRow({ arm: "retrieval", task: `t${at}`, outcomes: { unsupported: retrieval } }),
+    ]);
+
+  test("says so where most pairs go against the mean", () => {
+    // (30 * 1 - 10 * 40) / 40, and 10 of 40 signs.
+    const rows = unsupportedPairs([...repeat(30, [0, 1]), ...repeat(10, [40, 0])]);
+    const sentence = verdictSentence(analysed(rows).comparisons[0]!);
+    expect(sentence).toStartWith("retrieval lowers the number of unsupported facts in an answer by 9.25 [");
+    expect(sentence).toEndWith(
+      " against none (better; 40 tasks; but more pairs are worse than better: 30 against 10, sign test p = .002)",
+    );
+  });
+
+  test("says so where most pairs differ one way and the mean does not", () => {
+    // (18 * -1 + 2 * 9) / 20: 2 (1 + 20 + 190) / 2^20.
+    const rows = unsupportedPairs([...repeat(18, [1, 0]), ...repeat(2, [0, 9])]);
+    expect(verdictSentence(analysed(rows).comparisons[0]!)).toContain(
+      "], but more pairs are better than worse: 18 against 2, sign test p < .001; 20 pairs could have seen ",
+    );
+  });
+
   test("takes what rounding leaves of thirds for nothing", () => {
     // The interval ends at a resample of twice as many losses of 1/3 as gains of 2/3, 1e-9 apart once rounded.
     const pairs = [...repeat(7, [0, 2 / 3]), ...repeat(5, [1 / 3, 0])];
@@ -444,10 +468,7 @@ describe("verdictSentence", () => {
   });
 
   test("calls fewer unsupported facts better, without expectations", () => {
-    const rows = Array.from({ length: 8 }, (_, at) => [
-      trialRow({ arm: "none", task: `t${at}`, outcomes: { unsupported: 3 } }),
-      trialRow({ arm: "retrieval", task: `t${at}`, outcomes: { unsupported: 1 } }),
-    ]).flat();
+    const rows = unsupportedPairs(repeat(8, [3, 1]));
     expect(verdictSentence(analysed(rows).comparisons[0]!)).toBe(
       "retrieval lowers the number of unsupported facts in an answer by 2.00 [2.00, 2.00] against none (better; 8 tasks, sign test p = .008)",
     );
