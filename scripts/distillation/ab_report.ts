@@ -684,7 +684,10 @@ export function verdictSentence(comparison: Comparison): string {
   const spec = outcomeOf(primary);
   const found = primaryOf(comparison);
   const between = `between ${treatment} and ${control} in ${spec.phrase}`;
-  if (!found?.interval) return `nothing to compare ${between}: no task was answered in both`;
+  if (!found?.interval) {
+    const why = comparison.pairs === 0 ? "no task was answered in both" : "no task that both answered has it";
+    return `nothing to compare ${between}: ${why}`;
+  }
   const pairs = found.pairs.length;
   const measured = `${signedWithBounds(found.interval, spec)}, ${plural(pairs, "pair")}`;
   if (pairs < MIN_PAIRS) return `too few pairs to tell a difference ${between}: ${measured}`;

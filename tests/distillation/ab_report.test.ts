@@ -486,6 +486,19 @@ describe("verdictSentence", () => {
     expect(armOf(analysis, "none")).toMatchObject({ answers: 0, errors: 2, tasks: 0 });
   });
 
+  test("tells answers without the outcome from answers that did not come", () => {
+    const without = Array.from({ length: 10 }, (_, at) =>
+      ["none", "retrieval"].map((arm) => trialRow({ arm, task: `t${at}` })),
+    ).flat();
+    const lost = [
+      trialRow({ arm: "none", task: "x", outcomes: { expects_met: 1 } }),
+      trialRow({ arm: "retrieval", task: "x", outcomes: null }),
+    ];
+    expect(comparisonSentence(analysed([...without, ...lost]).comparisons[0]!)).toBe(
+      "Nothing to compare between retrieval and none in the share of expectations met: no task that both answered has it. 10 pairs in all, 1 task left out for want of an answer in both arms.",
+    );
+  });
+
   test("names the only arm", () => {
     expect(verdictSentences(analysed([trialRow({ arm: "none", task: "a" })]))).toEqual([
       "nothing to compare: none is the only arm",
