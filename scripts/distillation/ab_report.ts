@@ -316,7 +316,7 @@ export interface RunSetting {
   ranOn: string[];
   /** How many units of a task and a repeat each arm opened, of those whose arms ran in one go. */
   opened: { arm: string; units: number }[];
-  /** Units to which an arm was added later. */
+  /** Units in which an arm was answered later: added by another command, or asked again. */
   addedTo: number;
 }
 
@@ -382,6 +382,10 @@ const answersIn = (arm: string, rows: ExperimentRow[]): AnsweredRow[] =>
 
 const byTask = <T extends ExperimentRow>(rows: T[]): Map<string, T[]> =>
   Map.groupBy(rows, (row) => row.experiment.task_id);
+
+/** Of the answers that run next to each other, one in each arm. */
+const unitKey = ({ experiment }: ExperimentRow): string =>
+  JSON.stringify([experiment.task_id, experiment.repeat]);
 
 const intervalOf = (values: number[], seed: number): MeanInterval | null =>
   values.length === 0 ? null : bootstrapMean(values, { seed });
@@ -456,11 +460,9 @@ function matchAnswers(
   { treatment, control }: Pick<Versus, "treatment" | "control">,
   rows: ExperimentRow[],
 ): Map<string, Match[]> {
-  const key = ({ experiment }: ExperimentRow): string =>
-    JSON.stringify([experiment.task_id, experiment.repeat]);
-  const treated = new Map(answersIn(treatment, rows).map((row) => [key(row), row]));
+  const treated = new Map(answersIn(treatment, rows).map((row) => [unitKey(row), row]));
   const matches = answersIn(control, rows).flatMap((row) => {
-    const other = treated.get(key(row));
+    const other = treated.get(unitKey(row));
     return other === undefined ? [] : [{ control: row, treatment: other }];
   });
   return Map.groupBy(matches, (match) => match.control.experiment.task_id);
@@ -557,9 +559,9 @@ function findLeakage(rows: ExperimentRow[]): Leakage {
 function describeSetting(rows: ExperimentRow[]): RunSetting {
   const trials = rows.map((row) => row.experiment);
   const times = rows.map((row) => row.recorded_at).toSorted();
-  const units = [...Map.groupBy(trials, ({ task_id, repeat }) => JSON.stringify([task_id, repeat])).values()];
-  const whole = units.filter((unit) => distinct(unit.map((trial) => trial.position)).length === unit.length);
-  const opening = whole.map((unit) => unit.reduce((a, b) => (a.position < b.position ? a : b)));
+  const units = [...Map.groupBy(rows, unitKey).values()].map((unit) => unit.toSorted(byStart));
+  const whole = units.filter(ranInOneGo);
+  const opening = whole.map(([first]) => first!.experiment);
   return {
     experiments: distinct(trials.map((trial) => trial.id)),
     first: times[0] ?? null,
@@ -578,6 +580,17 @@ function describeSetting(rows: ExperimentRow[]): RunSetting {
     })),
     addedTo: units.length - whole.length,
   };
+}
+
+/** An answer that was asked for later began later; within one millisecond the planned turn decides. */
+const byStart = (a: ExperimentRow, b: ExperimentRow): number =>
+  Date.parse(a.recorded_at) - Date.parse(b.recorded_at) || a.experiment.position - b.experiment.position;
+
+/** Whether rows in the order of their start stem from one command, in the turns that it planned. */
+function ranInOneGo(unit: ExperimentRow[]): boolean {
+  const trials = unit.map((row) => row.experiment);
+  const inTurn = trials.every(({ position }, at) => at === 0 || position > trials[at - 1]!.position);
+  return inTurn && distinct(trials.map((trial) => trial.command)).length === 1;
 }
 
 const describeGate = ({ version, policy, threshold }: NonNullable<EvidenceRow["gate"]>): string =>
@@ -838,7 +851,7 @@ function describeModel(model: RunSetting["models"][number]): Rich {
 
 function orderSentence({ opened, addedTo }: RunSetting): string {
   const first = opened.map(({ arm, units }) => `${arm} in ${grouped(units)}`).join(", ");
-  const later = addedTo === 0 ? "" : `; in ${grouped(addedTo)} more an arm was added later`;
+  const later = addedTo === 0 ? "" : `; in ${grouped(addedTo)} more an arm was added or asked again later`;
   return `the arms of a task run next to each other and take turns in going first: ${first}${later}`;
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { planUnits } from "../../scripts/distillation/ab.ts";
+import type { Arm } from "../../scripts/distillation/ab.ts";
 import {
   OUTCOMES,
   analyse,
@@ -17,6 +18,7 @@ import type { EvidenceRow } from "../../scripts/distillation/replay.ts";
 import { toTask } from "../../scripts/distillation/tasks.ts";
 import type { Task } from "../../scripts/distillation/tasks.ts";
 import { attempt, claim, metPairs, trialRow } from "./ab_rows.ts";
+import type { TrialFields } from "./ab_rows.ts";
 import { seeded } from "./support.ts";
 
 const SEED = 1;
@@ -51,6 +53,18 @@ function randomRows(seed: number): EvidenceRow[] {
       }),
     ),
   );
+}
+
+/** Rows of so many tasks, each arm in the turn that is planned for it. */
+function plannedRows(count: number, arms: Arm[], fields: Pick<TrialFields, "command" | "recordedAt">) {
+  const tasks = Array.from(
+    { length: count },
+    (_, at) => toTask({ task: `t${at}`, task_id: `t${at}` }) as Task,
+  );
+  const plan = planUnits({ tasks, arms, repeat: 1, limit: null, skip: 0, seed: SEED });
+  return plan
+    .flat()
+    .map(({ task, arm, position }) => trialRow({ ...fields, arm, position, task: task.task_id }));
 }
 
 function shuffled<T>(values: T[], seed: number): T[] {
@@ -306,6 +320,34 @@ describe("analyse", () => {
         { arm: "none", units: 1 },
         { arm: "retrieval", units: 0 },
         { arm: "extract", units: 0 },
+      ],
+    });
+  });
+
+  test("counts every task to which an arm was added, whatever its turn", () => {
+    const rows = plannedRows(30, ["none", "retrieval"], { command: "ab" });
+    const later = { command: "ab --arms none,retrieval,extract", recordedAt: "2026-05-02T10:00:00.000Z" };
+    const added = plannedRows(30, ["none", "retrieval", "extract"], later).filter(
+      ({ experiment }) => experiment!.arm === "extract",
+    );
+    expect(analysed(rows).setting).toMatchObject({
+      addedTo: 0,
+      opened: [
+        { arm: "none", units: 15 },
+        { arm: "retrieval", units: 15 },
+      ],
+    });
+    expect(analysed([...rows, ...added]).setting.addedTo).toBe(30);
+  });
+
+  test("does not count a task as opened by an answer that was asked for again", () => {
+    const rows = plannedRows(4, ["none", "retrieval"], { recordedAt: "2026-05-01T10:00:00.000Z" });
+    rows[0]!.recorded_at = "2026-05-01T12:00:00.000Z";
+    expect(analysed(rows).setting).toMatchObject({
+      addedTo: 1,
+      opened: [
+        { arm: "none", units: 1 },
+        { arm: "retrieval", units: 2 },
       ],
     });
   });

@@ -39,6 +39,7 @@ export interface TrialFields {
   leftOut?: string[];
   taskInTopHit?: number;
   recordedAt?: string;
+  command?: string;
 }
 
 export function attempt(fields: Partial<AttemptRecord> = {}): AttemptRecord {
@@ -155,7 +156,7 @@ export function trialRow(fields: TrialFields): EvidenceRow {
       task_id: task,
       repeat,
       position: fields.position ?? 0,
-      command: "ab --tasks tasks.jsonl",
+      command: fields.command ?? "ab --tasks tasks.jsonl",
       ran_on: "Bun 1.4.5, linux x64",
       left_out: fields.leftOut ?? [],
       task_in_top_hit: fields.taskInTopHit ?? 0,
