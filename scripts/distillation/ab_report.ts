@@ -269,6 +269,8 @@ export interface Comparison {
   leftOut: number;
   /** Tasks that ran in one of the arms alone. */
   alone: number;
+  /** Of the answers that are compared, repeats apart, those where the control's was asked for before the treatment's. */
+  controlFirst: Count;
   /** A line for each tested outcome that has pairs. */
   differences: Difference[];
 }
@@ -451,9 +453,12 @@ function compare(versus: Versus, rows: ExperimentRow[], seed: number): Compariso
     pairs: matches.size,
     leftOut: treated.intersection(controlled).size - matches.size,
     alone: treated.symmetricDifference(controlled).size,
+    controlFirst: countOf([...matches.values()].flat().map(isControlFirst)),
     differences: tested.map((difference, at) => ({ ...difference, holm: adjusted[at]! })),
   };
 }
+
+const isControlFirst = ({ control, treatment }: Match): boolean => byStart(control, treatment) < 0;
 
 /** By task, one for each repeat that both arms answered. */
 function matchAnswers(
@@ -813,7 +818,7 @@ export interface Table {
   figures: boolean;
 }
 
-export function runTable({ tasks, arms, setting }: Analysis): Table {
+export function runTable({ tasks, arms, comparisons, setting }: Analysis): Table {
   const { experiments, first, last, models, corpora, promptVersions, gates, samplings, ranOn } = setting;
   const answers = arms.reduce((sum, arm) => sum + arm.answers, 0);
   const errors = arms.reduce((sum, arm) => sum + arm.errors, 0);
@@ -833,6 +838,7 @@ export function runTable({ tasks, arms, setting }: Analysis): Table {
     ["gate", gates.join("; ") || "-"],
     ["sampling", samplings.join("; ")],
     ["order", orderSentence(setting)],
+    ...turnsRow(comparisons),
     ["machine", listed(ranOn)],
   ];
   return { caption: "What was run", head: ["", ""], rows, figures: false };
@@ -853,6 +859,13 @@ function orderSentence({ opened, addedTo }: RunSetting): string {
   const first = opened.map(({ arm, units }) => `${arm} in ${grouped(units)}`).join(", ");
   const later = addedTo === 0 ? "" : `; in ${grouped(addedTo)} more an arm was added or asked again later`;
   return `the arms of a task run next to each other and take turns in going first: ${first}${later}`;
+}
+
+/** A line that says how often each control came first, where anything is compared. */
+function turnsRow(comparisons: Comparison[]): [string, string][] {
+  const compared = comparisons.filter(({ controlFirst }) => controlFirst.of > 0);
+  const counts = compared.map(({ control, controlFirst }) => `${control} in ${shareOf(controlFirst)}`);
+  return compared.slice(0, 1).map(({ treatment }) => [`came before ${treatment}`, counts.join(", ")]);
 }
 
 /** Columns that hold nothing in any arm are left out. */

@@ -10,6 +10,7 @@ import {
   markdownReport,
   outcomesTable,
   primaryOf,
+  runTable,
   verdictSentence,
   verdictSentences,
 } from "../../scripts/distillation/ab_report.ts";
@@ -338,6 +339,27 @@ describe("analyse", () => {
       ],
     });
     expect(analysed([...rows, ...added]).setting.addedTo).toBe(30);
+  });
+
+  test("counts how often each control came before the treatment", () => {
+    const turnsOf = (rows: EvidenceRow[]) =>
+      runTable(analysed(rows)).rows.find(([name]) => name === "came before retrieval")?.[1];
+    // Every other round of three runs backwards, so that each pair of arms stands either way round in six tasks.
+    const balanced = plannedRows(12, ["none", "retrieval", "extract"], {});
+    expect(turnsOf(balanced)).toBe("none in 6 of 12, extract in 6 of 12");
+    const turns = [
+      ["none", "retrieval", "extract"],
+      ["retrieval", "extract", "none"],
+      ["extract", "none", "retrieval"],
+    ];
+    const turned = turns.flatMap((arms, at) =>
+      arms.map((arm, position) => trialRow({ arm, task: `t${at}`, position })),
+    );
+    expect(turnsOf(turned)).toBe("none in 2 of 3, extract in 1 of 3");
+    // An answer that did not come is in no pair.
+    const lost = trialRow({ arm: "retrieval", task: "t0", position: 1, outcomes: null });
+    expect(turnsOf([turned[0]!, lost, ...turned.slice(2)])).toBe("none in 1 of 2, extract in 1 of 2");
+    expect(turnsOf([turned[0]!, lost])).toBeUndefined();
   });
 
   test("does not count a task as opened by an answer that was asked for again", () => {
