@@ -470,7 +470,7 @@ describe("verdictSentence", () => {
     [
       "no difference",
       [...repeat(5, [0, 1]), ...repeat(5, [1, 0])],
-      "no difference shown between retrieval and none in the share of expectations met: .00 [-.60, .60], sign test p = 1.000; 10 pairs could have seen .93",
+      "no difference shown between retrieval and none in the share of expectations met: .00 [-.60, .60], sign test p = 1.000; 10 pairs could have seen .93, so with this spread not even the largest possible gain of .50",
     ],
     [
       "equal",
@@ -529,6 +529,19 @@ describe("verdictSentence", () => {
     const [comparison] = analysed(metPairs(pairs)).comparisons;
     expect(primaryOf(comparison!)!.interval).toEqual({ mean: 0.25, low: 0, high: 0.5 });
     expect(verdictSentence(comparison!)).toStartWith("no difference shown between retrieval and none");
+  });
+
+  test("says so where not even the largest gain could have been seen", () => {
+    // 8 of 10 without a fact, 1 with nine less, 1 with nine more: 2.80 * sqrt(18) / sqrt(10), and the control has 0.9.
+    const [facts] = analysed(unsupportedPairs([...repeat(8, [0, 0]), [9, 0], [0, 9]])).comparisons;
+    expect(verdictSentence(facts!)).toEndWith(
+      "; 10 pairs could have seen 3.76, so with this spread not even the largest possible gain of 0.90",
+    );
+    // A share that should rise has what is missing from 1.
+    const [met] = analysed(metPairs([...repeat(8, [1, 1]), [0, 1], [1, 0]])).comparisons;
+    expect(verdictSentence(met!)).toEndWith(
+      "; 10 pairs could have seen .42, so with this spread not even the largest possible gain of .10",
+    );
   });
 
   test("calls fewer unsupported facts better, without expectations", () => {
