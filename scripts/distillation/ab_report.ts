@@ -12,7 +12,7 @@ import { ARMS, inSeededOrder, isAnswered, LEAKED_SHARE } from "./ab.ts";
 import type { AnsweredRow, ExperimentRow } from "./ab.ts";
 import { sha256 } from "./replay.ts";
 import type { AttemptRecord, EvidenceRow } from "./replay.ts";
-import { bootstrapMean, holm, RESAMPLES, signTest, smallestDetectable } from "./statistics.ts";
+import { bootstrapMean, holm, RESAMPLES, signTest, smallestDetectable, unseenShare } from "./statistics.ts";
 import type { MeanInterval } from "./statistics.ts";
 
 /** Pairs below which nothing is said: six that all differ the same way are the fewest to reach 5 % in a sign test. */
@@ -809,15 +809,22 @@ export function leakageSentences({ tasks, records, verbatim }: Leakage): Rich[] 
 }
 
 /** How to read the figures of a part. */
-export function readingNotes({ seed, primary, tasks, setting }: Analysis): string[] {
+export function readingNotes({ seed, primary, tasks, arms, setting }: Analysis): string[] {
   const repeats = setting.repeats > 1 ? `, the ${setting.repeats} repeats of each averaged` : "";
   const mcNemar = setting.repeats > 1 ? "" : ", which for a yes or no is McNemar's";
+  const n = Math.max(...arms.map((arm) => summaryOf(arm, primary).values.length));
+  const point = n === 0 ? "" : `, ${pointNote(n)}`;
   return [
-    `Means over ${plural(tasks, "task")}, or over the n of them that have the outcome${repeats}; in brackets the 95 % interval: percentile bootstrap over tasks, ${grouped(RESAMPLES)} resamples, seed ${seed}. With fewer than 20 tasks it is too narrow.`,
+    `Means over ${plural(tasks, "task")}, or over the n of them that have the outcome${repeats}; in brackets the 95 % interval: percentile bootstrap over tasks, ${grouped(RESAMPLES)} resamples, seed ${seed}. With fewer than 20 tasks it is too narrow${point}.`,
     `The primary outcome is "${outcomeOf(primary).name}". p is the exact two-sided sign test over pairs${mcNemar}; "Holm" is the same, adjusted for all outcomes of its table.`,
     `"Could have seen" is the smallest true mean difference that so many pairs, as spread as these, show in four of five experiments: by a z-test of the mean at 5 %, not by the sign test beside it, and before Holm.`,
     "Errors are counted apart and never as failures; a pair with one is left out.",
   ];
+}
+
+function pointNote(n: number): string {
+  const percent = Number((100 * unseenShare(n)).toPrecision(2));
+  return `and where all are equal it is a point: what none of ${plural(n, "task")} has, up to ${percent} % of all tasks may have, by the exact binomial interval`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

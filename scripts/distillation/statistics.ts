@@ -100,7 +100,8 @@ export interface MeanInterval {
  *
  * Of B resampled means in ascending order the interval takes the k-th and the (B + 1 - k)-th, k = (B + 1) (1 - level) / 2
  * rounded down, at least 1: by default the 250th and the 9,751st of 10,000. The order of the values does not matter. One value
- * gives low = high = mean. Below some 20 values the interval is too narrow.
+ * gives low = high = mean, and so do equal ones, whatever their number: what they leave open is `unseenShare`. Below some 20 values
+ * the interval is too narrow.
  *
  * @throws {RangeError} without values, where one is not finite, or where an option is out of its range.
  */
@@ -128,6 +129,18 @@ function resampledMeans(values: Float64Array, resamples: number, random: () => n
     means[resample] = sum / n;
   }
   return means.sort();
+}
+
+/**
+ * The largest share that what none of n tasks has may have among all tasks: the upper end of the exact 95 % interval of 0 of n
+ * (Clopper & Pearson 1934), 1 - 0.025^(1/n). 35 tasks give 0.1000. The rule of three, 3/n (Hanley & Lippman-Hand 1983), puts
+ * all 5 % on this side and is lower: 0.0857.
+ *
+ * @throws {RangeError} where n is not a whole number of at least 1.
+ */
+export function unseenShare(n: number): number {
+  requireWhole("tasks", n, 1);
+  return 1 - ((1 - LEVEL) / 2) ** (1 / n);
 }
 
 /**

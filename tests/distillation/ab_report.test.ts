@@ -10,6 +10,7 @@ import {
   markdownReport,
   outcomesTable,
   primaryOf,
+  readingNotes,
   runTable,
   verdictSentence,
   verdictSentences,
@@ -580,6 +581,23 @@ describe("verdictSentence", () => {
     expect(verdictSentences(analysed([trialRow({ arm: "none", task: "a" })]))).toEqual([
       "nothing to compare: none is the only arm",
     ]);
+  });
+});
+
+describe("readingNotes", () => {
+  test("says what an interval without width leaves open", () => {
+    const rows = [...metPairs(Array(35).fill([0, 0])), trialRow({ arm: "none", task: "without" })];
+    expect(readingNotes(analysed(rows))[0]).toEndWith(
+      "With fewer than 20 tasks it is too narrow, and where all are equal it is a point: what none of 35 tasks has, up to 10 % of all tasks may have, by the exact binomial interval.",
+    );
+    const lost = analysed([trialRow({ arm: "none", task: "a", outcomes: null })]);
+    expect(readingNotes(lost)[0]).toEndWith("With fewer than 20 tasks it is too narrow.");
+  });
+
+  test("names the test behind the smallest difference", () => {
+    expect(readingNotes(analysed(metPairs([[0, 1]])))).toContain(
+      `"Could have seen" is the smallest true mean difference that so many pairs, as spread as these, show in four of five experiments: by a z-test of the mean at 5 %, not by the sign test beside it, and before Holm.`,
+    );
   });
 });
 

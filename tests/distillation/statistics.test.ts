@@ -7,6 +7,7 @@ import {
   normalQuantile,
   signTest,
   smallestDetectable,
+  unseenShare,
 } from "../../scripts/distillation/statistics.ts";
 import { seeded } from "./support.ts";
 
@@ -239,6 +240,26 @@ describe("bootstrapMean", () => {
     const call = () => bootstrapMean(values, { seed: 1, ...options });
     expect(call).toThrow(RangeError);
     expect(call).toThrow(message);
+  });
+});
+
+describe("unseenShare", () => {
+  test.each([
+    // 1 - 0.025; the 97.5 % quantile of Beta(1, n) for the others.
+    [1, 0.975],
+    [10, 0.3084971],
+    [20, 0.1684335],
+    [35, 0.1000324],
+  ])("is the upper bound of 0 of %d", (n, expected) => {
+    expect(unseenShare(n)).toBeCloseTo(expected, 6);
+  });
+
+  test("leaves 2.5 % for a sample without any", () => {
+    for (const n of [2, 134, 10_000]) expect((1 - unseenShare(n)) ** n).toBeCloseTo(0.025, 9);
+  });
+
+  test.each([0, 1.5, -1, NaN])("refuses %d tasks", (n) => {
+    expect(() => unseenShare(n)).toThrow(RangeError);
   });
 });
 
