@@ -8,6 +8,7 @@
  */
 import {
   answerFacts,
+  answerName,
   answersTable,
   comparisonSentence,
   comparisonTable,
@@ -30,6 +31,7 @@ import {
 } from "./ab_report.ts";
 import type {
   Analysis,
+  ArmSummary,
   Comparison,
   Difference,
   PairToShow,
@@ -106,7 +108,7 @@ function partSection({ name, command, analysis, rows }: ReportPart, at: number):
   const id = `part-${at + 1}`;
   if (analysis.arms.length === 0)
     return `<section id="${id}"><h2>${escape(name)}</h2><p>No rows.</p></section>`;
-  const { comparisons } = analysis;
+  const { arms, comparisons } = analysis;
   return `<section id="${id}" aria-labelledby="${id}-name">
 <h2 id="${id}-name">${escape(name)}</h2>
 ${htmlTable(outcomesTable(analysis))}
@@ -116,7 +118,7 @@ ${list(readingNotes(analysis))}
 <div class="plots">
 ${histogramFigure(analysis)}${htmlTable(distributionTable(analysis))}
 </div>
-${comparisons.map(comparisonSection).join("\n")}
+${comparisons.map((comparison) => comparisonSection(comparison, arms)).join("\n")}
 ${pairsSection(pairsToShow(analysis, rows))}<h3>Left out, and found verbatim</h3>
 ${list(leakageSentences(analysis.leakage))}
 <h3>What was run</h3>
@@ -124,12 +126,12 @@ ${command === null ? "" : `<pre class="command">${escape(command.trim())}</pre>\
 </section>`;
 }
 
-function comparisonSection(comparison: Comparison): string {
+function comparisonSection(comparison: Comparison, arms: ArmSummary[]): string {
   const { treatment, control, differences } = comparison;
   const drawn =
     differences.length === 0
       ? ""
-      : `\n<div class="plots">\n${pairedFigure(comparison)}${forestFigure(comparison)}\n</div>\n${htmlTable(comparisonTable(comparison))}`;
+      : `\n<div class="plots">\n${pairedFigure(comparison, arms)}${forestFigure(comparison)}\n</div>\n${htmlTable(comparisonTable(comparison))}`;
   return `<h3>${escape(treatment)} against ${escape(control)}</h3>\n<p>${figures(comparisonSentence(comparison))}</p>${drawn}`;
 }
 
@@ -182,14 +184,15 @@ ${answers.map(answerDiv).join("\n")}
 </article>`;
 }
 
-function answerDiv({ arm, verdict, value, stretches, clipped, shown }: ShownAnswer): string {
-  const text = stretches.map(({ text, mark }) => {
+function answerDiv(answer: ShownAnswer): string {
+  const text = answer.stretches.map(({ text, mark }) => {
     if (mark === null) return escape(text);
     return mark === "nowhere"
       ? `<mark>${escape(text)}</mark>`
       : `<span class="supported">${escape(text)}</span>`;
   });
-  return `<div><p><strong>${escape(arm)}</strong>: ${figures(answerFacts({ verdict, value, clipped }))}; ${richText(shownText(shown))}</p>
+  const style = answer.verdict === "pass" ? "" : ' class="rejected"';
+  return `<div${style}><p><strong>${escape(answerName(answer))}</strong>: ${figures(answerFacts(answer))}; ${richText(shownText(answer.shown))}</p>
 <div class="answer">${text.join("")}</div></div>`;
 }
 
@@ -231,12 +234,22 @@ const line = ({ from, to, style }: Line): string =>
 const words = (text: string, [x, y]: [number, number], style = ""): string =>
   `<text${style === "" ? "" : ` class="${style}"`} x="${at(x)}" y="${at(y)}">${figures(text)}</text>`;
 
+/** What a figure of an outcome does not show: that a rejected answer is measured like any other. */
+function rejectedNote(arms: ArmSummary[]): string {
+  const counts = arms.flatMap(({ arm, failed, answers }) =>
+    failed === 0 ? [] : `${arm}: ${failed} of ${answers}`,
+  );
+  return counts.length === 0
+    ? ""
+    : ` Answers that the gate rejected are drawn like the others (${counts.join(", ")}).`;
+}
+
 const SIDE = { left: 46, right: 14, top: 14, bottom: 46 };
 const MAX_RADIUS = 17;
 const MIN_RADIUS = 3;
 
 /** A circle for each pair of values, as large as the tasks that have it; above the diagonal the treatment has more. */
-function pairedFigure(comparison: Comparison): string {
+function pairedFigure(comparison: Comparison, arms: ArmSummary[]): string {
   const { treatment, control } = comparison;
   const found = primaryOf(comparison);
   if (!found) return "";
@@ -248,7 +261,7 @@ function pairedFigure(comparison: Comparison): string {
   return svgFigure({
     height: WIDTH,
     label: `${name} of each task, ${control} across and ${treatment} upwards: ${counts} with ${treatment}`,
-    caption: `${capitalised(name)}, task by task: ${counts}. A circle's area is the number of tasks; ${better === "higher" ? "above" : "below"} the diagonal ${treatment} is better.`,
+    caption: `${capitalised(name)}, task by task: ${counts}. A circle's area is the number of tasks; ${better === "higher" ? "above" : "below"} the diagonal ${treatment} is better.${rejectedNote(arms.filter(({ arm }) => arm === control || arm === treatment))}`,
     shapes: [
       ...squareAxes(scale, ticks, found),
       words(`${control} →`, [WIDTH - SIDE.right, WIDTH - 8], "end muted"),
@@ -411,7 +424,7 @@ function histogramFigure(analysis: Analysis): string {
   return svgFigure({
     height: Math.max(1, arms.length) * BAR_PANEL,
     label: `Tasks by ${name}: ${read.join("; ")}`,
-    caption: `Tasks by ${name}, each arm on the same scale.`,
+    caption: `Tasks by ${name}, each arm on the same scale.${rejectedNote(arms)}`,
     shapes: arms.flatMap(({ arm }, index) => {
       const heights = bins.map(({ label, counts }) => ({ label, count: counts[index]! }));
       return [
@@ -526,6 +539,8 @@ line.equal { stroke: var(--equal); }
 .answers p { font-size: .9rem; }
 .answer { padding: .8rem 1rem; background: var(--panel); white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.5; }
 mark { background: var(--mark); color: var(--mark-ink); outline: 1px solid var(--worse); border-radius: 2px; }
+.rejected strong { color: var(--worse); }
+.rejected .answer { border-left: 4px solid var(--worse); }
 .supported { text-decoration: underline dotted var(--better) 1.5px; text-underline-offset: 3px; }
 :focus-visible { outline: 2px solid var(--better); outline-offset: 2px; }
 @media print {

@@ -1199,24 +1199,24 @@ function markdownPairs(pairs: PairToShow[]): string[] {
   ];
 }
 
-function markdownAnswer({ arm, verdict, value, stretches, clipped, shown }: ShownAnswer): string[] {
+function markdownAnswer(answer: ShownAnswer): string[] {
   const doubled = (text: string): string => text.replaceAll(/[⟪⟫]/g, "$&$&");
-  const text = stretches
+  const text = answer.stretches
     .map(({ text, mark }) => (mark === "nowhere" ? `⟪${doubled(text)}⟫` : doubled(text)))
     .join("");
   return [
-    `**${arm}** (${answerFacts({ verdict, value, clipped })}), ${markdownOf(shownText(shown))}:`,
+    `**${answerName(answer)}** (${answerFacts(answer)}), ${markdownOf(shownText(answer.shown))}:`,
     fenced(text, "text"),
   ];
 }
 
+/** "none", or "none, rejected by the gate". */
+export const answerName = ({ arm, verdict }: ShownAnswer): string =>
+  verdict === "pass" ? arm : `${arm}, rejected by the gate`;
+
 /** "expects met .50, pass, the beginning" */
-export const answerFacts = ({
-  verdict,
-  value,
-  clipped,
-}: Pick<ShownAnswer, "verdict" | "value" | "clipped">): string =>
-  `${value}, ${verdict}${clipped ? ", the beginning" : ""}`;
+export const answerFacts = ({ verdict, value, clipped }: ShownAnswer): string =>
+  [value, ...(verdict === "pass" ? [verdict] : []), ...(clipped ? ["the beginning"] : [])].join(", ");
 
 export const shownText = (shown: string[]): Rich =>
   shown.length === 0 ? "shown no record" : ["shown ", ...listed(shown)];

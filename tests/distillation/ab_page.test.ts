@@ -50,6 +50,20 @@ describe("htmlReport", () => {
     expect(page).toContain('<mark>/opt/x</mark> then <span class="supported">df -h</span>');
   });
 
+  test("marks rejected answers and counts them under the figures", () => {
+    const [none, retrieval] = metPairs([[0, 1]]);
+    const page = pageOf([none!, { ...retrieval!, verdict: "fail" }]);
+    expect(page).toContain("<div><p><strong>none</strong>: expects met .00, pass; shown no record</p>");
+    expect(page).toContain(
+      '<div class="rejected"><p><strong>retrieval, rejected by the gate</strong>: expects met 1.00; shown no record</p>',
+    );
+    const note =
+      " Answers that the gate rejected are drawn like the others (retrieval: 1 of 1).</figcaption>";
+    // Under the pairs and under the distribution.
+    expect(page.split(note)).toHaveLength(3);
+    expect(pageOf([none!, retrieval!])).not.toContain("that the gate rejected");
+  });
+
   test("asks nothing of any other place", () => {
     const page = pageOf(hostile, { notes: "![picture](https://example.com/x.png)" });
     expect(page).toContain(`content="default-src 'none'; style-src 'unsafe-inline'"`);

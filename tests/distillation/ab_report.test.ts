@@ -712,6 +712,15 @@ describe("markdownReport", () => {
     );
   });
 
+  test("marks an answer that the gate rejected", () => {
+    const rows = metPairs([[0, 1]]).map((row) =>
+      row.experiment!.arm === "none" ? row : { ...row, verdict: "fail" as const },
+    );
+    const text = markdownReport([part(rows)], { title: "T", notes: null });
+    expect(text).toContain("**none** (expects met .00, pass), shown no record:");
+    expect(text).toContain("**retrieval, rejected by the gate** (expects met 1.00), shown no record:");
+  });
+
   test("quotes ids with pipes and backticks in a table", () => {
     const rows = metPairs([[0, 1]]).map((row) => ({ ...row, corpus: { ...row.corpus!, path: "a|b`c" } }));
     expect(markdownReport([part(rows)], { title: "T", notes: null })).toContain("``a\\|b`c``, 176 records");
