@@ -45,7 +45,7 @@ export function measure(input: MeasureInput): { measures: Measures; contradictio
   const { answer, task, evidence, known, unsupported } = input;
   const { trigrams: _, ...novelty } = noveltyOf(answer, known);
   const texts = evidence.map((entry) => entry.text);
-  const altered = alterations(answer, evidence, task.words);
+  const altered = alterations(answer, evidence, task);
   const settings = readRecords(texts);
   const found = recordFindings(answer.text, settings ?? []);
   const measures: Measures = {

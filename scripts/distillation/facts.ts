@@ -51,13 +51,13 @@ export interface Quantity {
   value: number;
   /** One unit of the last digit that was stated: 1,000,000 for 181 million, 0.1 for 4.5. */
   step: number;
-  /** Seconds, bytes or kelvins, where the unit is one of time, size or temperature. */
+  /** Seconds, bytes, bits a second or kelvins, where the unit is one of time, size, bandwidth or temperature. */
   base?: { dimension: Dimension; amount: number };
   /** A bare number: neither unit nor currency nor scale. */
   bare: boolean;
 }
 
-type Dimension = "seconds" | "bytes" | "kelvins";
+type Dimension = "seconds" | "bytes" | "bits" | "kelvins";
 
 /** Weight of what is often common knowledge, like a short flag or a sub-command: three make one fact. */
 export const WEAK = 0.34;
@@ -144,7 +144,7 @@ interface CodeRegion extends Span {
   language: string;
 }
 
-type Role = "executable" | "argument" | "lone";
+type Role = "executable" | "verb" | "argument" | "lone";
 
 interface Scene {
   text: string;
@@ -276,6 +276,8 @@ export const isEveryday = (executable: string): boolean => EVERYDAY.has(executab
 
 /** What stands before the executable proper. */
 const WRAPPERS = new Set("sudo time env nohup exec xargs watch then do else if while".split(" "));
+/** Options of theirs that have a value. */
+const VALUED = /^-[ugnICPLsd]$/;
 const SHELL_WORDS = new Set("for case function fi done esac in elif until select".split(" "));
 
 /** Words that show a sentence or a program statement, not a command line. */
@@ -300,10 +302,16 @@ function readCommandLine(scene: Scene, { start, end }: Span): void {
 
 function readSimpleCommand(scene: Scene, start: number, command: string): void {
   let head: string | undefined;
+  let hasVerb = false;
+  let before = "";
   for (const token of command.matchAll(/\S+/g)) {
     const word = token[0];
+    const option = before;
+    before = word;
     if (head === undefined) {
-      if (/^[$#>%]$|^\w+=/.test(word) || WRAPPERS.has(word)) continue;
+      // `sudo -u postgres psql`
+      if (VALUED.test(option) || (option !== "" && word.startsWith("-"))) continue;
+      if (/^[$#>%!]$|^\w+=/.test(word) || WRAPPERS.has(word)) continue;
       if (!/^[a-z][\w+.-]*[\w+]$/.test(word) || SHELL_WORDS.has(word)) return;
       head = word;
       scene.roles.set(start + token.index, "executable");
@@ -313,7 +321,10 @@ function readSimpleCommand(scene: Scene, start: number, command: string): void {
         return;
       }
     } else if (/^[a-z]{2,}$/.test(word)) {
-      scene.roles.set(start + token.index, "argument");
+      // What stands behind an option may be its value: `kubectl -n shop get`.
+      const isVerb: boolean = !hasVerb && !/^-[^=]*$/.test(option);
+      scene.roles.set(start + token.index, isVerb ? "verb" : "argument");
+      hasVerb ||= isVerb;
     }
   }
 }
@@ -379,7 +390,10 @@ const sampleName: Recogniser = {
   read: () => NO_FACT,
 };
 
-const PARTS = "steps?|passages?|options?|examples?|figures?|points?|answers?|questions?|parts?";
+const PARTS =
+  "steps?|phases?|stages?|passages?|options?|examples?|figures?|points?|answers?|questions?|parts?";
+/** More parts than that no answer counts: "DHCP option 43", "85 points" are values. */
+const PART = String.raw`(?:1[0-2]|[1-9])(?!\d)`;
 
 /** Numbers that only count the answer's own parts: "2." at a line's start, "Step 3", "[4]", "(74 words)". */
 const counter: Recogniser = {
@@ -387,9 +401,10 @@ const counter: Recogniser = {
   pattern: oneOf(
     [
       String.raw`^[ \t>#*]*\d{1,2}(?:[.):]|\.\d{1,2}\.?)(?=[\s*])`,
-      String.raw`\b(?:${PARTS})\s#?\d{1,2}(?:(?:,|-|\sand|\sto)\s?\d{1,2})*\b`,
+      String.raw`\b(?:${PARTS})\s#?${PART}(?:(?:,|-|\sand|\sto)\s?${PART})*\b`,
       String.raw`(?<=[\w.,'")\s])\[\d{1,2}\]`,
-      String.raw`\b\d+(?=[ -](?:words?|sentences?|characters?|bullet)\b)`,
+      String.raw`\b\d+(?=[ -](?:words?|sentences?|bullet)\b)|(?<=\()\d+(?= characters?\))`,
+      String.raw`^[ \t]*\|[ \t*]*${PART}[ \t*]*(?=\|)|(?<=\s)\(${PART}\)(?=\s)`,
     ],
     "gim",
   ),
@@ -518,12 +533,16 @@ const path: Recogniser = {
   ]),
   read(match, scene) {
     const text = match[0].replace(/(?<![.,:])[.,:]+$/, "");
+    if (COLUMN.test(text) && inCode(scene, match.index)) return null;
     const rooted = /^(?:~|\.\.?|\$|[A-Z]:\\|\/)/.test(text);
     if (!rooted && text.includes("/") && !isRelativePath(text, inCode(scene, match.index))) return null;
     const key = pathKey(text, match.input[match.index - 1] === CLAIMED);
     return { key, length: text.length, weight: EVERYDAY_PATH.test(key) || !/\w/.test(key) ? 0 : 1 };
   },
 };
+
+/** `a.pid` in a query: endings of files that columns are called by, behind an alias of one letter. */
+const COLUMN = /^[a-z]\.(?:pid|key|log|db|lock|env|service|properties)$/;
 
 /** `src/app.ts` or, by depth and signs, `api/v1/pods`; not "and/or", `pod/web-1`, 10/12/2020 or `s/a/b/`. */
 function isRelativePath(text: string, code: boolean): boolean {
@@ -674,10 +693,10 @@ function isMachineName(name: string): boolean {
   );
 }
 
-/** `snake_case`, `camelCase`, `a.b.c`, `ns::name`, `call()`. */
+/** `snake_case`, `camelCase`, `a.b.c`, `ns::name`, `call()`, `TLSv1.2`. */
 const identifier: Recogniser = {
   kind: "identifier",
-  pattern: /(?<![\w\0])[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*)*(?:\(\))?/g,
+  pattern: /(?<![\w\0])[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*|(?<=\d[a-z]?)\.\d\w*)*(?:\(\))?/g,
   read(match, scene) {
     const name = match[0].replace(/\(\)$/, "");
     const bare = name.replace(/(?<=[A-Z])s$/, "");
@@ -714,6 +733,8 @@ const SECONDS: Record<string, number> = {
   "h|hrs?|hours?": 3600,
   "d|days?": 86_400,
   "w|wks?|weeks?": 604_800,
+  "months?": 2_592_000,
+  "years?|yrs?": 31_536_000,
 };
 const BYTES: Record<string, number> = {
   "b|bytes?": 1,
@@ -726,6 +747,7 @@ const BYTES: Record<string, number> = {
   "gi|gib|gibibytes?": 2 ** 30,
   "ti|tib|tebibytes?": 2 ** 40,
 };
+const BITS: Record<string, number> = { kbps: 1e3, mbps: 1e6, gbps: 1e9 };
 const SCALES: Record<string, number> = {
   hundred: 100,
   thousand: 1e3,
@@ -739,10 +761,10 @@ const SCALES: Record<string, number> = {
 const TEMPERATURE = String.raw`(?:[°º]|degrees? )? ?(?:celsius|fahrenheit|[cf](?!\w))|[°º]`;
 /** Units that are counted and never converted. */
 const OTHER_UNITS =
-  "months?|years?|yrs?|x|g|t|fold|[kmg]bps|[kmg]?hz|rpm|rps|qps|iops|mm|cm|km|kg|mph|kph|lbs?|oz|" +
+  "x|g|t|fold|[kmg]?hz|rpm|rps|qps|iops|mm|cm|km|kg|mph|kph|lbs?|oz|" +
   "feet|foot|ft|inch(?:es)?|miles?|pounds?|dollars?|cents?|degrees?";
 const SCALE = Object.keys(SCALES).join("|");
-const UNIT = [TEMPERATURE, ...Object.keys(SECONDS), ...Object.keys(BYTES), OTHER_UNITS].join("|");
+const UNIT = [TEMPERATURE, ...[SECONDS, BYTES, BITS].flatMap(Object.keys), OTHER_UNITS].join("|");
 
 /** Currency, digits, then an ordinal's ending or a scale word and a unit. */
 const NUMBER_PATTERN = new RegExp(
@@ -755,16 +777,35 @@ const number: Recogniser = {
   kind: "number",
   pattern: NUMBER_PATTERN,
   read(match, scene) {
-    const before = scene.text.slice(Math.max(0, match.index - 5), match.index);
+    const before = scene.text.slice(Math.max(0, match.index - 6), match.index);
     // "top-10", "mid-1990s": part of a word.
     if (/[A-Za-z]-$/.test(before)) return null;
-    // The 19 of "2018-19", and a shell's `$2`.
-    if (/^\d{4}-$/.test(before) || (match[1] === "$" && inCode(scene, match.index))) return NO_FACT;
+    // The 19 of "2018-19", and a shell's `$2`; not the end of 1024-65535.
+    const isYear = /(?<!\d)(?:19|20)\d\d-$/.test(before) && /^\d\d$/.test(match[2]!);
+    if (isYear || (match[1] === "$" && inCode(scene, match.index))) return NO_FACT;
     const quantity = readQuantity(match);
     const length = match[0].trimEnd().length;
     return { key: String(quantity.value), weight: numberWeight(match, quantity, scene), length, quantity };
   },
 };
+
+/** `1h30m` */
+const DURATION =
+  /(?<![\w.\0])(?=\d+[dhms]\d)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?(?![\w.])/g;
+
+const duration: Recogniser = {
+  kind: "number",
+  pattern: DURATION,
+  read(match) {
+    const quantity = readDuration(match);
+    return { key: String(quantity.value), weight: 1, quantity };
+  },
+};
+
+function readDuration([, days = "0", hours = "0", minutes = "0", seconds = "0"]: RegExpExecArray): Quantity {
+  const amount = ((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds);
+  return { value: amount, step: 1, bare: false, base: { dimension: "seconds", amount } };
+}
 
 /** Bare counts up to this are said of anything: "all three pods", "the first 10 lines". */
 const SMALL_COUNT = 12;
@@ -782,8 +823,8 @@ function numberWeight(match: RegExpExecArray, quantity: Quantity, scene: Scene):
 
 function readQuantity(match: RegExpExecArray): Quantity {
   const [, currency, digits, , scale, gap, unit] = match;
-  // "5 m" is no duration; "5m" is, and so is "350 F" a temperature.
-  const isUnit = unit !== undefined && (unit.length > 1 || gap === "" || /^[CF]$/.test(unit));
+  // "5 m" is no duration; "5m" and "5 s" are, and so is "350 F" a temperature.
+  const isUnit = unit !== undefined && (unit.length > 1 || gap === "" || /^[CFshd]$/.test(unit));
   // "500M" is a size; "500m" is a time, or half a CPU.
   const isSize = isUnit && !currency && gap === "" && /^[MGT]$/.test(unit);
   const known = isSize ? `${fold(unit)}b` : isUnit ? fold(unit) : undefined;
@@ -824,6 +865,7 @@ function unitTable(): Map<string, { dimension: Dimension; factor: number }> {
   const tables: [Dimension, Record<string, number>][] = [
     ["seconds", SECONDS],
     ["bytes", BYTES],
+    ["bits", BITS],
   ];
   for (const [dimension, spellings] of tables) {
     for (const [pattern, factor] of Object.entries(spellings)) {
@@ -836,6 +878,16 @@ function unitTable(): Map<string, { dimension: Dimension; factor: number }> {
   }
   return table;
 }
+
+/** Sub-commands that any tool may have. */
+const COMMON_VERBS = new Set(
+  (
+    "add apply attach build check commit config connect cp create delete describe df diff disable down du edit enable " +
+    "events exec export get help import info init inspect install kill list load log login logs ls mount mv ps pull push " +
+    "reload remove reset restart restore rm run save scale search set show start stat stats status stop sync tail tag test " +
+    "top trace uninstall unmount up update upgrade validate verify version view watch"
+  ).split(" "),
+);
 
 /** Words in code that are values of any language, not names. */
 const LITERALS = new Set(
@@ -859,10 +911,16 @@ const command: Recogniser = {
     if (!role) return null;
     const word = match[0].replace(/(?<![.+-])[.+-]+$/, "");
     if (EVERYDAY.has(word) || LITERALS.has(fold(word))) return NO_FACT;
-    const strong =
-      role === "executable" ? !ENGLISH_ENDING.test(word) : role === "lone" && TOOL_NAME.test(word);
-    return { key: fold(word), length: word.length, weight: strong ? 1 : WEAK };
+    return { key: fold(word), length: word.length, weight: IS_STRONG[role](word) ? 1 : WEAK };
   },
+};
+
+/** Which words of a command line weigh as much as any other fact. */
+const IS_STRONG: Record<Role, (word: string) => boolean> = {
+  executable: (word) => !ENGLISH_ENDING.test(word),
+  verb: (word) => !COMMON_VERBS.has(word),
+  lone: (word) => TOOL_NAME.test(word),
+  argument: () => false,
 };
 
 /** In order of precedence. */
@@ -882,6 +940,7 @@ const RECOGNISERS: Recogniser[] = [
   flag,
   resource,
   identifier,
+  duration,
   number,
   command,
 ];
@@ -999,6 +1058,7 @@ interface NumberIndex {
   percents: Entry[];
   seconds: Entry[];
   bytes: Entry[];
+  bits: Entry[];
   kelvins: Entry[];
 }
 
@@ -1021,7 +1081,8 @@ const PORT = 1;
 function addressOf({ kind, key, start }: Fact): Address[] {
   const segments = key.split("/");
   if (kind === "path") return [{ isNetwork: false, parts: segments, offset: start }];
-  if (kind !== "url" && kind !== "host") return [];
+  // Of a network (10.1.0.0/16) no part may be another's.
+  if ((kind !== "url" && kind !== "host") || /^[\d.]+\/\d+$/.test(key)) return [];
   const [authority, ...below] = segments;
   const [, host, port = ""] = /^(.*?)(?::(\d+))?$/.exec(authority!)!;
   return [{ isNetwork: true, parts: [host!, port, ...below], offset: start }];
@@ -1041,18 +1102,28 @@ function indexNumbers(text: string): NumberIndex {
     percents: [],
     seconds: [],
     bytes: [],
+    bits: [],
     kelvins: [],
   };
   for (const match of text.matchAll(NUMBER_PATTERN)) {
     const quantity = readQuantity(match);
     const entry: Entry = { value: quantity.value, offset: match.index };
-    index.all.push(quantity.base ? { ...entry, base: quantity.base } : entry);
+    // "512m" may be minutes, megabytes or half a CPU, so it rules none of them out.
+    const isClear = quantity.base !== undefined && !/\dm$/.test(match[0]);
+    index.all.push(isClear ? { ...entry, base: quantity.base } : entry);
     if (quantity.bare) index.bare.push(entry);
     if (match[2]!.includes(".")) index.decimals.push(entry);
     if (quantity.base) index[quantity.base.dimension].push({ ...entry, value: quantity.base.amount });
   }
   for (const match of text.matchAll(percent.pattern)) {
     index.percents.push({ value: quantityOf(match[1]!, {}).value, offset: match.index });
+  }
+  for (const match of text.matchAll(DURATION)) {
+    index.seconds.push({ value: readDuration(match).value, offset: match.index });
+  }
+  for (const { 1: part, 2: unit, index: offset } of text.matchAll(ONE_UNIT)) {
+    const { factor } = UNIT_TABLE.get(fold(unit!))!;
+    index.seconds.push({ value: part === undefined ? factor : factor * SHARES[fold(part)]!, offset });
   }
   for (const entry of numberWords(text)) {
     index.all.push(entry);
@@ -1081,7 +1152,10 @@ const NUMBER_WORDS = new RegExp(
   "gi",
 );
 
-const UNIT_BEHIND_WORDS = /^[ -](seconds?|minutes?|hours?|days?|weeks?)\b/i;
+/** "a day", "half an hour" */
+const ONE_UNIT = /\b(?:(half|quarter of) )?an? (second|minute|hour|day|week|month|year)\b/gi;
+const SHARES: Record<string, number> = { half: 0.5, "quarter of": 0.25 };
+const UNIT_BEHIND_WORDS = /^[ -](seconds?|minutes?|hours?|days?|weeks?|months?|years?)\b/i;
 
 /** "fifteen" is 15, "twenty-two" 22, "two hundred and six" 206, "three million" 3,000,000. */
 function numberWords(text: string): Entry[] {
@@ -1167,30 +1241,56 @@ export function findFact(fact: Fact, evidence: Evidence): number | null {
 
 /**
  * Offset in the record where this path or address stands with another name in the place of the task's, or null:
- * `/etc/certs.d/registry.shop:5000/ca.crt` for `/etc/certs.d/hub.lan:8443/ca.crt` where the task speaks of hub.lan:8443.
- * Of an authority the host may be the task's and the port the record's: `http://web-1:9100/metrics` for
- * `http://db-7.lan:9100/metrics` where the task speaks of db-7.lan.
+ * `/etc/certs.d/registry.shop:5000/ca.crt` for `/etc/certs.d/hub.lan:8443/ca.crt` where the task speaks of hub.lan:8443. Of
+ * a part it is enough that what differs is the task's: `billing.service.d` for `report.service.d`. Of an address the host may
+ * be the task's, the port either's, and the path stand in the record by itself: "GET /health".
  */
 export function findAdapted(fact: Fact, task: Evidence, record: Evidence): number | null {
   const [address] = addressOf(fact);
   if (!address) return null;
-  const { isNetwork, parts } = address;
-  const own = parts.map((part) => isNameIn(part, task));
+  const found = record.addresses().find((entry) => isAdapted(address, entry, task));
+  return found?.offset ?? (address.isNetwork ? findJoined(address, task, record) : null);
+}
+
+function isAdapted({ isNetwork, parts }: Address, entry: Address, task: Evidence): boolean {
+  if (entry.isNetwork !== isNetwork || entry.parts.length < parts.length) return false;
+  // A port that is left out is no other port.
+  const isSame = parts.map(
+    (part, at) => part === entry.parts[at] || (isNetwork && at === PORT && part === ""),
+  );
+  const own = parts.map(
+    (part, at) => isNameIn(part, task) || (!isSame[at] && isRenamed(part, entry.parts[at]!, task)),
+  );
   const kept = parts.filter((part, at) => !own[at] && part !== "").length;
   // A plain word of the task ("pods") makes any two-part path look adapted.
   const isTelling = parts.some((part, at) => own[at] && /[^a-z]/.test(part));
-  if (!own.includes(true) || kept < (isTelling ? 1 : 2)) return null;
-  const found = record
-    .addresses()
-    .find(
-      (entry) =>
-        entry.isNetwork === isNetwork &&
-        entry.parts.length >= parts.length &&
-        parts.every(
-          (part, at) => own[at] || part === entry.parts[at] || (isNetwork && at === PORT && part === ""),
-        ),
-    );
-  return found?.offset ?? null;
+  return own.includes(true) && kept >= (isTelling ? 1 : 2) && parts.every((_, at) => own[at] || isSame[at]);
+}
+
+/** True where what a part has instead of the record's stands in the task, cut at its signs: `shop.lan.conf` for `web.conf`. */
+function isRenamed(part: string, theirs: string, task: Evidence): boolean {
+  const pieces = (text: string): string[] => text.split(/(?<=[^a-z0-9])|(?=[^a-z0-9])/);
+  const [mine, other] = [pieces(part), pieces(theirs)];
+  const least = Math.min(mine.length, other.length);
+  let before = 0;
+  while (before < least && mine[before] === other[before]) before++;
+  let behind = 0;
+  while (behind < least - before && mine.at(-1 - behind) === other.at(-1 - behind)) behind++;
+  const name = mine.slice(before, mine.length - behind).join("");
+  const isNamed = (text: string): boolean => findBetween(task.folded, text, SUBJECT_BOUNDARY) !== null;
+  return before + behind > 0 && (isNamed(name) || name.split(/[.:=@]/).every(isNamed));
+}
+
+/** An address that nobody wrote down as one: its host is the task's, the rest stands in the record, or the port in the task. */
+function findJoined({ parts }: Address, task: Evidence, record: Evidence): number | null {
+  const [host, port, ...below] = parts as [string, string, ...string[]];
+  if (!/[^a-z]/.test(host) || !isNameIn(host, task)) return null;
+  const portAt = findBetween(record.folded, port, CODE_BOUNDARY);
+  if (below.length === 0) return portAt && originalOffset(record.plain, portAt);
+  if (port !== "" && portAt === null && findBetween(task.folded, port, CODE_BOUNDARY) === null) return null;
+  const path = `/${below.join("/")}`;
+  const at = findPathOfUrl(path, record.folded) ?? findBetween(record.folded, path, SERVED_BOUNDARY);
+  return at && originalOffset(record.plain, at);
 }
 
 const isNameIn = (segment: string, { folded }: Evidence): boolean =>
@@ -1217,6 +1317,8 @@ interface Boundary {
 }
 
 const CODE_BOUNDARY: Boundary = { before: /(?:^|[^\w.])$/, after: /^(?!\w|\.\d)/ };
+const HASH = /^(?=\d*[a-f])(?=[a-f]*\d)[\da-f]{7,64}$/;
+const HASH_BOUNDARY: Boundary = { before: CODE_BOUNDARY.before, after: /^[\da-f]/ };
 const PATH_BOUNDARY: Boundary = { before: /(?:^|[^\w.~@-])$/, after: /^(?![\w-]|\.\w)/ };
 const NETWORK_BOUNDARY: Boundary = { before: CODE_BOUNDARY.before, after: /^\d/ };
 const ALONE_BOUNDARY: Boundary = { before: /(?:^|[\s("'])$/, after: CODE_BOUNDARY.after };
@@ -1224,6 +1326,11 @@ const ALONE_BOUNDARY: Boundary = { before: /(?:^|[\s("'])$/, after: CODE_BOUNDAR
 const DEVICE_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?:p?\d{1,3})?(?![\w-])/ };
 const SUBJECT_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?!\w)/ };
 const SEGMENT_BOUNDARY: Boundary = { before: /(?:^|[^\w.-])$/, after: /^(?![\w-]|\.\w)/ };
+/** Behind a verb of HTTP or a port. */
+const SERVED_BOUNDARY: Boundary = {
+  before: /(?:(?:get|post|put|head|lete|atch) |:\d{2,4}|\d{5})$/,
+  after: PATH_BOUNDARY.after,
+};
 const FILE_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|\.\/)$/, after: /^(?![\w-]|\.\w)/ };
 const ROOTLESS_BOUNDARY: Boundary = { before: /(?:^|[\s("'`])$/, after: FILE_BOUNDARY.after };
 const URL_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|www\.)$/, after: /^(?![\w-]|\.\w)/ };
@@ -1237,8 +1344,11 @@ const INFLECTED_BOUNDARY: Boundary = {
   after: /^(?:|s|e|es|y|ies|ied|ed|d|ing|er|ers|ion|ions)(?![\w-])/,
 };
 
+/** A hash also by its beginning, as `git` and `docker` take it; a signal by its name alone. */
 function findCode({ key }: Fact, { folded }: Evidence): number | null {
-  return findAny(folded, [key, key.replace("-", " "), key.replace("-", "")], CODE_BOUNDARY);
+  const spellings = [key, key.replace("-", " "), key.replace("-", ""), key.replace(/^sig(?=[a-z])/, "")];
+  const whole = findAny(folded, spellings, CODE_BOUNDARY);
+  return whole ?? (HASH.test(key) ? findBetween(folded, key, HASH_BOUNDARY) : null);
 }
 
 function findAny(text: string, keys: string[], boundary: Boundary): number | null {
@@ -1317,13 +1427,38 @@ function findHost({ key }: Fact, { folded }: Evidence): number | null {
   return hasNetwork ? findBetween(folded, key.slice(lastDot), ALONE_BOUNDARY) : null;
 }
 
-/** `kube-state-metrics` also as "kube state metrics", `ReplicaSets` as "replica set" or `replica_set`. */
+/**
+ * `kube-state-metrics` also as "kube state metrics", `ReplicaSets` as "replica set" or `replica_set`, `NetworkPolicies` as
+ * "NetworkPolicy", `TLSv1.2` as "TLS 1.2".
+ */
 function findIdentifier(fact: Fact, { folded }: Evidence): number | null {
-  const boundary = fact.key.includes("-") ? HYPHENATED_BOUNDARY : NAME_BOUNDARY;
-  const singular = fact.key.length > 3 ? fact.key.replace(/s$/, "") : fact.key;
+  const { key } = fact;
+  const boundary = key.includes("-") ? HYPHENATED_BOUNDARY : NAME_BOUNDARY;
+  const singular = key.length > 3 ? key.replace(/ies$/, "y").replace(/(?<=ss|x|ch|sh)es$|(?<!s)s$/, "") : key;
+  const plural = singular.endsWith("y") ? `${singular.slice(0, -1)}ies` : `${singular}es`;
   const words = wordsOf(fact.text);
-  const spellings = [fact.key, singular, words.join(" "), words.join("-"), words.join("_")];
-  return findAny(folded, [...spellings, ...CONSTRAINTS.map((ending) => fact.key + ending)], boundary);
+  const spellings = [key, singular, plural, words.join(" "), words.join("-"), words.join("_")];
+  const release = /^[a-z]+?(?=v?\d+\.)/.exec(key)?.[0];
+  if (release) spellings.push(`${release} ${key.slice(release.length).replace(/^v/, "")}`);
+  const whole = findAny(folded, [...spellings, ...CONSTRAINTS.map((ending) => key + ending)], boundary);
+  return whole ?? findQualified(fact.text, folded);
+}
+
+/** What stands before a column or a table: an alias, a schema that every database has. */
+const QUALIFIER = /^(?:[a-z]\w?|public|pg_catalog|information_schema|dbo)$/;
+
+/**
+ * A dotted name by its last part: behind an alias or a schema (`a.query`, `public.orders`), or where that part is a name by
+ * itself and those before it stand there, too (`spec.strategy.rollingUpdate.maxUnavailable`, nested in YAML).
+ */
+function findQualified(name: string, folded: string): number | null {
+  if (!/^\w+(?:\.\w+)+$/.test(name)) return null;
+  const parts = name.split(".");
+  const last = parts.pop()!;
+  const isName = /[a-z][A-Z]|_/.test(last);
+  const find = (part: string): number | null => findBetween(folded, fold(part), NAME_BOUNDARY);
+  const isKnown = (part: string): boolean => QUALIFIER.test(fold(part)) || (isName && find(part) !== null);
+  return parts.every(isKnown) ? find(last) : null;
 }
 
 /** What databases append to a table's name: `product_prices` stands in `product_prices_pkey`. */
@@ -1404,9 +1539,8 @@ function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null
   const range = roundings(quantity!);
   const plain = within(numbers.all, range, isOther) ?? within(numbers.percents, around(value, 0));
   if (plain !== null) return plain;
-  if (base?.dimension === "bytes") return findBytes(base.amount, numbers);
-  if (base) return within(numbers[base.dimension], around(base.amount, CONVERTED[base.dimension]));
-  const converted = bare && Number.isInteger(value) ? findConverted(value, numbers) : null;
+  if (base) return findMeasure(base, numbers) ?? findCount(text, quantity!, numbers);
+  const converted = bare ? findConverted(quantity!, numbers) : null;
   if (converted !== null) return converted;
   // A release named by two numbers ("OpenShift 4.16") is part of a version.
   return /^\d+\.\d+$/.test(text) ? findBetween(evidence.folded, text, VERSION_BOUNDARY) : null;
@@ -1415,10 +1549,32 @@ function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null
 /** Smaller ones are too common to be a setting's seconds, milliseconds or bytes. */
 const MIN_SETTING = { seconds: 300, milliseconds: 60_000, bytes: 2 ** 20 };
 
-/** What a setting without a unit stands for: 7200000 where "two hours" is said, 2592000 for 30 days, 16777216 for 16 MiB. */
-function findConverted(value: number, { seconds, bytes }: NumberIndex): number | null {
+/** In another unit, or as a setting that has none: "45 seconds" for 45000, "8 GiB" for 8589934592. */
+function findMeasure({ dimension, amount }: Quantity["base"] & {}, numbers: NumberIndex): number | null {
+  const asSetting = (value: number, isLarge: boolean): number | null =>
+    isLarge ? within(numbers.bare, around(value, 0)) : null;
+  if (dimension === "bytes")
+    return findBytes(amount, numbers) ?? asSetting(amount, amount >= MIN_SETTING.bytes);
+  const measured = within(numbers[dimension], around(amount, CONVERTED[dimension]));
+  if (measured !== null || dimension !== "seconds") return measured;
+  return (
+    asSetting(amount, amount >= MIN_SETTING.seconds && amount % 60 === 0) ??
+    asSetting(amount * 1000, amount >= 1)
+  );
+}
+
+/** "1.2M messages" is a size only to those who do not read on. */
+function findCount(text: string, { value, step }: Quantity, { all }: NumberIndex): number | null {
+  if (!/\dM$/.test(text)) return null;
+  const count = { value: value * 1e6, step: step * 1e6, bare: true };
+  return within(all, roundings(count), ({ base }) => base !== undefined);
+}
+
+/** What a setting without a unit stands for: 7200000 where "two hours" is said, 2592000 for 30 days, 16777216 for 16 MiB; 0.05 for 5 %. */
+function findConverted({ value, step }: Quantity, { seconds, bytes, percents }: NumberIndex): number | null {
+  if (value > 0 && value < 1) return within(percents, around(100 * value, 50 * step));
   const exactly = (entries: Entry[], amount: number, isLarge: boolean): number | null =>
-    isLarge ? within(entries, around(amount, 0)) : null;
+    isLarge && Number.isInteger(value) ? within(entries, around(amount, 0)) : null;
   return (
     exactly(seconds, value, value >= MIN_SETTING.seconds && value % 60 === 0) ??
     exactly(seconds, value / 1000, value >= MIN_SETTING.milliseconds) ??
@@ -1444,7 +1600,7 @@ function around(value: number, slack: number): Range {
 }
 
 /** How far a converted value may be off: 350°F is 176.7°C, and cookbooks say 175 or 180. */
-const CONVERTED = { seconds: 0, kelvins: 5 };
+const CONVERTED = { seconds: 0, bits: 0, kelvins: 5 };
 
 /** "16 MB" also stands for 16 MiB, which is 16777216 bytes: 1.024 once for kB, twice for MB. */
 function findBytes(amount: number, { bytes }: NumberIndex): number | null {

@@ -2477,8 +2477,11 @@ function findTooShort({ answer }: View): Finding {
 const HEDGES =
   /\b(?:as[\s*_]+an[\s*_]+ai|i[\s*_]+cannot|i['’]m[\s*_]+sorry,[\s*_]+but|i[\s*_]+don['’]t[\s*_]+have[\s*_]+access|i[\s*_]+am[\s*_]+unable[\s*_]+to)\b/i;
 
-function findHedge({ answer }: View): Finding {
-  const hedge = HEDGES.exec(answer)?.[0];
+/** What the task says itself ("users report: I cannot log in") an answer may quote. */
+function findHedge({ answer, task }: View): Finding {
+  const asked = oneBlank(task.text.toLowerCase());
+  const hedges = answer.matchAll(new RegExp(`(${HEDGES.source})(?:[\\s*_]+\\w+)?`, "gi"));
+  const hedge = hedges.find(([quoted]) => !asked.includes(oneBlank(quoted.toLowerCase())))?.[1];
   return hedge === undefined ? null : `it says ${JSON.stringify(hedge)}`;
 }
 

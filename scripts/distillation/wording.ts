@@ -364,9 +364,18 @@ function surroundings(words: Word[], at: number): string[] {
   });
 }
 
-/** Where an answer copies a sentence of its sources and changes a measured number or puts in a "not"; said in words. */
-export function alterations({ text, words }: Wording, sources: Wording[], ownNumbers: Word[]): string[] {
-  const mine = new Set(ownNumbers.filter(isNumber).map((word) => word.stem));
+/** "If the pods cannot resolve names" denies nothing, unless the source has a condition there, too. */
+const CONDITION = /\b(?:if|when|whenever|whether|unless|until)\b(?:[^.,;:!?\n]|\n(?!\s)){0,80}$/i;
+
+const isInCondition = (text: string, at: number): boolean =>
+  CONDITION.test(text.slice(Math.max(0, at - 90), at));
+
+/**
+ * Where an answer copies a sentence of its sources and changes a measured number or puts in a "not"; said in words. What the
+ * task says is no alteration, nor a condition.
+ */
+export function alterations({ text, words }: Wording, sources: Wording[], task: Wording): string[] {
+  const mine = new Set(task.words.filter(isNumber).map((word) => word.stem));
   const isMeasured = ({ stem }: Word, at: number): boolean =>
     isNumber(words[at]) && MEASURED.has(words[at + 1]?.stem ?? "") && !mine.has(stem);
   const places = words.flatMap((word, at): Place[] => {
@@ -376,13 +385,17 @@ export function alterations({ text, words }: Wording, sources: Wording[], ownNum
   });
   if (places.length === 0) return [];
   const copied = findPlaces(places, sources);
+  const asked = findPlaces(places, [task]);
   return places.flatMap(({ at, stem, around }) => {
+    if (around.some((key) => asked.get(key)?.has(stem))) return [];
     const there = new Set(around.flatMap((key) => [...(copied.get(key) ?? [])]));
     const near = text.slice(
       words[Math.max(0, at - 3)]!.start,
       words[Math.min(words.length - 1, at + 3)]!.end,
     );
-    const what = NEGATIONS.has(stem) ? alteredNegation(there) : alteredNumber(stem, there);
+    const what = NEGATIONS.has(stem)
+      ? alteredNegation(there, isInCondition(text, words[at]!.start))
+      : alteredNumber(stem, there);
     return what === null ? [] : [`${JSON.stringify(near)} (${what})`];
   });
 }
@@ -394,16 +407,19 @@ interface Place {
   around: string[];
 }
 
-/** Stands for no word at all between what is around a place. */
+/** Stand for no word at all between what is around a place: in a statement, and in a condition. */
 const NOTHING = "";
+const NOTHING_IF = " ";
 
-/** For what stands around a place of the answer: the numbers, negations, or NOTHING that the sources have there. */
+/** For what stands around a place of the answer: the numbers, negations, or nothing that the sources have there. */
 function findPlaces(places: Place[], sources: Wording[]): Map<string, Set<string>> {
   const found = new Map(places.flatMap(({ around }) => around.map((key) => [key, new Set<string>()])));
   const firsts = new Set([...found.keys()].map((key) => key.slice(0, key.indexOf(" "))));
-  for (const { words } of sources) {
+  for (const { text, words } of sources) {
     for (const [at, word] of words.entries()) {
-      if (firsts.has(word.stem) && at + 6 <= words.length) found.get(gram(words, at, at + 6))?.add(NOTHING);
+      // Whichever way the six lie around the missing word, it would come after the first at the earliest.
+      const there = firsts.has(word.stem) && at + 6 <= words.length && found.get(gram(words, at, at + 6));
+      if (there) there.add(isInCondition(text, words[at + 1]!.start) ? NOTHING_IF : NOTHING);
       if (!isNumber(word) && !NEGATIONS.has(word.stem)) continue;
       for (const key of surroundings(words, at)) found.get(key)?.add(word.stem);
     }
@@ -417,8 +433,9 @@ function alteredNumber(stem: string, there: Set<string>): string | null {
   return numbers.length === 0 || there.has(stem) ? null : `${numbers[0]} in the source`;
 }
 
-function alteredNegation(there: Set<string>): string | null {
-  return there.has(NOTHING) && !NEGATIONS.values().some((entry) => there.has(entry))
+function alteredNegation(there: Set<string>, isCondition: boolean): string | null {
+  const isThere = there.has(NOTHING_IF) || (!isCondition && there.has(NOTHING));
+  return isThere && !NEGATIONS.values().some((entry) => there.has(entry))
     ? "not negated in the source"
     : null;
 }
@@ -585,7 +602,7 @@ function isSaid(words: Word[], { trigrams }: Vocabulary): boolean {
 }
 
 const PLACEHOLDER =
-  /(?<![\w-])(?:TODO|TBD|X{2,12})(?![\w-])|(?<![\w.])x{1,3}(?:\.x{1,3}){3}(?![\w.])|(?<![\w.-])\/?path\/to(?:\/[\w.-]{1,100})?|\b(?:[\w-]{1,63}\.)?example\.(?:com|org|net)\b|\bYOUR[_-][A-Z_]{1,40}\b/g;
+  /(?<![\w-])(?:TODO|TBD|(?<!\w\.)X{2,12})(?![\w-])|(?<![\w.])x{1,3}(?:\.x{1,3}){3}(?![\w.])|(?<![\w.-])\/?path\/to(?:\/[\w.-]{1,100})?|\b(?:[\w-]{1,63}\.)?example\.(?:com|org|net)\b|\bYOUR[_-][A-Z_]{1,40}\b/g;
 
 /** What stands for something that nobody filled in. `<name>` in angle brackets says so itself and is none. */
 export function placeholdersIn(text: string): (Span & { text: string })[] {

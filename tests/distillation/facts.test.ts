@@ -101,6 +101,9 @@ describe("extractFacts", () => {
     ["a redacted secret", "Log in with `[redacted:url_password]`."],
     ["a list marker", "1. Drain the node.\n2. Wait."],
     ["a step number", "As in step 3, wait for it."],
+    ["a phase", "In phase 4 the disk is full."],
+    ["a number in brackets", "First (3) the disk, then (4) the logs."],
+    ["a numbered table", "| 3 | Drain |\n| 4 | Wait |"],
     ["a citation", "It is so [2]."],
     ["the answer's own length", "Here it is (74 words)."],
     ["a small count", "Two pods, or 2 pods, are left."],
@@ -138,6 +141,19 @@ describe("extractFacts", () => {
       "identifier web-7c9",
       "flag --tail",
       "number 50",
+    ]);
+  });
+
+  test("weighs a sub-command that not every tool has like the tool", () => {
+    expect(listed("`cmctl reissue web` and `cmctl -n shop renew`, `cmctl check api`")).toEqual([
+      "command cmctl",
+      "command reissue",
+      "command web?",
+      "flag -n?",
+      "command shop?",
+      "command renew",
+      "command check?",
+      "command api?",
     ]);
   });
 
@@ -184,7 +200,7 @@ describe("extractFacts", () => {
       step: 100_000,
       bare: false,
     });
-    expect(only("number", "300 s, that is").quantity).toEqual({ value: 300, step: 1, bare: true });
+    expect(only("number", "300 m, that is").quantity).toEqual({ value: 300, step: 1, bare: true });
     expect(only("number", "limit 1Gi").quantity).toEqual({
       value: 1,
       step: 1,
@@ -285,6 +301,8 @@ describe("findFact", () => {
     ["code", "It ends with HTTP 503.", "status: 503"],
     ["code", "See CVE-2024-3094.", "cve 2024-3094 was found"],
     ["code", "ECONNREFUSED came back", "connect econnrefused 10.0.0.1"],
+    ["code", "revert 3b7702e71d", "commit 3b7702e71d5f0a61"],
+    ["code", "SIGKILL ended it", "status=9/KILL"],
     ["path", "Open /etc/haproxy/", "edit /etc/haproxy/haproxy.cfg"],
     ["path", "Open ./deploy/app.yaml", "apply deploy/app.yaml"],
     ["path", "Open ~/run/log.txt", "tail $HOME/run/log.txt"],
@@ -313,6 +331,13 @@ describe("findFact", () => {
     ["identifier", "Call foo_bar() now", "the foo_bar function"],
     ["identifier", "Many VirtualMachines", "a VirtualMachine object"],
     ["identifier", "One ReplicaSet", "the replica set is small"],
+    ["identifier", "All NetworkPolicies", "a NetworkPolicy denies it"],
+    ["identifier", "Every StorageClass", "two StorageClasses"],
+    ["identifier", "only TLSv1.2", "TLS 1.2 and later"],
+    ["identifier", "`python3.9`", "Python 3.9"],
+    ["identifier", "`SELECT a.pid FROM pg_locks a`", "SELECT pid FROM pg_locks"],
+    ["identifier", "`pg_catalog.pg_stat_activity`", "pg_stat_activity shows it"],
+    ["identifier", "`rollingUpdate.maxUnavailable`", "rollingUpdate:\n  maxUnavailable: 1"],
     ["identifier", "`kube-state-metrics`", "the kube state metrics exporter"],
     ["identifier", "foo_bar", "foo\\_bar in Markdown"],
     ["identifier", "“OpenShift’s”", "on OpenShift"],
@@ -330,6 +355,20 @@ describe("findFact", () => {
     ["percent", "85%", "threshold: 85"],
     ["number", "$181 million", "181,674,817 dollars"],
     ["number", "10k rows", "10,412 rows"],
+    ["number", "a ratio above 0.05", "more than 5 %"],
+    ["number", "45 seconds", "session.timeout.ms = 45000"],
+    ["number", "24 hours", "a TTL of 86400"],
+    ["number", "8 GiB", "--quota-backend-bytes=8589934592"],
+    ["number", "24 hours", "for a day"],
+    ["number", "30 minutes", "half an hour"],
+    ["number", "90 minutes", "for 1h30m"],
+    ["number", "1h30m", "90 minutes"],
+    ["number", "after 0.1 s", "100 ms"],
+    ["number", "24 h", "one day"],
+    ["number", "30 days", "one month"],
+    ["number", "1.2M messages", "1.2 million of them"],
+    ["number", "512 MB", "client_max_body_size 512m"],
+    ["number", "up to 49151", "1024-49151"],
     ["number", "15 minutes", "for fifteen minutes"],
     ["number", "206 rows", "two hundred and six rows"],
     ["number", "300s", "for 5m"],
@@ -388,6 +427,11 @@ describe("findFact", () => {
     ["url", "https://acme.io/guide#setup", "https://acme.io/guide#usage"],
     ["host", "10.0.0.1", "10.0.0.11 and 110.0.0.1"],
     ["identifier", "ClusterRole", "ClusterRoleBinding"],
+    ["identifier", "only TLSv1.1", "TLSv1.2 and later"],
+    ["identifier", "an m5.8xlarge", "an m5.2xlarge"],
+    ["identifier", "`rollingUpdate.maxSurge`", "rollingUpdate:\n  maxUnavailable: 1"],
+    ["identifier", "`server.port.limit`", "the server's port has a limit"],
+    ["code", "revert 3b7702e71e", "commit 3b7702e71d5f0a61"],
     ["identifier", "`state-metrics`", "kube-state-metrics"],
     ["identifier", "foo_bar", "foo_bar_total and my_foo_bar"],
     ["flag", "--previous-retry", "--previous"],
@@ -402,6 +446,16 @@ describe("findFact", () => {
     ["number", "5 GB", "15 or 50 GB"],
     ["number", "$190 million", "181,674,817"],
     ["number", "10k rows", "6,200 rows"],
+    ["number", "a ratio above 0.05", "more than 15 %"],
+    ["number", "46 seconds", "session.timeout.ms = 45000"],
+    ["number", "7 GiB", "--quota-backend-bytes=8589934592"],
+    ["number", "90 minutes", "for 1h45m"],
+    ["number", "1h45m", "for 1h30m"],
+    ["number", "30 h", "for 30 s"],
+    ["number", "30 months", "30 days"],
+    ["number", "100 Gbps", "100 Mbps"],
+    ["number", "DHCP option 43", "DHCP option 150"],
+    ["number", "at least 18 characters", "at least 14 characters"],
     ["number", "100 million rows", "140,000,000 rows"],
     ["number", "within 5 minutes", "for 5 hours"],
     ["number", "of 10ms", "of 10s"],
@@ -426,20 +480,29 @@ describe("findFact", () => {
     expect(record.slice(at!)).toStartWith("foo\\_bar");
   });
 
+  test("reads both ends of a range", () => {
+    expect(weightUnsupported("Ports 1024-49151 are free.", "1024-65535")).toBe(1);
+    expect(weightUnsupported("In 2018-19 it was free.", "in 2018")).toBe(0);
+  });
+
   test("joins a command from task and record", () => {
     const answer = "Run `kubectl -n payments logs web-7c9 --previous`.";
     const record = "`kubectl -n $NAMESPACE logs $POD --previous`";
     expect(weightUnsupported(answer, "pod web-7c9 in payments restarts", record)).toBe(0);
   });
 
-  test.each(["`haproxyctl`", "`haproxyctl reload`", "```sh\nsudo haproxyctl reload | less\n```"])(
-    "catches an invented executable in %p",
-    (answer) => {
-      expect(
-        weightUnsupported(answer, "Reload haproxy with systemctl reload haproxy."),
-      ).toBeGreaterThanOrEqual(1);
-    },
-  );
+  test.each([
+    "`haproxyctl`",
+    "`haproxyctl reload`",
+    "```sh\nsudo haproxyctl reload | less\n```",
+    "`sudo -u root haproxyctl reload`",
+    "`xargs -r haproxyctl reload`",
+    "```sh\nif ! haproxyctl reload; then\n```",
+  ])("catches an invented executable in %p", (answer) => {
+    expect(weightUnsupported(answer, "Reload haproxy with systemctl reload haproxy.")).toBeGreaterThanOrEqual(
+      1,
+    );
+  });
 
   test("finds every fact in its own text", () => {
     for (const text of RANDOM_TEXTS) {
@@ -476,10 +539,32 @@ describe("findFact", () => {
 });
 
 describe("findAdapted", () => {
+  test.each([
+    ["GET /health", "http://10.4.1.11:8081/health", "node 10.4.1.11:8081 is red"],
+    ["stats at :8404/stats", "http://lb-2.lan:8404/stats", "lb-2.lan is slow"],
+    ["ask port 8200", "https://vault-1.lan:8200", "vault-1.lan is sealed"],
+    [
+      "edit /etc/systemd/system/report.service.d/override.conf",
+      "/etc/systemd/system/billing-api.service.d/override.conf",
+      "billing-api restarts",
+    ],
+    [
+      "http://api.payments.svc.cluster.local:8080/healthz",
+      "http://checkout.storefront.svc.cluster.local:8080/healthz",
+      "checkout in storefront is down",
+    ],
+  ])("finds what %j becomes with the task's names: %s", (record, answer, task) => {
+    const [fact] = extractFacts(answer);
+    expect(findAdapted(fact!, prepareEvidence(task), prepareEvidence(record))).not.toBeNull();
+    expect(findAdapted(fact!, prepareEvidence("it is down"), prepareEvidence(record))).toBeNull();
+  });
+
   const RECORD = prepareEvidence(
     "Put it into /etc/certs.d/registry.shop:5000/ca.crt and ask http://web-1.shop.internal:9100/metrics, then /var/log/pods.",
   );
-  const TASK_TEXT = prepareEvidence("hub.lan:8443 and 10.4.7.18:9256 are down, pods in lib restart");
+  const TASK_TEXT = prepareEvidence(
+    "hub.lan:8443 and 10.4.7.18:9256 are down, pods in lib restart, lb-2 does not",
+  );
   const adapted = (answer: string): number | null => findAdapted(extractFacts(answer)[0]!, TASK_TEXT, RECORD);
 
   test.each([
@@ -488,6 +573,8 @@ describe("findAdapted", () => {
     ["an address at the task's host and port", "http://10.4.7.18:9256/metrics", 59],
     ["an address at the task's host, its port the record's", "http://10.4.7.18:9100/metrics", 59],
     ["a port at the task's host", "10.4.7.18:9100", 59],
+    ["a file that is named after the task's host", "/etc/certs.d/hub.lan:5000/ca.crt", 12],
+    ["a host of the same domain", "http://lb-2.shop.internal:9100/metrics", 59],
     ["an address at the task's host, without its port", "http://10.4.7.18/metrics", 59],
   ])("finds %s", (_, answer, offset) => {
     expect(adapted(answer)).toBe(offset);
@@ -498,6 +585,8 @@ describe("findAdapted", () => {
     ["a host that nobody named", "`/etc/certs.d/hub.com:8443/ca.crt`"],
     ["a path of another address", "http://10.4.7.18:9256/health"],
     ["a port that nobody named", "http://10.4.7.18:9101/metrics"],
+    ["a host of the domain that nobody named", "http://lb-3.shop.internal:9100/metrics"],
+    ["a network of another size", "10.4.7.18/24"],
     ["the task's name alone", "`/hub.lan:8443/`"],
     ["a plain word in a short path", "/var/lib"],
     ["what is no path", "`hub_lan`"],

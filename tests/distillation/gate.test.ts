@@ -100,6 +100,14 @@ describe("gate", () => {
     expect(failed({ answer: phrase + GOOD_ANSWER })).toEqual(hedged ? ["hedge"] : []);
   });
 
+  test("hedge is not what the task says itself", () => {
+    const answer = `Users say "I cannot log in". ${GOOD_ANSWER}`;
+    const asked = [taskSource("Users report: I cannot log in to db-3"), ...SOURCES.slice(1)];
+    expect(failed({ answer, sources: asked })).not.toContain("hedge");
+    expect(failed({ answer: `I cannot help. ${answer}`, sources: asked })).toContain("hedge");
+    expect(failed({ answer })).toContain("hedge");
+  });
+
   test("gives every failed check its reason", () => {
     const { verdict, checks } = gate(input({ answer: "I cannot.", finishReason: "length" }));
     expect(verdict).toBe("fail");
@@ -481,7 +489,7 @@ describe("records that do not belong", () => {
     const clock = recordSource(CLOCK.id, CLOCK.content, "accepted");
     const result = gate(input({ answer, sources: [...SOURCES, clock] }));
     expect(reasonOf(result, "mixed")).toMatch(
-      /^\d+ facts are from linux\/deleted-open-files and 2 from linux\/clock-skew/,
+      /^\d+ facts are from linux\/deleted-open-files and 3 from linux\/clock-skew/,
     );
     const steps = CLOCK.content.replaceAll(
       "500 ms",

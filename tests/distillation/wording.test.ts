@@ -199,7 +199,7 @@ describe("repeatedSentence", () => {
 
 describe("alterations", () => {
   const changes = (answer: string, source = SOURCE): string[] =>
-    alterations(readWording(answer), [readWording(source)], wordsOf("on db-40"));
+    alterations(readWording(answer), [readWording(source)], readWording("on db-40"));
 
   test("says what was exchanged and what stands there", () => {
     expect(changes(SOURCE.replace("10 minutes", "25 minutes"))).toEqual([
@@ -225,6 +225,11 @@ describe("alterations", () => {
     const negated = SOURCE.replace("holds deleted", "never holds deleted");
     expect(changes(negated)).toHaveLength(1);
     expect(changes(negated, negated)).toEqual([]);
+    expect(changes(`If ${negated}`)).toEqual([]);
+    expect(changes(`If it is full. ${negated}`)).toHaveLength(1);
+    expect(changes(`If ${negated}`, `If ${SOURCE}`)).toHaveLength(1);
+    const said = alterations(readWording(negated), [readWording(SOURCE)], readWording(negated));
+    expect(said).toEqual([]);
   });
 });
 
@@ -318,7 +323,7 @@ describe("placeholdersIn", () => {
     ],
     ["token YOUR_API_TOKEN", ["YOUR_API_TOKEN"]],
     ["from x.x.x.x to path/to/cert.pem", ["x.x.x.x", "path/to/cert.pem"]],
-    ["<pod>, 5XX, XXL, todo, my/path, 4.x.x, a.path/to/b, an example", []],
+    ["mktemp dump.XXXXXX, <pod>, 5XX, XXL, todo, my/path, 4.x.x, a.path/to/b, an example", []],
   ])("of %j are %j", (text, expected) => {
     expect(placeholdersIn(text).map((entry) => entry.text)).toEqual(expected);
   });
