@@ -590,7 +590,7 @@ function splitTitle(
   const given = textOf(fields.title);
   const title = given ?? ((first && headingText(first)) || basename(page.id).replaceAll(/[-_]+/g, " "));
   const isOnTop = first && units.find((unit) => unit.kind !== "blank") === first;
-  const repeatsTitle = isOnTop && (given === null || headingText(first) === title || levelOf(first) === 1);
+  const repeatsTitle = isOnTop && (given === null || headingText(first) === title);
   const rest = repeatsTitle ? units.slice(units.indexOf(first) + 1) : units;
   return { title: title.replaceAll(/\s+/g, " "), units: rest };
 }

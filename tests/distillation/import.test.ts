@@ -68,6 +68,8 @@ describe("import", () => {
       id: "db/Lag",
       title: "Replica lag on the orders database",
       content: [
+        "# Replica lag",
+        "",
         "## Symptoms",
         "",
         "Lag above 60 s.",
@@ -515,6 +517,8 @@ describe("a page's title", () => {
     expect((await recordOf("# Title\n\nText.")).content).toBe("Text.");
     expect((await recordOf("---\ntitle: Same\n---\n## Same\n\nText.")).content).toBe("Text.");
     expect((await recordOf("---\ntitle: Other\n---\nPage\n---\n\nText.")).content).toBe("## Page\n\nText.");
+    const alert = await recordOf("---\ntitle: Runbook 12\n---\n\n# CheckoutQueueAge fires\n\nRestart it.");
+    expect(alert.content).toBe("# CheckoutQueueAge fires\n\nRestart it.");
   });
 });
 
@@ -725,6 +729,13 @@ describe("import --split", () => {
     expect(await split("h2", "## One\n\nA.\n\n## Two\n\nB.")).toEqual([
       ["kafka#one", "kafka: One", "A."],
       ["kafka#two", "kafka: Two", "B."],
+    ]);
+  });
+
+  test("names sections by front matter and by a heading that says something else", async () => {
+    const text = "---\ntitle: Runbook 12\n---\n# CheckoutQueueAge\n\n## Fix\n\nRestart it.";
+    expect(await split("h2", text)).toEqual([
+      ["kafka#fix", "Runbook 12: CheckoutQueueAge: Fix", "Restart it."],
     ]);
   });
 
