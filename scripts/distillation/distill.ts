@@ -744,6 +744,15 @@ const isFolder = (path: string): Promise<boolean> =>
     .then((stat) => stat.isDirectory())
     .catch(() => false);
 
+/** Whether a path leads to a device, a pipe, or where this command prints to: it cannot be read first and added to then. */
+async function isStream(path: string): Promise<boolean> {
+  const [stat, ...printed] = await Promise.all(
+    [Bun.file(path), Bun.stdout, Bun.stderr].map((file) => file.stat().catch(() => null)),
+  );
+  if (!stat || stat.isDirectory()) return false;
+  return !stat.isFile() || printed.some((one) => one?.ino === stat.ino && one.dev === stat.dev);
+}
+
 /** node:path's resolve() for an absolute `folder`, without loading it for this. */
 function pathFrom(folder: string, path: string): string {
   const parts: string[] = [];
@@ -1658,6 +1667,10 @@ async function runImport(flags: Flags, io: Io): Promise<number> {
   if (flags.words.length === 0)
     throw usage("import: name the pages, or folders of them: distill import docs/runbooks.");
   const { root, corpusPath } = await placeOf(flags, io);
+  if (flags.text("corpus") === "-" || (await isStream(corpusPath)))
+    throw usage(
+      `--corpus: expected a file to add playbooks to (got ${shown(flags.text("corpus") ?? corpusPath)}). To print them alone: --dry-run --json.`,
+    );
   const options: ImportOptions = {
     paths: flags.words.map((path) => pathFrom(io.cwd, path)),
     corpusPath,

@@ -642,8 +642,7 @@ function headingText(heading: Unit): string {
 
 async function readExisting(path: string, outcome: ImportOutcome): Promise<Map<string, Playbook>> {
   const existing = new Map<string, Playbook>();
-  // Nothing stands in a file that is not there yet, and a device (standard output) cannot be asked.
-  if (!existsSync(path) || statsOf(path).isCharacterDevice()) return existing;
+  if (!existsSync(path)) return existing;
   for await (const line of readPlaybooks(path)) {
     if ("playbook" in line) existing.set(line.playbook.id, line.playbook);
     else outcome.warnings.push(`${path}:${line.number}: ${line.problem}`);

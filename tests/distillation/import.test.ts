@@ -1,10 +1,19 @@
-import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { describe, expect, spyOn, test } from "bun:test";
+import fs, { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { loadCorpus } from "../../scripts/distillation/replay.ts";
 import type { Playbook } from "../../scripts/distillation/replay.ts";
-import { evidenceRows, playbook, jsonl, run, temporaryFolder, writeFile } from "./support.ts";
+import {
+  evidenceRows,
+  playbook,
+  jsonl,
+  REPOSITORY,
+  run,
+  spawn,
+  temporaryFolder,
+  writeFile,
+} from "./support.ts";
 
 /** A folder `runbooks` with these pages, and a corpus beside it that does not exist yet. */
 function pages(files: Record<string, string | Uint8Array>): { folder: string; corpus: string; cwd: string } {
@@ -426,12 +435,6 @@ describe("import", () => {
 
   test.each([
     [
-      "a full disk",
-      (corpus: string) => symlinkSync("/dev/full", corpus),
-      5,
-      "(ENOSPC), and none was. Make room, or",
-    ],
-    [
       "a file in place of its folder",
       (corpus: string) => symlinkSync("/dev/null/corpus.jsonl", corpus),
       5,
@@ -444,6 +447,38 @@ describe("import", () => {
     const { code, stdout, stderr } = await importInto(place, "runbooks");
     expect({ code, stdout }).toEqual({ code: expected, stdout: "" });
     expect(stderr).toContain(told);
+  });
+
+  test("ends in an error and adds nothing where the disk is full", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    using write = spyOn(fs, "writeSync").mockImplementation(() => {
+      throw Object.assign(new Error("full"), { code: "ENOSPC" });
+    });
+    const { code, stdout, stderr } = await importInto(place, "runbooks");
+    expect(write).toHaveBeenCalled();
+    expect({ code, stdout }).toEqual({ code: 5, stdout: "" });
+    expect(stderr).toContain("(ENOSPC), and none was. Make room, or");
+    expect(readFileSync(place.corpus, "utf8")).toBe("");
+  });
+
+  test.each(["/dev/full", "/dev/null", "pipe", "link", "-"])("adds to no %s", async (corpus) => {
+    const { cwd } = pages({ "a.md": "# A\n\nOne." });
+    Bun.spawnSync(["mkfifo", join(cwd, "pipe")]);
+    symlinkSync("/dev/stdout", join(cwd, "link"));
+    const { code, stdout, stderr } = await importInto({ cwd, corpus }, "runbooks");
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toBe(
+      `distill: --corpus: expected a file to add playbooks to (got "${corpus}"). To print them alone: --dry-run --json.\n`,
+    );
+    expect(existsSync(join(cwd, "-"))).toBe(false);
+  });
+
+  test("adds to no file that its own output goes to", async () => {
+    const { cwd } = pages({ "a.md": "# A\n\nOne." });
+    const command = `"${join(REPOSITORY, "scripts/distill")}" import --corpus /dev/stdout runbooks > out.jsonl`;
+    const { code, stderr } = await spawn(["sh", "-c", command], { cwd });
+    expect({ code, out: readFileSync(join(cwd, "out.jsonl"), "utf8") }).toEqual({ code: 2, out: "" });
+    expect(stderr).toStartWith("distill: --corpus: expected a file to add playbooks to");
   });
 
   test("shows progress on a terminal and wipes it", async () => {
