@@ -4,7 +4,7 @@
  * Two readings of the same lines. `surveyCorpus` counts: records by score, category and tag, sizes, checks. `checkCorpus`
  * finds, line by line, what keeps a record from being found, shown or trusted. Errors are lines that are lost or must not
  * be shown to anybody (bad lines, ids that take each other's place, secrets); warnings are records that load and serve
- * their user badly. Lines that a later import superseded are history, so they are counted and not found.
+ * their user badly. Lines that a later import of their page superseded are history, so they are counted and not found.
  */
 import {
   DistillError,
@@ -37,7 +37,7 @@ export interface CorpusLines {
   /** What a replay would load, in file order. */
   records: CorpusRecord[];
   bad: { line: number; problem: string }[];
-  /** Lines that a later line with the same id replaced, and that line. */
+  /** Lines that a later line with the same id replaced, and that line; `byImport` where both are one page's. */
   superseded: { line: number; id: string; by: number; byImport: boolean }[];
 }
 
@@ -53,7 +53,7 @@ export async function readCorpusLines(path: string): Promise<CorpusLines> {
     const { number, playbook } = line;
     const before = live.get(playbook.id);
     if (before) {
-      const byImport = [before.playbook, playbook].every((record) => importedPath(record) !== null);
+      const byImport = isSamePage(before.playbook, playbook);
       corpus.superseded.push({ line: before.line, id: playbook.id, by: number, byImport });
       live.delete(playbook.id);
     }
@@ -67,6 +67,9 @@ export async function readCorpusLines(path: string): Promise<CorpusLines> {
 /** The page that an import made a record of, below the imported folder; null for a record of another origin. */
 export const importedPath = ({ source_run_id }: Playbook): string | null =>
   /^import:(.*)@[0-9a-f]+$/.exec(source_run_id)?.[1] ?? null;
+
+const isSamePage = (a: Playbook, b: Playbook): boolean =>
+  importedPath(a) !== null && importedPath(a) === importedPath(b) && a.imported_from === b.imported_from;
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Survey

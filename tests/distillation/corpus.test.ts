@@ -187,6 +187,16 @@ describe("corpus check", () => {
     expect(await kindsOf(text)).toEqual([[1, "error", "duplicate_id"]]);
   });
 
+  test.each([
+    [{ source_run_id: "import:a.md@11", imported_from: "other" }],
+    [{ source_run_id: "import:a.markdown@11", imported_from: "runbooks" }],
+  ])("finds an import that took the place of another page: %j", async (fields) => {
+    const first = sound("a", { source_run_id: "import:a.md@00", imported_from: "runbooks" });
+    expect(await kindsOf(jsonl([first, sound("a", fields)]))).toEqual([[1, "error", "duplicate_id"]]);
+    const later = sound("a", { source_run_id: "import:a.md@11", imported_from: "runbooks" });
+    expect(await kindsOf(jsonl([first, later]))).toEqual([]);
+  });
+
   test("finds near-duplicates and names the other", async () => {
     const twin = { ...sound("a"), id: "b", content: `${sound("a").content}\nAnd one thing more.` };
     const { findings } = await check(jsonl([sound("a"), CLOCK, twin]));
