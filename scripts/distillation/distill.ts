@@ -1743,7 +1743,9 @@ function reportImport(outcome: ImportOutcome, io: Io): void {
       `taken as needs_human_review, for they call themselves deprecated or a draft: ${outcome.retired.join(", ")}.`,
     );
   for (const id of outcome.gone)
-    warn(`${id}: no page stands for it any more; the record is kept. Delete its line to drop it.`);
+    warn(
+      `${id}: no page stands for it any more; the record is kept. Delete every line with its id to drop it.`,
+    );
 }
 
 function importSummary(outcome: ImportOutcome, options: ImportOptions, io: Io): string {

@@ -297,7 +297,7 @@ describe("import", () => {
     rmSync(join(place.folder, "b.md"));
     const again = await importInto(place, "runbooks");
     expect(again.stderr).toBe(
-      "distill: b: no page stands for it any more; the record is kept. Delete its line to drop it.\n",
+      "distill: b: no page stands for it any more; the record is kept. Delete every line with its id to drop it.\n",
     );
     expect((await loadCorpus(place.corpus, () => {})).records).toHaveLength(2);
   });
@@ -327,7 +327,7 @@ describe("import", () => {
     rmSync(join(place.cwd, "other/b.md"));
     const { stderr } = await importInto(place, "runbooks", "other");
     expect(stderr).toBe(
-      "distill: other: no Markdown page (.md) there. Check the path.\ndistill: b: no page stands for it any more; the record is kept. Delete its line to drop it.\n",
+      "distill: other: no Markdown page (.md) there. Check the path.\ndistill: b: no page stands for it any more; the record is kept. Delete every line with its id to drop it.\n",
     );
   });
 
@@ -798,7 +798,7 @@ describe("import --split", () => {
     writeFile(join(place.folder, "a.md"), "# A\n\n## One\n\nX.");
     const { stderr } = await importInto(place, "runbooks/a.md", "--split", "h2");
     expect(stderr).toBe(
-      "distill: a#two: no page stands for it any more; the record is kept. Delete its line to drop it.\n",
+      "distill: a#two: no page stands for it any more; the record is kept. Delete every line with its id to drop it.\n",
     );
   });
 });
