@@ -225,8 +225,9 @@ describe("import", () => {
     expect(named.stdout).toStartWith("1 new,");
   });
 
-  test("leaves hidden folders and installed packages out", async () => {
+  test("leaves hidden files and folders and installed packages out", async () => {
     const place = pages({
+      ".a.md": "# A\n\nText.",
       ".git/a.md": "# A\n\nText.",
       "node_modules/x/b.md": "# B\n\nText.",
       "c.md": "# C\n\nText.",
