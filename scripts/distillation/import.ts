@@ -565,10 +565,10 @@ const LINKED_IMAGE = /\[!\[[^\]]{0,300}\]\([^)]{0,500}\)\](?:\([^)]{0,500}\)|\[[
 const IMAGE = /!\[[^\]]{0,300}\]\([^)]{0,500}\)|<img\s[^<>]*>/gi;
 const BADGE = /badge|shields\.io/i;
 
-/** Images that are links, or come from a badge service, and nothing else but tags around them. */
+/** Images that come from a badge service, links or not, and nothing else but tags around them. */
 function isBadgeLine(line: string): boolean {
-  const unlinked = line.replaceAll(LINKED_IMAGE, "");
-  const rest = unlinked.replaceAll(IMAGE, (image) => (BADGE.test(image) ? "" : image));
+  const unbadged = (image: string): string => (BADGE.test(image) ? "" : image);
+  const rest = line.replaceAll(LINKED_IMAGE, unbadged).replaceAll(IMAGE, unbadged);
   return rest !== line && rest.replaceAll(/<\/?(?:a|p|div|center)\b[^<>]*>/gi, "").trim() === "";
 }
 

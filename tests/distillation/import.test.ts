@@ -691,7 +691,12 @@ describe("a page's content", () => {
     ],
     ["a comment in a code block", "~~~html\n<!-- x -->\n~~~", "~~~html\n<!-- x -->\n~~~"],
     ["two comments", "A<!-- 1 -->B<!-- 2 -->C", "ABC"],
-    ["badges", "[![a](b)](c) [![d](e)][f]\nText.", "Text."],
+    ["badges", "[![a](b/badge.svg)](c) [![d](https://img.shields.io/e)][f]\nText.", "Text."],
+    [
+      "a picture that is a link",
+      "[![flow](flow.png)](flow.svg)\nText.",
+      "[![flow](flow.png)](flow.svg)\nText.",
+    ],
     ["an HTML badge", '<p><a href="x"><img src="https://img.shields.io/x"></a></p>\nText.', "Text."],
     ["a picture that is no badge", "![diagram](flow.png)\nText.", "![diagram](flow.png)\nText."],
     ["a mark for contents", "[[_TOC_]]\n\n[TOC]\n\n* TOC\n{:toc}\n\nText.", "Text."],
