@@ -483,7 +483,8 @@ const unmarked = (line: string): string =>
   line
     .replaceAll(/[*_"]|<[^<>]{0,300}>|^\s*(?::::|!!!)\s*\w+/g, "")
     .replaceAll(/\s+/g, " ")
-    .replaceAll(/^[^\p{L}]+|[^\p{L}.!:]+$/gu, "");
+    // Tried where a run of signs begins and not in the midst of it, so that no line is slow.
+    .replaceAll(/^[^\p{L}]+|(?<=[\p{L}.!:])[^\p{L}.!:]+$/gu, "");
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Cleaning and splitting
@@ -631,7 +632,7 @@ function headingText(heading: Unit): string {
   const marked = heading.text
     .trimStart()
     .replaceAll(INLINE_TAG, "")
-    .replace(/\s*\{#[^}]*\}\s*$/, "");
+    .replace(/\{#[^}]{0,300}\}\s*$/, "");
   return Bun.markdown.render(marked).trim() || marked.replaceAll("#", "").trim();
 }
 

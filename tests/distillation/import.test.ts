@@ -735,6 +735,8 @@ describe("a page's content", () => {
       "<img badge".repeat(50_000),
       `![](badge)${"<a ".repeat(150_000)}`,
       "password=a1bcdefg\n".repeat(25_000),
+      `# a${" ".repeat(200_000)}b${"{#".repeat(200_000)}`,
+      `a ${"1 ".repeat(200_000)}a`,
     ];
     for (const text of hostile) await recordOf(`Text.\n\n${text}\n\nText.`);
   });
