@@ -3127,13 +3127,20 @@ export function toJson(value: unknown): string {
   );
 }
 
-/** Written beside and renamed: a file under this name is whole. */
+/**
+ * Written beside and renamed: a file under this name is whole. A link stays, and what it leads to is written.
+ * @throws the system's error, and one like it for a device or a pipe: that is not replaced.
+ */
 export function writeWhole(path: string, text: string | Uint8Array): void {
   fs().mkdirSync(paths().dirname(path), { recursive: true });
-  const partial = `${path}.${process.pid}`;
+  const target = fs().existsSync(path) ? fs().realpathSync(path) : path;
+  const there = fs().statSync(target, { throwIfNoEntry: false });
+  if (there && !there.isFile() && !there.isDirectory())
+    throw Object.assign(new Error("not a regular file"), { code: "not a regular file", path });
+  const partial = `${target}.${process.pid}`;
   try {
     fs().writeFileSync(partial, text);
-    fs().renameSync(partial, path);
+    fs().renameSync(partial, target);
   } catch (error) {
     fs().rmSync(partial, { force: true });
     throw error;

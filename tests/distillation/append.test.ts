@@ -1,5 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import {
@@ -22,6 +31,7 @@ import {
   run,
   TASK,
   temporaryFolder,
+  writeFile,
 } from "./support.ts";
 
 const dryRun = (root: string, ...flags: string[]) =>
@@ -194,6 +204,27 @@ describe("writeWhole", () => {
     mkdirSync(join(folder, "taken"));
     expect(() => writeWhole(join(folder, "taken"), "text")).toThrow();
     expect(readdirSync(folder)).toEqual(["taken"]);
+  });
+
+  test("writes what a link leads to and keeps the link", () => {
+    const folder = temporaryFolder();
+    const target = writeFile(join(folder, "real/report.md"), "old");
+    const link = join(folder, "report.md");
+    symlinkSync(target, link);
+    writeWhole(link, "new");
+    expect(readFileSync(target, "utf8")).toBe("new");
+    expect(readlinkSync(link)).toBe(target);
+    expect(readdirSync(folder).toSorted()).toEqual(["real", "report.md"]);
+  });
+
+  test("replaces no pipe and no device", () => {
+    const folder = temporaryFolder();
+    Bun.spawnSync(["mkfifo", join(folder, "pipe")]);
+    symlinkSync("/dev/null", join(folder, "device"));
+    for (const name of ["pipe", "device"])
+      expect(() => writeWhole(join(folder, name), "text")).toThrow("not a regular file");
+    expect(readdirSync(folder).toSorted()).toEqual(["device", "pipe"]);
+    expect(statSync(join(folder, "pipe")).isFIFO()).toBe(true);
   });
 });
 
