@@ -1423,13 +1423,53 @@ async function checkOutputs(flags: Flags, io: Io): Promise<void> {
   if (idle) throw usage(`--${idle} goes with --report.`);
   if (report !== undefined && !report.endsWith(".md"))
     throw usage(`--report: expected a name that ends in .md (got ${shown(report)}).`);
-  if (keep !== undefined) {
-    const path = pathFrom(io.cwd, keep);
-    if (path === `${(await placeOf(flags, io)).root}/${EVIDENCE_LOG}`)
-      throw usage("--keep: that is the log itself, which is never written anew. Name another file.");
-    await withRowsIn(path, []);
+  const { root, corpusPath } = await placeOf(flags, io);
+  const page = report?.replace(/\.md$/, ".html");
+  const written = { "--report": report, "the page of --report": page, "--keep": keep };
+  const taken = new Map([[followed(`${root}/${EVIDENCE_LOG}`), "the log"]]);
+  const read = { "--tasks": flags.text("tasks"), "--notes": flags.text("notes"), "the corpus": corpusPath };
+  for (const [name, path] of present(read)) taken.set(followed(pathFrom(io.cwd, path)), name);
+  for (const [name, path] of present(written)) {
+    const target = followed(pathFrom(io.cwd, path));
+    const other = taken.get(target);
+    if (other) throw usage(`${name}: ${path} is ${other} too, and would be written over. Name another file.`);
+    taken.set(target, name);
+    const problem = whyUnwritable(target);
+    if (problem) throw usage(`${name}: ${path} cannot be written: ${problem}. Name another file.`);
   }
+  if (keep !== undefined) await withRowsIn(pathFrom(io.cwd, keep), []);
   await notesOf(flags, io);
+}
+
+const present = (named: Record<string, string | undefined>): [name: string, value: string][] =>
+  Object.entries(named).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
+
+const folderOf = (path: string): string => path.replace(/\/[^/]*$/, "") || "/";
+
+/** An absolute path with its links followed as far as it exists. */
+function followed(path: string): string {
+  try {
+    return process.getBuiltinModule("node:fs").realpathSync(path);
+  } catch {
+    return path === "/" ? path : pathFrom(followed(folderOf(path)), path.replace(/^.*\//, ""));
+  }
+}
+
+/** What keeps a file from being written, with the folders that lead to it; null where nothing does. */
+function whyUnwritable(path: string): string | null {
+  const fs = process.getBuiltinModule("node:fs");
+  const isThere = fs.existsSync(path);
+  if (isThere && !fs.statSync(path).isFile())
+    return fs.statSync(path).isDirectory() ? "it is a folder" : "it is no regular file";
+  let folder = folderOf(path);
+  while (!fs.existsSync(folder)) folder = folderOf(folder);
+  if (!fs.statSync(folder).isDirectory()) return `${folder} is no folder`;
+  try {
+    fs.accessSync(folder, fs.constants.W_OK);
+    return null;
+  } catch (error) {
+    return `nothing can be added to ${folder} (${errorCode(error)})`;
+  }
 }
 
 /** The report once more, from rows that were kept or from the log: a part for each file. */

@@ -1,6 +1,6 @@
 /** The experiment: what runs, in which order, judged by what, resumed how. The report has tests of its own. */
-import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { describe, expect, spyOn, test } from "bun:test";
+import fs, { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   ARMS,
@@ -83,6 +83,7 @@ function lab(fields: { playbooks?: Playbook[]; tasks?: object[] } = {}) {
   const ab = (url: string, ...more: string[]) =>
     run(["ab", "--root", root, "--tasks", file, "--quiet", "--max-retries", "0", ...more], {
       env: { LH_GATEWAY_URL: `${url}/v1` },
+      cwd: root,
     });
   const rows = (): EvidenceRow[] => evidenceRows(root);
   return { root, file, ab, rows };
@@ -595,14 +596,47 @@ describe("distill ab", () => {
   });
 
   test("never writes rows over another file, and says so before anybody is asked", async () => {
-    const { root, file, ab, rows } = lab();
-    const before = readFileSync(file, "utf8");
+    const { root, ab, rows } = lab();
+    const file = writeFile(join(root, "notes.jsonl"), jsonl(TASK_FILE));
     const other = await ab("http://127.0.0.1:1", "--keep", file);
     expect(other.code).toBe(3);
-    expect(other.stderr).toContain("tasks.jsonl:1: no row of an experiment, so nothing is written over it.");
-    expect(readFileSync(file, "utf8")).toBe(before);
+    expect(other.stderr).toContain("notes.jsonl:1: no row of an experiment, so nothing is written over it.");
+    expect(readFileSync(file, "utf8")).toBe(jsonl(TASK_FILE));
     const log = await ab("http://127.0.0.1:1", "--keep", join(root, EVIDENCE_LOG));
-    expect(log).toMatchObject({ code: 2, stderr: expect.stringContaining("that is the log itself") });
+    expect(log).toMatchObject({ code: 2, stderr: expect.stringContaining("is the log too, and would be") });
+    expect(rows()).toEqual([]);
+  });
+
+  test.each([
+    [["--report", "r.md", "--notes", "r.md"], "--report: r.md is --notes too, and would be written over."],
+    [["--report", "r.md", "--notes", "r.html"], "the page of --report: r.html is --notes too,"],
+    [["--report", "r.md", "--keep", "./r.md"], "--keep: ./r.md is --report too,"],
+    [["--report", "r.md", "--keep", "r.html"], "--keep: r.html is the page of --report too,"],
+    [["--report", "r.md", "--keep", "link.md"], "--keep: link.md is --report too,"],
+    [["--keep", "log.jsonl"], "--keep: log.jsonl is the log too,"],
+    [["--keep", "tasks.jsonl"], "--keep: tasks.jsonl is --tasks too,"],
+    [["--keep", "exports/rag/playbooks.jsonl"], "is the corpus too,"],
+    [["--report", "folder.md"], "--report: folder.md cannot be written: it is a folder. Name another file."],
+    [["--report", "page.md"], "the page of --report: page.html cannot be written: it is a folder."],
+    [["--keep", "pipe"], "--keep: pipe cannot be written: it is no regular file."],
+    [["--keep", "tasks.jsonl/new/k.jsonl"], "tasks.jsonl is no folder. Name another file."],
+    [["--report", "shut/new/r.md"], "nothing can be added to "],
+  ])("tells before anybody is asked what it could not write: %j", async (flags, message) => {
+    const { root, ab, rows } = lab();
+    for (const name of ["folder.md", "page.html", "shut"]) mkdirSync(join(root, name));
+    Bun.spawnSync(["mkfifo", join(root, "pipe")]);
+    writeFile(join(root, "r.md"), "notes");
+    symlinkSync("r.md", join(root, "link.md"));
+    writeFile(join(root, EVIDENCE_LOG), "");
+    symlinkSync(EVIDENCE_LOG, join(root, "log.jsonl"));
+    // The superuser may write anywhere.
+    using _ = spyOn(fs, "accessSync").mockImplementation((path) => {
+      if (String(path).endsWith("/shut")) throw Object.assign(new Error("no"), { code: "EACCES" });
+    });
+    const { code, stderr } = await ab("http://127.0.0.1:1", ...flags);
+    expect(stderr).toContain(message);
+    expect({ code, lines: stderr.trimEnd().split("\n").length }).toEqual({ code: 2, lines: 1 });
+    expect(readFileSync(join(root, "r.md"), "utf8")).toBe("notes");
     expect(rows()).toEqual([]);
   });
 
