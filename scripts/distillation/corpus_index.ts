@@ -214,13 +214,22 @@ export async function openIndexed(
 ): Promise<OpenCorpus | null> {
   const index = await freshIndex(request, hooks);
   if (index === null || index.header.live === 0) return null;
-  const corpus = await IndexedCorpus.over(request.corpusPath, index, ranker).catch((error) => {
+  return corpusOver(request.corpusPath, { index, ranker }, hooks.warn);
+}
+
+/** The corpus at `path` with this index, its bad lines named to `warn`; null where the index turns out to be stale. */
+export async function corpusOver(
+  path: string,
+  { index, ranker }: { index: IndexFile; ranker: Ranker },
+  warn: IndexHooks["warn"],
+): Promise<OpenCorpus | null> {
+  const corpus = await IndexedCorpus.over(path, index, ranker).catch((error) => {
     if (error instanceof StaleIndex) return null;
     throw error;
   });
   if (corpus === null) return null;
-  for (const [line, problem] of corpus.bad) hooks.warn(`${request.corpusPath}:${line}: ${problem}`);
-  if (corpus.skipped > 1) hooks.warn(skippedLine(request.corpusPath, corpus.skipped, corpus.size));
+  for (const [line, problem] of corpus.bad) warn(`${path}:${line}: ${problem}`);
+  if (corpus.skipped > 1) warn(skippedLine(path, corpus.skipped, corpus.size));
   return corpus;
 }
 

@@ -54,6 +54,7 @@ import type {
 } from "./ab.ts";
 import type { Analysis, Rich } from "./ab_report.ts";
 import type { CorpusSurvey, Count, Finding } from "./corpus.ts";
+import type { IndexFile } from "./corpus_index.ts";
 import type { ImportOptions, ImportOutcome, SplitLevel } from "./import.ts";
 import type {
   Attempt,
@@ -1903,7 +1904,8 @@ async function runIndex(flags: Flags, io: Io): Promise<number> {
     const lines = problems.map((problem) => `${index}: ${problem}. Run distill index --rebuild.`);
     const whole = `${index}: whole, and made of ${corpus} as it stands`;
     await io.stdout(forStdout(`${lines.join("\n") || whole}\n`, io));
-    return problems.length > 0 ? EXIT.input : EXIT.accepted;
+    // An index of another state knows the lines of that.
+    return problems.length > 0 ? EXIT.input : sayBadLines(request, found.index!, io);
   }
   const startedAt = Date.now();
   const progress = new Progress(io, indexingLine, INDEXING_SILENT_MS);
@@ -1918,7 +1920,17 @@ async function runIndex(flags: Flags, io: Io): Promise<number> {
   const done =
     update.change === "unchanged" ? "up to date" : `${update.change} in ${seconds(Date.now() - startedAt)}`;
   await io.stdout(forStdout(`${corpus}: ${done}: ${what}\n`, io));
-  return EXIT.accepted;
+  return sayBadLines(request, update.index, io);
+}
+
+/** Names the bad lines of an indexed corpus as retrieve does. Returns the exit code: 3 where there is no playbook. */
+async function sayBadLines({ corpusPath }: Place, index: IndexFile, io: Io): Promise<number> {
+  const { corpusOver } = await import("./corpus_index.ts");
+  const warn = warner(io);
+  const corpus = await corpusOver(corpusPath, { index, ranker: "weighted" }, warn);
+  if (corpus === null || corpus.size > 0) return EXIT.accepted;
+  warn(`${corpusPath}: there is no playbook in it. Add some, for example with import.`);
+  return EXIT.input;
 }
 
 /** A build that takes longer than that says so. */

@@ -480,6 +480,39 @@ describe("distill index", () => {
     expect(result).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(what) });
   });
 
+  test("names bad lines as retrieve does, whether it builds, finds or checks", async () => {
+    const at = place(`{torn\n${jsonl([A])}[]\n${jsonl([B])}`);
+    const told = [
+      expect.stringMatching(/^distill: corpus\.jsonl:1: not valid JSON/),
+      expect.stringMatching(/^distill: corpus\.jsonl:3: expected a JSON object/),
+      "distill: corpus.jsonl: 2 bad lines skipped, 2 playbooks left.",
+    ];
+    for (const flags of [[], [], ["--check"]]) {
+      const { code, stderr } = await index(at, ...flags);
+      expect({ code, told: stderr.trimEnd().split("\n") }).toEqual({ code: 0, told });
+    }
+  });
+
+  test("sees behind the last newline", async () => {
+    const torn = await index(place(`${jsonl([A])}{torn`));
+    expect(torn).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("corpus.jsonl:2: not valid JSON"),
+    });
+    expect(await index(place(JSON.stringify(A)))).toMatchObject({ code: 0, stderr: "" });
+  });
+
+  test.each(["{torn\n", "{torn", "\n", ""])("ends with 3 where no line is a playbook: %j", async (text) => {
+    const at = place(text);
+    for (const flags of [[], ["--check"]]) {
+      const { code, stderr } = await index(at, ...flags);
+      expect(code).toBe(3);
+      expect(stderr).toEndWith(
+        "distill: corpus.jsonl: there is no playbook in it. Add some, for example with import.\n",
+      );
+    }
+  });
+
   test("says how far it is where that takes more than a second", async () => {
     const at = place(jsonl([A, B]));
     const [realNow, lines] = [Date.now, [] as string[]];
