@@ -1895,13 +1895,16 @@ ${columns([
 async function runIndex(flags: Flags, io: Io): Promise<number> {
   if (flags.on("check") && flags.on("rebuild"))
     throw usage("--check and --rebuild exclude each other. Give one of the two.");
+  if (flags.on("check") && flags.text("workers") !== undefined)
+    throw usage("--workers does nothing with --check. Leave one of the two out.");
   const request = await placeOf(flags, io);
   const corpus = fromHere(request.corpusPath, io);
   const { checkIndex, updateIndex } = await import("./build_index.ts");
   if (flags.on("check")) {
     const { problems, found } = await checkIndex(request);
     const index = fromHere(found.path, io);
-    const lines = problems.map((problem) => `${index}: ${problem}. Run distill index --rebuild.`);
+    const advice = `Run distill ${flags.line(["check"])} --rebuild.`;
+    const lines = problems.map((problem) => `${index}: ${problem}. ${advice}`);
     const whole = `${index}: whole, and made of ${corpus} as it stands`;
     await io.stdout(forStdout(`${lines.join("\n") || whole}\n`, io));
     // An index of another state knows the lines of that.

@@ -22,7 +22,7 @@ import { IndexedCorpus, indexPath, openIndexed, readIndex } from "../../scripts/
 import { extractFacts } from "../../scripts/distillation/facts.ts";
 import { RANKERS, scanCorpus } from "../../scripts/distillation/replay.ts";
 import type { OpenCorpus, Playbook, Ranker, RetrieveOptions } from "../../scripts/distillation/replay.ts";
-import { jsonl, playbook, run, seeded, temporaryFolder, writeFile } from "./support.ts";
+import { jsonl, playbook, rootWith, run, seeded, temporaryFolder, writeFile } from "./support.ts";
 
 const WORDS =
   "ls df-h `ls~-l` /etc/hosts `systemctl~restart~kube_state` --v2 disk pods pod kube_state maxWalSize lag 503 v2 tls nodes KubeletDown inode dns \u212aelvin \u0130stanbul status the 漢字 ü"
@@ -454,7 +454,9 @@ describe("distill index", () => {
     const at = place(jsonl([A, B]));
     expect(await index(at, "--check")).toMatchObject({
       code: 3,
-      stdout: expect.stringContaining(": there is no index that can be read. Run distill index --rebuild.\n"),
+      stdout: expect.stringContaining(
+        `: there is no index that can be read. Run distill index --root ${at.root} --corpus ${at.corpusPath} --rebuild.\n`,
+      ),
     });
     await index(at);
     expect(await index(at, "--check")).toMatchObject({
@@ -469,10 +471,13 @@ describe("distill index", () => {
     writeFileSync(at.corpusPath, jsonl([CHANGED]));
     const stale = await index(at, "--check");
     expect(stale.stdout).toContain(": it was made of another state of the corpus. ");
+    const plain = await run(["index", "--check"], { env: { LH_DISTILL_ROOT: rootWith() } });
+    expect(plain.stdout).toEndWith("Run distill index --rebuild.\n");
   });
 
   test.each([
     [["--check", "--rebuild"], 2, "--check and --rebuild exclude each other"],
+    [["--check", "--workers", "zebra"], 2, "--workers does nothing with --check."],
     [["--workers", "0"], 2, "--workers: expected a whole number from 1 to 16"],
     [["--corpus", "none.jsonl"], 3, "none.jsonl: no file that can be indexed."],
   ])("refuses %j", async (flags, code, what) => {
