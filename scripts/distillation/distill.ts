@@ -544,7 +544,9 @@ class Flags {
 
   texts(flag: string): string[] {
     const value = this.values[flag];
-    return Array.isArray(value) ? value : [];
+    if (!Array.isArray(value)) return [];
+    if (value.includes("")) throw usage(`--${flag}: the value is empty.`);
+    return value;
   }
 
   choice<T extends string>(flag: string, choices: readonly T[], fallback: T): T {
@@ -590,6 +592,8 @@ class Flags {
     const { value: named, multiple } = options[flag]!;
     if (named === undefined && value !== undefined) throw usage(`--${flag}: takes no value.`);
     if (named !== undefined && value === undefined) throw usage(`--${flag}: needs a value, ${named}.`);
+    if (named !== undefined && !multiple && this.values[flag] !== undefined)
+      throw usage(`--${flag}: given twice. Give it once.`);
     if (multiple) this.values[flag] = [...this.texts(flag), value ?? ""];
     else this.values[flag] = value ?? true;
   }
