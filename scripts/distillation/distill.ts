@@ -2015,7 +2015,7 @@ function zshCompletion(): string {
       ? `(${choices.join(" ")})`
       : value === "DIR"
         ? "_files -/"
-        : value === "FILE"
+        : value && FILE_VALUES.has(value)
           ? "_files"
           : "";
     return `'${multiple ? "*" : ""}--${flag}[${quote(help)}]${value ? `:${value}:${action}` : ""}'`;

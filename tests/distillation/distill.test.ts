@@ -959,6 +959,14 @@ describe("completion", () => {
     expect(stdout).toMatch(/^ +import\) _arguments '\*:file:_files' /m);
   });
 
+  test("offers files and folders in zsh where a value is one", async () => {
+    const { stdout } = await run(["completion", "zsh"]);
+    expect(stdout).toMatch(/'--report\[[^']*\]:FILE\.md:_files'/);
+    expect(stdout).toMatch(/'--notes\[[^']*\]:FILE\.md:_files'/);
+    expect(stdout).toMatch(/'--corpus\[[^']*\]:FILE:_files'/);
+    expect(stdout).toMatch(/'--root\[[^']*\]:DIR:_files -\/'/);
+  });
+
   test.each(["bash", "zsh", "fish"])("names every command and flag for %s", async (shell) => {
     const { code, stdout } = await run(["completion", shell]);
     expect(code).toBe(0);
