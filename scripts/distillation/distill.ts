@@ -111,7 +111,7 @@ export async function realIo(): Promise<Io> {
     stdoutIsTty,
     stderrIsTty,
     env: process.env,
-    cwd: process.cwd(),
+    cwd: workingFolder(),
     interruptible: async (work) => {
       const interrupt = new AbortController();
       const onInterrupt = (): void => interrupt.abort();
@@ -121,6 +121,15 @@ export async function realIo(): Promise<Io> {
     },
     deps: {},
   };
+}
+
+/** @throws DistillError `input` where somebody has removed it */
+function workingFolder(): string {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    throw new DistillError("input", "the working directory is gone. Change to another.", { cause });
+  }
 }
 
 /** A character device is a terminal, or /dev/null, which does not mind. node:tty would cost twice an empty script to load. */
@@ -440,17 +449,19 @@ const OLDEST_BUN = ">=1.4.5";
 
 /** Runs one command line and returns its exit code. */
 export async function main(argv: string[], given?: Io): Promise<number> {
-  const io = given ?? (await realIo());
+  let io = given;
   try {
+    io ??= await realIo();
     return await dispatch(argv, io);
   } catch (error) {
+    const { stderr, cwd } = io ?? { stderr: writeStderr, cwd: "/" };
     if (!(error instanceof DistillError)) {
-      io.stderr(
+      stderr(
         `distill: this is a bug in distill, please report it with the command you ran.\n${describeBug(error)}\n`,
       );
       return EXIT.bug;
     }
-    io.stderr(`distill: ${printable(fromHere(error.message, io))}\n`);
+    stderr(`distill: ${printable(fromHere(error.message, { cwd }))}\n`);
     return EXIT[error.code];
   }
 }
@@ -813,7 +824,7 @@ const warner =
     io.stderr(`distill: ${printable(fromHere(message, io))}\n`);
 
 /** A message that begins with a file's path, with the path as it is called from the working directory. */
-const fromHere = (message: string, { cwd }: Io): string =>
+const fromHere = (message: string, { cwd }: Pick<Io, "cwd">): string =>
   message.startsWith(`${cwd}/`) ? message.slice(cwd.length + 1) : message;
 
 /** Text from outside on one line of a terminal: control characters as escapes, a newline included. */

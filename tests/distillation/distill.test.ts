@@ -868,6 +868,16 @@ describe("scripts/distill", () => {
     expect(stdout).toStartWith("distill ");
   });
 
+  test("says in one line that the working directory is gone", async () => {
+    const folder = temporaryFolder();
+    const script = 'cd "$1" && rmdir "$1" && shift && exec "$@" 2>&1';
+    const { code, stdout } = await spawn(["sh", "-c", script, "sh", folder, DISTILL, "corpus"]);
+    expect(code).toBe(3);
+    // The shell that finds Bun has its say first.
+    expect(stdout).toEndWith("distill: the working directory is gone. Change to another.\n");
+    expect(stdout.match(/^distill: /gm)).toHaveLength(1);
+  });
+
   test("says in one line how to get Bun where there is none", async () => {
     const { code, stdout, stderr } = await spawn([DISTILL, "--version"], {
       env: { PATH: pathWithout("bun", "npx") },
