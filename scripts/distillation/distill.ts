@@ -1389,9 +1389,12 @@ function calibrationTable(lines: CalibrationLine[], answers: LabelledAnswer[]): 
     const share = of === 0 ? "-" : `${(100 * (count / of)).toFixed(1)} %`;
     return `${share.padStart(7)}  [${(100 * low).toFixed(1).padStart(4)}, ${(100 * high).toFixed(1).padStart(5)}]`;
   };
+  // A threshold with more than two is shown as it was given.
+  const digits = (threshold: number): string =>
+    String(threshold).length > 4 ? String(threshold) : threshold.toFixed(2);
   const rows = lines.map(
     ({ threshold, is_default, false_accept, false_reject }) =>
-      `${is_default ? "*" : " "} ${threshold.toFixed(2)}   ${rate(false_accept)}   ${rate(false_reject)}`,
+      `${is_default ? "*" : " "} ${digits(threshold).padEnd(6)} ${rate(false_accept)}   ${rate(false_reject)}`,
   );
   return `${good} good and ${answers.length - good} bad answers. An answer is rejected where a check fails it or its score
 reaches the threshold; in brackets the 95 % Wilson interval. * is the threshold in use.

@@ -834,6 +834,14 @@ describe("gate", () => {
       ]);
     });
 
+    test("prints the threshold in use with the digits that it was given", async () => {
+      const argv = ["gate", "--rows", rowsFile(labelled), "--calibrate", "--threshold"];
+      const { stdout } = await run([...argv, "0.415"]);
+      expect(stdout).toContain("\n  0.40    50.0 %");
+      expect(stdout).toContain("\n* 0.415   50.0 %");
+      expect((await run([...argv, "0.4"])).stdout).toContain("\n* 0.40    50.0 %");
+    });
+
     test.each([
       [{ id: "a", task: "t", evidence: "e", response: "r" }, '"label" must be supported, accept'],
       [{ id: "a", task: "t", label: "good" }, '"response" must be a string'],
