@@ -555,6 +555,41 @@ export async function withRowsIn(path: string, rows: ExperimentRow[]): Promise<E
 
 export type ExperimentRow = EvidenceRow & { experiment: ExperimentRecord };
 
+/** Kinds of fields as `typeof` names them, "array" and "null" beside; one of several behind "|". */
+type Kinds = Record<string, string>;
+
+/** What is read of every row, wherever experiments are counted or reported on. */
+const ROW: Kinds = {
+  ...{ recorded_at: "string", input_task: "string", model_response: "string", escalation_path: "array" },
+  ...{ attempts: "array", corpus: "object|null", gate: "object|null" },
+};
+const TRIAL: Kinds = {
+  ...{ id: "string", arm: "string", task_id: "string", repeat: "number", position: "number" },
+  ...{ command: "string", ran_on: "string", left_out: "array", outcomes: "object|null" },
+};
+const SAMPLING: Kinds = { max_tokens: "number", temperature: "number", seed: "number|null" };
+const CALL: Kinds = { role: "string", requested_model: "string" };
+const OUTCOME: Kinds = { unsupported: "number", supported: "number", chars: "number", latency_ms: "number" };
+
+const kindOf = (value: unknown): string =>
+  value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+
+const hasKinds = (value: unknown, kinds: Kinds): value is Record<string, unknown> =>
+  isObject(value) &&
+  Object.entries(kinds).every(([field, kind]) => kind.split("|").includes(kindOf(value[field])));
+
+/** Whether a value is a row that a run of `ab` has appended, with all that is read of one. */
+function isExperimentRow(value: unknown): value is ExperimentRow {
+  if (!hasKinds(value, ROW) || value.schema !== EVIDENCE_SCHEMA) return false;
+  const { experiment, sampling, attempts } = value;
+  return (
+    hasKinds(experiment, TRIAL) &&
+    (experiment.outcomes === null || hasKinds(experiment.outcomes, OUTCOME)) &&
+    hasKinds(sampling, SAMPLING) &&
+    (attempts as unknown[]).every((call) => hasKinds(call, CALL))
+  );
+}
+
 /** @throws DistillError `input` where the file cannot be read or is not compressed so */
 async function unpacked(path: string): Promise<Uint8Array> {
   const packed = await Bun.file(path)
@@ -577,8 +612,7 @@ async function* experimentRows(
 ): AsyncGenerator<ExperimentRow> {
   const lines = path.endsWith(".zst") ? jsonLinesIn([await unpacked(path)]) : readJsonLines(path);
   for await (const line of lines) {
-    const row = "value" in line && isObject(line.value) ? (line.value as Partial<EvidenceRow>) : null;
-    if (row?.schema === EVIDENCE_SCHEMA && row.experiment) yield row as ExperimentRow;
+    if ("value" in line && isExperimentRow(line.value)) yield line.value;
     else onOther(line);
   }
 }
@@ -595,7 +629,10 @@ export async function loadExperiment(
 ): Promise<ExperimentRow[]> {
   const ids = new Set<string>();
   const sayBad = (line: JsonLine): void => {
-    if ("problem" in line) warn(`${nameOf(path)}:${line.number}: ${line.problem}`);
+    const isCut = "value" in line && isObject(line.value) && isObject(line.value.experiment);
+    const problem = isCut ? "a row of an experiment that lacks fields. Drop it." : null;
+    const told = "problem" in line ? line.problem : problem;
+    if (told !== null) warn(`${nameOf(path)}:${line.number}: ${told}`);
   };
   for await (const { experiment } of experimentRows(path, sayBad)) ids.add(experiment.id);
   const chosen = id ?? [...ids].at(-1);

@@ -1,6 +1,6 @@
 /** The experiment: what runs, in which order, judged by what, resumed how. The report has tests of its own. */
 import { describe, expect, spyOn, test } from "bun:test";
-import fs, { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import fs, { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   ARMS,
@@ -580,6 +580,39 @@ describe("distill ab", () => {
     const { code, stderr } = await run(["ab", "--report-only", "--rows", kept], { cwd: root });
     expect(code).toBe(0);
     expect(stderr).toMatch(/^distill: kept\.jsonl:1: .*\n$/);
+  });
+
+  test("takes no row for an experiment's that lacks what is read of one", async () => {
+    await using server = gateway(() => answered(GOOD_ANSWER));
+    const { root, ab, rows } = lab();
+    const kept = join(root, "kept.jsonl");
+    await ab(server.url, "--keep", kept);
+    const [whole] = rows();
+    const cut = [
+      { schema: "replay_run.v1", experiment: { id: "x" } },
+      { ...whole, experiment: { ...whole!.experiment, repeat: "0" } },
+      { ...whole, experiment: { ...whole!.experiment, outcomes: {} } },
+      { ...whole, sampling: null },
+      { ...whole, attempts: [null] },
+    ];
+    appendFileSync(kept, jsonl(cut));
+    const { code, stdout, stderr } = await run(["ab", "--report-only", "--rows", kept, "--json"], {
+      cwd: root,
+    });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).tasks).toBe(2);
+    expect(stderr.trimEnd().split("\n")).toEqual(
+      [5, 6, 7, 8, 9].map(
+        (n) => `distill: kept.jsonl:${n}: a row of an experiment that lacks fields. Drop it.`,
+      ),
+    );
+    writeFile(kept, jsonl(cut));
+    const none = await run(["ab", "--report-only", "--rows", kept], { cwd: root });
+    expect(none.code).toBe(3);
+    expect(none.stderr).toEndWith(
+      "distill: kept.jsonl: holds no rows of an experiment. Run distill ab first.\n",
+    );
+    expect((await ab(server.url, "--rows", kept)).code).toBe(0);
   });
 
   test("adds to a file of rows and takes nothing from it", async () => {
