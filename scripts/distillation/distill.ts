@@ -334,7 +334,7 @@ export const COMMANDS: Record<string, Command> = {
     options: {
       tasks: {
         value: "FILE",
-        help: "JSONL {task, task_id?, expects?, rejects?, relevant_ids?, exclude_ids?, …}",
+        help: "JSONL {task, task_id?, expects?, rejects?, relevant_ids?, …}; expects: text or /regex/imsu",
       },
       arms: {
         value: "A,B",

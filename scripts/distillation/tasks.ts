@@ -13,7 +13,7 @@ export interface Task {
   task_id: string;
   /** Null: not said. Empty: nothing in the corpus answers it. */
   relevant_ids: string[] | null;
-  /** Strings that a right answer contains as they are, or `/regular expression/flags`. */
+  /** Strings that a right answer contains as they are, or `/regular expression/flags` with flags of i, m, s and u. */
   expects: string[];
   rejects: string[];
   exclude_ids: string[];
@@ -47,10 +47,16 @@ export function toTask(value: Record<string, unknown>): Task | string {
       return `"${field}" must be an array of strings (got ${shown(list)}). Fix the row or drop it.`;
     row[field] = list;
   }
-  const unusable = [...row.expects, ...row.rejects].find((text) => text === "" || matcher(text) === null);
-  return unusable === undefined
-    ? row
-    : `${shown(unusable)} is no expectation: a text, or a regular expression. Fix it.`;
+  const problems = [...row.expects, ...row.rejects].flatMap((text) => whyUnusable(text) ?? []);
+  return problems[0] ?? row;
+}
+
+/** What is wrong with an expectation; null where nothing is. */
+function whyUnusable(text: string): string | null {
+  if (!EXPRESSION.test(text) && OTHER_FLAGS.test(text))
+    return `${shown(text)} has flags that are not taken. Use i, m, s and u alone.`;
+  if (text !== "" && matcher(text) !== null) return null;
+  return `${shown(text)} is no expectation: a text, or a regular expression. Fix it.`;
 }
 
 const LISTS = ["relevant_ids", "expects", "rejects", "exclude_ids", "exclude_source_run_ids"] as const;
@@ -60,10 +66,15 @@ export function meets(text: string, expectation: string): boolean {
   return matcher(expectation)?.(text) ?? false;
 }
 
+/** Only flags that change what is met, or a path (/dev/sdg) would be one. */
+const EXPRESSION = /^\/(.+)\/([imsu]*)$/s;
+
+/** What was meant for an expression with other flags: it has signs that a path does not have, or gi behind one word. */
+const OTHER_FLAGS = /^\/(?:.*(?:[\\|^]|\.[*+]).*\/[dgimsuvy]+|[^/]+\/(?:gi|ig))$/s;
+
 /** Null for `/…/flags` that is no regular expression. */
 function matcher(expectation: string): ((text: string) => boolean) | null {
-  // Only flags that change what is met, or a path (/dev/sdg) would be one.
-  const [, source, flags] = /^\/(.+)\/([imsu]*)$/s.exec(expectation) ?? [];
+  const [, source, flags] = EXPRESSION.exec(expectation) ?? [];
   if (source === undefined) return (text) => text.includes(expectation);
   try {
     const shape = new RegExp(source, flags);

@@ -47,6 +47,12 @@ describe("toTask", () => {
       '"/a/ii" is no expectation: a text, or a regular expression. Fix it.',
     ],
     [{ task: "t", expects: [""] }, '"" is no expectation: a text, or a regular expression. Fix it.'],
+    ...["/lsof -K/gi", "/lsof/ig", "/a|b/g", "/^a/gm", "/a.*b/y", "/\\bdf\\b/gim", "/\\/dev\\/sdg/v"].map(
+      (text): [Record<string, unknown>, string] => [
+        { task: "t", expects: [text] },
+        `${JSON.stringify(text)} has flags that are not taken. Use i, m, s and u alone.`,
+      ],
+    ),
     [{ task: "t", rejects: ["/(/i"] }, '"/(/i" is no expectation: a text, or a regular expression. Fix it.'],
   ])("refuses %j", (row, problem) => {
     expect(toTask(row)).toBe(problem);
@@ -69,6 +75,21 @@ describe("meets", () => {
     ["", "x", false],
   ])("finds in %j what %j names: %p", (text, expectation, expected) => {
     expect(meets(text, expectation)).toBe(expected);
+  });
+
+  test.each([
+    "/var/log/messages",
+    "/usr/sbin",
+    "/dev/sdg",
+    "/dev/dm",
+    "/sys/d",
+    "/mnt/g",
+    "/data/img",
+    "/usr/lib/python3/dist-packages/gi",
+    "/home/$USER/{a,b}/*.d/my",
+  ])("takes the path %s for text", (path) => {
+    expect(toTask({ task: "t", expects: [path] })).toMatchObject({ expects: [path] });
+    expect(meets(`on ${path}`, path)).toBe(true);
   });
 });
 
