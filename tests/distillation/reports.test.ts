@@ -6,11 +6,10 @@ import { ARMS, inSeededOrder, loadExperiment } from "../../scripts/distillation/
 import { analyse, figure, outcomeOf, summaryOf } from "../../scripts/distillation/ab_report.ts";
 import type { Analysis } from "../../scripts/distillation/ab_report.ts";
 import { readJsonLines, sha256 } from "../../scripts/distillation/replay.ts";
-import { REPOSITORY, run, temporaryFolder } from "./support.ts";
+import { onOneLine, REPOSITORY, run, temporaryFolder } from "./support.ts";
 
 const REPORTS = join(REPOSITORY, "reports/distillation");
 const read = (path: string): string => readFileSync(path, "utf8");
-const onOneLine = (text: string): string => text.replaceAll(/\s+/g, " ");
 
 /** The command that stands beside the rows, word for word, its line ends escaped. */
 const ARGV = /^\.\/scripts\/distill (ab --report-only (?:\\\n|.)+)$/m

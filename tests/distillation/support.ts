@@ -204,3 +204,6 @@ export async function spawn(
   const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   return { code, stdout, stderr };
 }
+
+/** A text to be looked into, however its lines are wrapped. */
+export const onOneLine = (text: string): string => text.replaceAll(/\s+/g, " ");

@@ -1,0 +1,78 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { gate, GATE_DEFAULTS, recordSource, taskSource } from "../../scripts/distillation/replay.ts";
+import type { GateResult } from "../../scripts/distillation/replay.ts";
+import { onOneLine, REPOSITORY } from "./support.ts";
+
+interface Answer {
+  id: string;
+  task: string;
+  evidence: string[];
+  response: string;
+  label: "supported" | "hallucinated";
+  /** The honest answer that this one is, but for one fact. */
+  honest_id?: string;
+}
+
+const read = (path: string): string => readFileSync(join(REPOSITORY, path), "utf8");
+
+const ANSWERS = read("data/answers/ops.jsonl")
+  .trim()
+  .split("\n")
+  .map((line): Answer => JSON.parse(line));
+const HONEST = new Map(ANSWERS.flatMap((row) => (row.label === "supported" ? [[row.id, row]] : [])));
+const ALTERED = ANSWERS.filter((row) => row.label === "hallucinated");
+
+/** As `distill gate --rows` judges a row. */
+const judge = ({ task, evidence, response }: Answer): GateResult =>
+  gate({
+    ...GATE_DEFAULTS,
+    answer: response,
+    without: "form",
+    sources: [taskSource(task), ...evidence.map((text, n) => recordSource(`evidence ${n + 1}`, text))],
+  });
+
+/** Whether what was altered is what the gate objects to, beside what it may object to in the honest answer. */
+function isCaught(altered: GateResult, honest: GateResult): boolean {
+  const claimsOf = ({ claims }: GateResult): Map<string, number> =>
+    new Map(
+      claims.flatMap((claim) =>
+        claim.support === "nowhere" ? [[`${claim.kind} ${claim.text}`, claim.weight]] : [],
+      ),
+    );
+  const known = claimsOf(honest);
+  const added = claimsOf(altered)
+    .entries()
+    .filter(([claim]) => !known.has(claim));
+  const contradicts = ({ checks }: GateResult): boolean =>
+    checks.some(({ name, passed }) => name === "contradicted" && !passed);
+  return (
+    added.reduce((sum, [, weight]) => sum + weight, 0) >= 1 || (contradicts(altered) && !contradicts(honest))
+  );
+}
+
+describe("data/answers/ops.jsonl", () => {
+  test("holds honest answers, and each of them with one place altered", () => {
+    expect(new Set(ANSWERS.map((row) => row.id)).size).toBe(ANSWERS.length);
+    for (const { honest_id, response, task } of ALTERED) {
+      const honest = HONEST.get(honest_id!)!;
+      expect(honest.task).toBe(task);
+      let before = 0;
+      while (response[before] === honest.response[before]) before++;
+      let behind = 0;
+      while (response.at(-1 - behind) === honest.response.at(-1 - behind)) behind++;
+      expect(response.length - before - behind).toBeLessThan(80);
+    }
+  });
+
+  test("is judged as the gate's report says", () => {
+    const honest = new Map(HONEST.values().map((row) => [row.id, judge(row)]));
+    const passed = [...honest.values()].filter(({ verdict }) => verdict === "pass").length;
+    const caught = ALTERED.filter((row) => isCaught(judge(row), honest.get(row.honest_id!)!)).length;
+    expect(onOneLine(read("reports/distillation/gate-report.md"))).toContain(
+      `${passed} of the ${HONEST.size} honest answers pass, and in ${caught} of the ${ALTERED.length} altered ones the gate objects to what was altered`,
+    );
+  });
+});
