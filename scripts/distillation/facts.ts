@@ -466,6 +466,21 @@ const host: Recogniser = {
   }),
 };
 
+/** MAC and PCI addresses, IPv6: groups of hexadecimal digits, with a letter among them, so that no time is one. */
+const hexAddress: Recogniser = {
+  kind: "code",
+  pattern: oneOf(
+    [
+      String.raw`[\da-f]{2}(?:[:-][\da-f]{2}){5}`,
+      String.raw`[\da-f]{4}(?:\.[\da-f]{4}){2}`,
+      String.raw`(?:[\da-f]{4}:)?[\da-f]{2}:[\da-f]{2}\.\d`,
+      String.raw`(?:[\da-f]{1,4}::?){2,7}[\da-f]{1,4}`,
+    ].map((shape) => String.raw`(?<![\w:.\0-])(?=[\d:.-]*[a-f])(?=[a-f:.-]*\d)${shape}(?![\w:]|\.\d)`),
+    "gi",
+  ),
+  read: ([text]) => ({ key: fold(text), weight: 1 }),
+};
+
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const MONTH =
   "(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|" +
@@ -930,6 +945,7 @@ const RECOGNISERS: Recogniser[] = [
   counter,
   url,
   host,
+  hexAddress,
   date,
   clock,
   path,
@@ -1469,7 +1485,7 @@ function wordsOf(name: string): string[] {
   return /[.:(>]/.test(name) ? [] : fold(spaced).split(/[ _-]+/);
 }
 
-/** Long flags of well-known tools that a record may have in their short form. */
+/** Long flags of well-known tools that a record may have in their short form, and the other way round. */
 const SHORT_FORMS = new Map([
   ["--all-namespaces", "-A"],
   ["--container", "-c"],
@@ -1481,16 +1497,20 @@ const SHORT_FORMS = new Map([
   ["--selector", "-l"],
   ["--unit", "-u"],
   ["--username", "-U"],
+  ["--watch", "-w"],
 ]);
+const LONG_FORMS = new Map(SHORT_FORMS.entries().map(([long, short]) => [short, long]));
 
-/** Long flags without regard to case and also by their short form; `-xe` also as `-x` and `-e`, letter by letter and in their case. */
+/** Long flags without regard to case; some also by their short form, or short ones by their long form; `-xe` also as `-x` and `-e`, letter by letter and in their case. */
 function findFlag({ key }: Fact, { plain, folded }: Evidence): number | null {
   if (key.startsWith("--")) {
     const short = SHORT_FORMS.get(key);
     const found = findBetween(folded, key, FLAG_BOUNDARY);
     return found ?? (short === undefined ? null : findBetween(plain.text, short, FLAG_BOUNDARY));
   }
-  const whole = findBetween(plain.text, key, FLAG_BOUNDARY);
+  const long = LONG_FORMS.get(key);
+  const whole =
+    findBetween(plain.text, key, FLAG_BOUNDARY) ?? (long ? findBetween(folded, long, FLAG_BOUNDARY) : null);
   if (whole !== null || key.length > 4) return whole;
   const letters = [...key.slice(1)].map((letter) =>
     plain.text.search(new RegExp(`(?<![\\w-])-\\w?\\w?${letter}`)),

@@ -2486,9 +2486,11 @@ function findHedge({ answer, task }: View): Finding {
 }
 
 function findMissedChecklist({ answer, validationSteps }: View): Finding {
+  const stemOf = (token: string): string => gateWording().stemOf(token);
   const wanted = validationSteps.flatMap((step) => [...contentTokens(step)]);
-  const said = new Set(tokenise(answer));
-  const misses = answer.trim() !== "" && wanted.length > 0 && !wanted.some((token) => said.has(token));
+  const said = new Set(tokenise(answer).map(stemOf));
+  const misses =
+    answer.trim() !== "" && wanted.length > 0 && !wanted.some((token) => said.has(stemOf(token)));
   return misses ? "it takes up none of the checks it was given" : null;
 }
 

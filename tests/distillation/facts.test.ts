@@ -78,6 +78,8 @@ describe("extractFacts", () => {
     ],
     ["Fork github.com/acme/tool first", ["url github.com/acme/tool"]],
     ["The node 10.1.2.3:9100 is down", ["host 10.1.2.3:9100"]],
+    ["card 0000:3b:00.0 of 52:54:00:ab:12:9f", ["code 0000:3b:00.0", "code 52:54:00:ab:12:9f"]],
+    ["ping fe80::5054:ff:fe12:9f and 2001:db8::5", ["code fe80::5054:ff:fe12:9f", "code 2001:db8::5"]],
     [
       "KubePodCrashLooping and spec.template.spec",
       ["identifier KubePodCrashLooping", "identifier spec.template.spec"],
@@ -324,6 +326,7 @@ describe("findFact", () => {
     ["host", "10.9.8.22", "10.9.8.21 is dead, the copy on .22 is healthy"],
     ["number", "16 MB", "16777216 bytes"],
     ["flag", "`kubectl --namespace shop`", "kubectl -n payments"],
+    ["flag", "`kubectl -n shop get -w`", "kubectl --namespace payments get --watch"],
     ["time", "after 1:25", "25 1 * * * /opt/dump.sh"],
     ["url", "HTTPS://Docs.Acme.io/a/b/", "see https://docs.acme.io/a/b."],
     ["url", "https://acme.io/guide#setup", "[x](http://www.acme.io/guide)"],
@@ -402,6 +405,7 @@ describe("findFact", () => {
 
   test.each<[FactKind, string, string]>([
     ["code", "error K16970", "error K16971, K169701"],
+    ["code", "on 5e:00.0", "on 3b:00.0"],
     ["path", "/etc/nginx/app.conf", "/etc/haproxy/app.conf or app.conf"],
     ["path", "/etc/haproxy/extra", "/etc/haproxy"],
     ["path", "/etc/app.conf", "/srv/etc/app.conf"],

@@ -71,6 +71,11 @@ describe("gate", () => {
       { answer: `Verify after that. ${PROSE.replace("restarted", "started")}` },
       ["checklist"],
     ],
+    [
+      "taking up its checks in another form",
+      { answer: PROSE, validationSteps: ["Verify that restarts have ended"] },
+      [],
+    ],
     ["given no checks", { answer: PROSE, validationSteps: [] }, []],
     ["cut by a tool call", { finishReason: "tool_calls" }, ["truncated"]],
     ["cut by a function call", { finishReason: "function_call" }, ["truncated"]],
