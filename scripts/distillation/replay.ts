@@ -2309,26 +2309,46 @@ function isChecked(family: Family, { policy, without }: GateInput): boolean {
   return policy === "structural" ? family === "form" : family !== without;
 }
 
-/** Everything that the checks look at, read once. */
+/** Everything that the checks look at, read once: the wording at first need, for a dry run has none to judge. */
 export function readView(input: GateInput): View {
   const { answer, sources } = input;
   const records = sources.filter((entry) => !isTask(entry) && entry.text.trim() !== "");
   const claims = claimsOf(input);
-  const wording = gateWording().readWording(answer.slice(0, MAX_WORDING_CHARS));
-  const task = sources.find(isTask)?.wording() ?? gateWording().readWording("");
-  const evidence = records.map((entry) => entry.wording());
-  const known = gateWording().poolVocabulary([task, ...evidence], wording);
-  const unsupported = weightOf(claims.filter(isUnsupported));
-  const { measures, contradictions } = gateDoubt().measure({
-    answer: wording,
-    task,
-    evidence,
-    known,
-    unsupported,
-  });
   const hasEvidence = records.length > 0;
-  const score = hasEvidence ? gateDoubt().doubtScore(measures) : 0;
-  return { ...input, claims, measures, wording, task, known, hasEvidence, score, contradictions };
+  const read = once(() => {
+    const wording = gateWording().readWording(answer.slice(0, MAX_WORDING_CHARS));
+    const task = sources.find(isTask)?.wording() ?? gateWording().readWording("");
+    const evidence = records.map((entry) => entry.wording());
+    const known = gateWording().poolVocabulary([task, ...evidence], wording);
+    const unsupported = weightOf(claims.filter(isUnsupported));
+    const measured = gateDoubt().measure({ answer: wording, task, evidence, known, unsupported });
+    const score = hasEvidence ? gateDoubt().doubtScore(measured.measures) : 0;
+    return { wording, task, known, score, ...measured };
+  });
+  const isJudged = input.without !== "wording";
+  return {
+    ...input,
+    claims,
+    hasEvidence,
+    get wording() {
+      return read().wording;
+    },
+    get task() {
+      return read().task;
+    },
+    get known() {
+      return read().known;
+    },
+    get measures() {
+      return read().measures;
+    },
+    get score() {
+      return isJudged ? read().score : 0;
+    },
+    get contradictions() {
+      return isJudged ? read().contradictions : [];
+    },
+  };
 }
 
 const isUnsupported = (claim: Claim): boolean => claim.support === "nowhere";
@@ -2398,7 +2418,7 @@ function groundingOf({ hasEvidence, claims, contradictions }: View): Grounding {
   return claims.length > 0 ? "grounded" : "nothing_to_check";
 }
 
-/** `form` reads the answer alone, `facts` holds it against its evidence, `wording` asks whether a model copied or looped. */
+/** `form` reads the answer alone, `facts` looks up its facts, `wording` asks whether a model copied, looped or made sentences up. */
 export type Family = "form" | "facts" | "wording";
 
 /** What a check has found; where its severity is not the check's own, it says so. */
@@ -2432,14 +2452,14 @@ export const CHECKS: readonly Rule[] = [
   { name: "restates", family: "wording", severity: "fail", find: findRestatement },
   { name: "from_warning", family: "wording", severity: "fail", find: findFromWarning },
   { name: "ungrounded", family: "facts", severity: "fail", find: findUngrounded },
-  { name: "contradicted", family: "facts", severity: "fail", find: findContradictions },
+  { name: "contradicted", family: "wording", severity: "fail", find: findContradictions },
   { name: "doubtful", family: "wording", severity: "soft", find: findDoubt },
   { name: "echo", family: "wording", severity: "soft", find: findEcho },
   { name: "off_task", family: "wording", severity: "soft", find: findOffTask },
   { name: "mixed", family: "wording", severity: "soft", find: findMixture },
   { name: "elsewhere", family: "facts", severity: "warn", find: findElsewhere },
-  { name: "names", family: "facts", severity: "warn", find: findUnknownNames },
-  { name: "quotes", family: "facts", severity: "warn", find: findUnknownQuotes },
+  { name: "names", family: "wording", severity: "warn", find: findUnknownNames },
+  { name: "quotes", family: "wording", severity: "warn", find: findUnknownQuotes },
 ];
 
 // Form.
@@ -2478,20 +2498,19 @@ const HEDGES =
   /\b(?:as[\s*_]+an[\s*_]+ai|i[\s*_]+cannot|i['’]m[\s*_]+sorry,[\s*_]+but|i[\s*_]+don['’]t[\s*_]+have[\s*_]+access|i[\s*_]+am[\s*_]+unable[\s*_]+to)\b/i;
 
 /** What the task says itself ("users report: I cannot log in") an answer may quote. */
-function findHedge({ answer, task }: View): Finding {
-  const asked = oneBlank(task.text.toLowerCase());
+function findHedge({ answer, sources }: View): Finding {
+  const asked = oneBlank(sources.find(isTask)?.text.toLowerCase() ?? "");
   const hedges = answer.matchAll(new RegExp(`(${HEDGES.source})(?:[\\s*_]+\\w+)?`, "gi"));
   const hedge = hedges.find(([quoted]) => !asked.includes(oneBlank(quoted.toLowerCase())))?.[1];
   return hedge === undefined ? null : `it says ${JSON.stringify(hedge)}`;
 }
 
 function findMissedChecklist({ answer, validationSteps }: View): Finding {
-  const stemOf = (token: string): string => gateWording().stemOf(token);
-  const wanted = validationSteps.flatMap((step) => [...contentTokens(step)]);
-  const said = new Set(tokenise(answer).map(stemOf));
-  const misses =
-    answer.trim() !== "" && wanted.length > 0 && !wanted.some((token) => said.has(stemOf(token)));
-  return misses ? "it takes up none of the checks it was given" : null;
+  const wanted = new Set(validationSteps.flatMap((step) => [...contentTokens(step)]));
+  const said = new Set(tokenise(answer));
+  if (answer.trim() === "" || wanted.size === 0 || !wanted.isDisjointFrom(said)) return null;
+  const stems = (tokens: Set<string>): Set<string> => new Set([...tokens].map(gateWording().stemOf));
+  return stems(wanted).isDisjointFrom(stems(said)) ? "it takes up none of the checks it was given" : null;
 }
 
 const STOP_WORDS = new Set(
@@ -3056,6 +3075,9 @@ export function redactSecrets(
   return redacted + text.slice(at);
 }
 
+/** No shape of a secret is shorter: `ab://:x@`. */
+const SHORTEST_SHAPE = 8;
+
 /** Secrets shorter than this ("none", "ollama") are words; striking them wherever they stand would spoil the text. */
 const MIN_SECRET_CHARS = 8;
 
@@ -3066,6 +3088,8 @@ const MIN_SECRET_CHARS = 8;
 class Secrets {
   readonly counts: Record<string, number> = {};
   private readonly known = new Map<string, string>();
+  /** Texts without any: a row says many of its words again and again. */
+  private readonly clean = new Set<string>();
 
   constructor(targets: (ModelTarget | null)[]) {
     for (const target of targets)
@@ -3080,10 +3104,14 @@ class Secrets {
   }
 
   strike(text: string): string {
-    return redactSecrets(this.strikeKnown(text), (kind, secret) => {
+    const left = this.strikeKnown(text);
+    if (left.length < SHORTEST_SHAPE || this.clean.has(left)) return left;
+    const redacted = redactSecrets(left, (kind, secret) => {
       this.marked(kind);
       this.learn(kind, secret);
     });
+    if (redacted === left) this.clean.add(left);
+    return redacted;
   }
 
   strikeAny(text: string | null): string | null {
