@@ -1532,7 +1532,7 @@ function findMajor(key: string, folded: string): number | null {
   const major = RegExp.escape(key);
   const amount = String.raw`[.,]?\d| ?%|[ -]?(?:${UNIT})(?![a-z])| (?!is|was|has|as|does)[a-z-]+s(?![a-z])`;
   const named = String.raw`(?:(?<![a-z0-9])v|[a-z][:@_])${major}(?!\d)|[a-z][ -]${major}(?!${amount})`;
-  const found = new RegExp(named, "d").exec(folded);
+  const found = new RegExp(named).exec(folded);
   return found && found.index + found[0].length - key.length;
 }
 

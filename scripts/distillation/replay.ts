@@ -2204,10 +2204,10 @@ export function elsewhereIn(records: Playbook[]): Elsewhere {
   });
 }
 
-/** What every spelling of a fact has in common: the longest run of letters and digits in it, at most five of them. */
+/** What spellings of a fact have in common: the longest run of letters and digits in it, the last of equals, at most five. */
 function longestRun(key: string): string {
   const runs = key.toLowerCase().match(/[a-z0-9]+/g) ?? [""];
-  return runs.reduce((longest, run) => (run.length > longest.length ? run : longest)).slice(0, 5);
+  return runs.reduce((longest, run) => (run.length >= longest.length ? run : longest)).slice(0, 5);
 }
 
 export interface GateInput {
