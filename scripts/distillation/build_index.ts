@@ -264,6 +264,9 @@ class Words {
   ends = new Int32Array(4096);
   hashes = new Int32Array(4096);
   runs = new Int32Array(4096);
+  /** Where the vocabulary has what is probably the same run, and the first byte there: fetched before it is compared. */
+  places = new Int32Array(4096);
+  firsts = new Uint8Array(4096);
   count = 0;
 
   /** Finds them in text[0, length). */
@@ -293,8 +296,9 @@ class Words {
 
   private reserve(count: number): void {
     if (count <= this.starts.length) return;
-    for (const name of ["starts", "ends", "hashes", "runs"] as const)
+    for (const name of ["starts", "ends", "hashes", "runs", "places"] as const)
       this[name] = new Int32Array(Math.ceil(count) * 2);
+    this.firsts = new Uint8Array(Math.ceil(count) * 2);
   }
 }
 
@@ -328,11 +332,15 @@ class Vocabulary {
    * lets the processor fetch for many words at once.
    */
   number(text: Uint8Array, words: Words): void {
-    const { starts, ends, hashes, runs, count } = words;
+    const { starts, ends, hashes, runs, places, firsts, count } = words;
+    const { table, hot, bytes } = this;
+    const mask = table.length - 1;
     for (let n = 0; n < count; n++) {
       const hash = hashes[n]!;
-      runs[n] = this.table[(hash ^ (hash >>> 15)) & (this.table.length - 1)]!;
+      runs[n] = table[(hash ^ (hash >>> 15)) & mask]!;
     }
+    for (let n = 0; n < count; n++) places[n] = hot[2 * Math.max(1, runs[n]!) - 2]!;
+    for (let n = 0; n < count; n++) firsts[n] = bytes[places[n]!]!;
     for (let n = 0; n < count; n++)
       runs[n] = this.find(text, { start: starts[n]!, end: ends[n]!, hash: hashes[n]! }, runs[n]!);
   }
