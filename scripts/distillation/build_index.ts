@@ -1507,8 +1507,12 @@ class Merge {
   }
 }
 
+/** A kernel that keeps what was written at once as one piece maps the whole of it where one byte is read: 2 MiB for a number. */
+const WRITE_BYTES = 256 * 1024;
+
 function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done);
+  for (let done = 0; done < bytes.length;)
+    done += writeSync(fd, bytes, done, Math.min(WRITE_BYTES, bytes.length - done));
 }
 
 function preamble(): Uint8Array {

@@ -678,7 +678,7 @@ class PlainSearch {
     const { index, best } = this;
     if (this.isOut(slot) || this.seeds.has(slot)) return;
     const score = shared / (this.task.size + index.size[slot]! - shared);
-    best.offer({ score, offset: index.offset[slot]!, found: slot });
+    if (score >= best.floor) best.offer({ score, offset: index.offset[slot]!, found: slot });
   }
 
   /** How many tokens a record of `size` has to share; never too many, whatever the rounding. */
@@ -934,7 +934,8 @@ class WeightedSearch {
   private score(slot: number): void {
     if (this.isOut(slot) || this.seeds.has(slot)) return;
     const score = weightedScore(this.query, slotRecord(this.index, slot), this.scope);
-    this.best.offer({ score, offset: this.index.offset[slot]!, found: slot });
+    // What does not get in is not looked up any further.
+    if (score >= this.best.floor) this.best.offer({ score, offset: this.index.offset[slot]!, found: slot });
   }
 }
 
