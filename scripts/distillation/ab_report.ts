@@ -84,7 +84,7 @@ export const OUTCOMES = [
     key: "unsupported",
     name: "unsupported facts",
     meaning:
-      "machine-made facts an answer that stand neither in the task, nor in the records, nor elsewhere in the corpus",
+      "machine-made facts per answer that stand neither in the task, nor in the records, nor elsewhere in the corpus",
     phrase: "the number of unsupported facts in an answer",
     better: "lower",
     unit: "count",
@@ -94,7 +94,7 @@ export const OUTCOMES = [
   {
     key: "supported",
     name: "supported facts beyond the task",
-    meaning: "facts an answer that stand in the records and not in the task",
+    meaning: "facts per answer that stand in the records and not in the task",
     phrase: "the number of supported facts beyond the task",
     better: "higher",
     unit: "count",

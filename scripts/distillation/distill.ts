@@ -103,6 +103,9 @@ export interface Io {
   deps: Partial<Deps>;
 }
 
+/** Ctrl-C, what `timeout` and a service manager send, and a terminal that is closed: the run is recorded as far as it is. */
+const STOPPING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 export async function realIo(): Promise<Io> {
   const [stdoutIsTty, stderrIsTty] = await Promise.all([isDevice(Bun.stdout), isDevice(Bun.stderr)]);
   return {
@@ -116,8 +119,10 @@ export async function realIo(): Promise<Io> {
       const interrupt = new AbortController();
       const onInterrupt = (): void => interrupt.abort();
       // Once: a second Ctrl-C ends the process whatever it is doing.
-      process.once("SIGINT", onInterrupt);
-      return work(interrupt.signal).finally(() => process.off("SIGINT", onInterrupt));
+      for (const signal of STOPPING) process.once(signal, onInterrupt);
+      return work(interrupt.signal).finally(() => {
+        for (const signal of STOPPING) process.off(signal, onInterrupt);
+      });
     },
     deps: {},
   };
@@ -1396,8 +1401,8 @@ function calibrationTable(lines: CalibrationLine[], answers: LabelledAnswer[]): 
     ({ threshold, is_default, false_accept, false_reject }) =>
       `${is_default ? "*" : " "} ${digits(threshold).padEnd(6)} ${rate(false_accept)}   ${rate(false_reject)}`,
   );
-  return `${good} good and ${answers.length - good} bad answers. An answer is rejected where a check fails it or its score
-reaches the threshold; in brackets the 95 % Wilson interval. * is the threshold in use.
+  return `${good} good and ${answers.length - good} bad answers. An answer is counted as rejected where a check fails it, or where its score
+reaches the threshold and it is doubted; in brackets the 95 % Wilson interval. * is the threshold in use.
 
 threshold  false accepts            false rejects
 ${rows.join("\n")}
@@ -1993,17 +1998,18 @@ const longFlags = (command: Command): string[] => Object.keys(command.options).m
 
 function bashCompletion(): string {
   const words = Object.entries(COMMANDS).map(
-    ([name, command]) => `    ${name}) words="${[...wordsOf(command), ...longFlags(command)].join(" ")}" ;;`,
+    ([name, command]) =>
+      `    ${name}) ${command.operands === "paths" ? '[[ "$cur" == -* ]] || return; ' : ""}words="${[...wordsOf(command), ...longFlags(command)].join(" ")}" ;;`,
   );
-  const files = allOptions().filter(([, { value }]) => value && FILE_VALUES.has(value));
+  const values = allOptions().filter(([, { value, choices }]) => value && !choices);
   const choices = allOptions().filter(([, { choices }]) => choices);
   return `# distill completion for bash: source <(distill completion bash)
 _distill() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD - 1]}" words="${Object.keys(COMMANDS).join(" ")} help --help --version"
   COMPREPLY=()
   case "$prev" in
-    # Nothing of ours: readline completes file names, spaces and all.
-    ${files.map(([flag]) => `--${flag}`).join(" | ")}) return ;;
+    # A value: nothing of ours, and readline completes file names, spaces and all.
+    ${values.map(([flag]) => `--${flag}`).join(" | ")}) return ;;
 ${choices.map(([flag, { choices }]) => `    --${flag}) COMPREPLY=($(compgen -W "${choices!.join(" ")}" -- "$cur")); return ;;`).join("\n")}
   esac
   if ((COMP_CWORD > 1)); then

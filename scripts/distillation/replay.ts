@@ -1984,24 +1984,29 @@ const RETRIED_STATUSES = new Set([408, 429, 502, 503, 504, 529]);
 
 function failure(call: Call, endpoint: Endpoint, cause: FailureCause): CallFailure {
   const { status, what } = cause;
+  const retryAfterMs = parseRetryAfter(cause.retryAfter ?? null, call.deps.now());
+  const isWorthIt = status !== null && RETRIED_STATUSES.has(status) && retryAfterMs < call.options.timeoutMs;
+  const advice = adviceFor(call.target, { ...cause, retryAfterMs });
   return {
     kind: "failure",
     status,
-    message: `POST ${endpoint.name}: ${what.replace(/\.$/, "")}. ${adviceFor(call.target, cause)}`,
-    retries: status === 500 ? 1 : status !== null && RETRIED_STATUSES.has(status) ? Infinity : 0,
-    retryAfterMs: parseRetryAfter(cause.retryAfter ?? null, call.deps.now()),
+    message: `POST ${endpoint.name}: ${what.replace(/\.$/, "")}. ${advice}`,
+    retries: status === 500 ? 1 : isWorthIt ? Infinity : 0,
+    retryAfterMs,
     absent: cause.isAbsentPath ? "path" : null,
   };
 }
 
 function adviceFor(
   target: ModelTarget,
-  { status, isUnknownModel, names, isAbsentPath }: FailureCause,
+  { status, isUnknownModel, names, isAbsentPath, retryAfterMs }: FailureCause & { retryAfterMs: number },
 ): string {
   const flag = target.role === "local" ? "--model" : "--escalation-model";
   if (isUnknownModel && names && names.length > 0)
     return `The server has ${names.join(", ")}: choose with ${flag}.`;
   if (isUnknownModel) return `Pull the model on the server, or name another with ${flag}.`;
+  if (status === 429 && retryAfterMs > 0)
+    return `Wait ${Math.ceil(retryAfterMs / 1000)} s, and run it again.`;
   if (status === 429) return "Wait, and run it again.";
   if (status === 401 || status === 403) return `Set ${keyVariable(target)}.`;
   if (isAbsentPath || (status !== null && status >= 300 && status < 400))

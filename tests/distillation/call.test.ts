@@ -481,8 +481,16 @@ describe("callModel's retries", () => {
   ])("honours Retry-After given as %s", async (_, header, waits) => {
     await using server = gateway(failing(429, { "retry-after": header }), () => completion("fine"));
     const deps = impatient({ now: () => new Date("2026-01-01T00:00:00Z") });
-    await ask(`${server.url}/v1`, {}, {}, deps);
+    await ask(`${server.url}/v1`, {}, { timeoutMs: 100_000 }, deps);
     expect(deps.waits).toEqual(waits);
+  });
+
+  test("gives up at once where the server asks for more time than there is", async () => {
+    await using server = gateway(failing(429, { "retry-after": "3600" }));
+    const deps = impatient({});
+    const { record } = await ask(`${server.url}/v1`, {}, { timeoutMs: 8000 }, deps);
+    expect(deps.waits).toEqual([]);
+    expect(record.error).toEndWith("Wait 3600 s, and run it again.");
   });
 
   test("retries a refused connection and says so", async () => {

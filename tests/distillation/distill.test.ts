@@ -925,25 +925,28 @@ describe("scripts/distill", () => {
     expect({ stdout: stdout.trim(), stderr }).toEqual({ stdout: "1", stderr: "" });
   });
 
-  test("ends with 130 and no stack on Ctrl-C in mid-call", async () => {
-    const root = rootWith();
-    const asked = Promise.withResolvers<void>();
-    await using server = gateway(() => {
-      asked.resolve();
-      return new Promise(() => {});
-    });
-    const child = Bun.spawn([DISTILL, "replay", "--task", TASK, "--root", root], {
-      env: { PATH: process.env.PATH ?? "", HOME: root, LH_GATEWAY_URL: server.url },
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    await asked.promise;
-    child.kill("SIGINT");
-    expect(await child.exited).toBe(130);
-    expect(await child.stdout.text()).toBe("");
-    expect(await child.stderr.text()).toContain("interrupted. Run it again.");
-    expect(evidenceRows(root)).toMatchObject([{ verdict: "error" }]);
-  });
+  test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+    "ends with 130, a row and no stack on %s in mid-call",
+    async (signal) => {
+      const root = rootWith();
+      const asked = Promise.withResolvers<void>();
+      await using server = gateway(() => {
+        asked.resolve();
+        return new Promise(() => {});
+      });
+      const child = Bun.spawn([DISTILL, "replay", "--task", TASK, "--root", root], {
+        env: { PATH: process.env.PATH ?? "", HOME: root, LH_GATEWAY_URL: server.url },
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      await asked.promise;
+      child.kill(signal);
+      expect(await child.exited).toBe(130);
+      expect(await child.stdout.text()).toBe("");
+      expect(await child.stderr.text()).toContain("interrupted. Run it again.");
+      expect(evidenceRows(root)).toMatchObject([{ verdict: "error" }]);
+    },
+  );
 });
 
 /** A folder with everything that the launcher needs but these. */
@@ -970,6 +973,8 @@ describe("completion", () => {
     expect(await complete(["distill", "completion", "f"])).toEqual(["fish"]);
     expect(await complete(["distill", "corpus", "ch"])).toEqual(["check"]);
     expect(await complete(["distill", "import", "--sp"])).toEqual(["--split"]);
+    expect(await complete(["distill", "import", ""])).toEqual([""]);
+    expect(await complete(["distill", "replay", "--top-k", ""])).toEqual([""]);
   });
 
   test("offers files to import in zsh, where they have to be asked for", async () => {
