@@ -28,6 +28,7 @@ import {
   shownText,
   signedWithBounds,
   verdictSentences,
+  LEFT_OUT,
 } from "./ab_report.ts";
 import type {
   Analysis,
@@ -119,7 +120,7 @@ ${list(readingNotes(analysis))}
 ${histogramFigure(analysis)}${htmlTable(distributionTable(analysis))}
 </div>
 ${comparisons.map((comparison) => comparisonSection(comparison, arms)).join("\n")}
-${pairsSection(pairsToShow(analysis, rows))}<h3>Left out, and found verbatim</h3>
+${pairsSection(pairsToShow(analysis, rows))}<h3>${LEFT_OUT}</h3>
 ${list(leakageSentences(analysis.leakage))}
 <h3>What was run</h3>
 ${command === null ? "" : `<pre class="command">${escape(command.trim())}</pre>\n`}${htmlTable(runTable(analysis))}

@@ -767,6 +767,9 @@ export function comparisonSentence(comparison: Comparison): string {
   return `${sentence}. ${plural(pairs, "pair")} in all, ${plural(leftOut, "task")} left out for want of an answer in both arms${apart}.`;
 }
 
+/** A heading of every report: what has it may be written over by the next one. */
+export const LEFT_OUT = "Left out, and found verbatim";
+
 /** The sentences of all comparisons, or why there is none. */
 export function verdictSentences({ arms, comparisons, setting }: Analysis): string[] {
   const mark = setting.dryRun ? "dry run, no model was asked: " : "";
@@ -1179,7 +1182,7 @@ function markdownPart({ name, command, analysis, rows }: ReportPart): string[] {
       markdownTable(comparisonTable(comparison)),
     ]),
     bullets(readingNotes(analysis)),
-    "### Left out, and found verbatim",
+    `### ${LEFT_OUT}`,
     bullets(leakageSentences(analysis.leakage).map(markdownOf)),
     ...markdownPairs(pairsToShow(analysis, rows)),
   ].filter((block) => block !== "");

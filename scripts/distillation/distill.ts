@@ -1427,7 +1427,7 @@ async function runAb(flags: Flags, io: Io): Promise<number> {
   const missing = planned - rows.filter(isAnswered).length;
   if (missing > 0)
     warner(io)(`${missing} of ${counted(planned, "answer")} missing. The same command goes on from here.`);
-  if (rows.length > 0) await reportOn([{ name: stemOf(flags.text("tasks")!), rows }], flags, io);
+  if (rows.some(isAnswered)) await reportOn([{ name: stemOf(flags.text("tasks")!), rows }], flags, io);
   if (appendError) throw appendError;
   if (stopped === "interrupted") return EXIT.interrupted;
   return missing > 0 ? EXIT.noAnswer : EXIT.accepted;
@@ -1461,8 +1461,20 @@ async function checkOutputs(flags: Flags, io: Io): Promise<void> {
     const problem = whyUnwritable(target);
     if (problem) throw usage(`${name}: ${path} cannot be written: ${problem}. Name another file.`);
   }
+  for (const [name, path] of present({ "--report": report, "the page of --report": page }))
+    if (await isForeign(pathFrom(io.cwd, path)))
+      throw usage(`${name}: ${path} is there and no report of ab, so it stays. Name another file.`);
   if (keep !== undefined) await withRowsIn(pathFrom(io.cwd, keep), []);
   await notesOf(flags, io);
+}
+
+/** Whether a file holds anything that `ab` has not reported. */
+async function isForeign(path: string): Promise<boolean> {
+  const { LEFT_OUT } = await import("./ab_report.ts");
+  const text = await Bun.file(path)
+    .text()
+    .catch(() => "");
+  return text.trim() !== "" && !text.includes(LEFT_OUT);
 }
 
 const present = (named: Record<string, string | undefined>): [name: string, value: string][] =>

@@ -570,6 +570,22 @@ describe("distill ab", () => {
     expect(stderr).toContain("kept.jsonl: no row of --arms filler. Name arms that it has.");
   });
 
+  test("writes a report over a report and over no other file, and none without an answer", async () => {
+    await using server = gateway(() => answered(GOOD_ANSWER));
+    const { root, ab } = lab();
+    const report = join(root, "r.md");
+    writeFileSync(report, "precious");
+    const { code, stderr } = await ab(server.url, "--report", report);
+    expect({ code, text: readFileSync(report, "utf8") }).toEqual({ code: 2, text: "precious" });
+    expect(stderr).toContain("r.md is there and no report of ab, so it stays.");
+    writeFileSync(report, "");
+    expect((await ab(server.url, "--report", report)).code).toBe(0);
+    expect((await ab(server.url, "--report", report)).code).toBe(0);
+    const made = readFileSync(report, "utf8");
+    const silent = await ab("http://127.0.0.1:1", "--model", "absent", "--report", report);
+    expect({ code: silent.code, text: readFileSync(report, "utf8") }).toEqual({ code: 4, text: made });
+  });
+
   test("names a line of kept rows that cannot be read", async () => {
     await using server = gateway(() => answered(GOOD_ANSWER));
     const { root, ab } = lab();
