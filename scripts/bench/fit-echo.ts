@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import {
   buildBundle,
   buildPrompt,
+  DistillError,
   ECHO_SHARE,
   indexCorpus,
   isObject,
@@ -47,17 +48,24 @@ const shareFrom = (shares: number[], threshold: number): number =>
   shares.filter((share) => share >= threshold).length / shares.length;
 
 const { values } = parseArgs({
-  options: { playbooks: { type: "string" }, tasks: { type: "string" }, data: { type: "string" } },
+  options: {
+    playbooks: { type: "string" },
+    tasks: { type: "string" },
+    data: { type: "string" },
+  },
 });
-if (values.playbooks === undefined || values.tasks === undefined) {
-  console.error("fit-echo: name the corpus with --playbooks FILE and its tasks with --tasks FILE.");
-  process.exitCode = 2;
-} else {
-  const copied = await parrots(values.playbooks, values.tasks);
+
+async function fit({ playbooks, tasks }: { playbooks: string; tasks: string }): Promise<void> {
+  const copied = await parrots(playbooks, tasks);
   const rows = (await readSets(values.data ?? dataFolder())).filter(
     (row) => !row.bad && row.set !== "synth-tech",
   );
   const honest = rows.map(({ task, evidence, response }) => echoOf(response, `${task}\n${evidence}`));
+  if (copied.length === 0 || honest.length === 0)
+    throw new DistillError(
+      "input",
+      `${copied.length} parrots and ${honest.length} honest answers: nothing to fit.`,
+    );
   const grid = Array.from({ length: 17 }, (_, step) => (10 + 5 * step) / 100);
   const lines = grid.map((threshold) => {
     const caught = shareFrom(copied, threshold);
@@ -72,3 +80,14 @@ if (values.playbooks === undefined || values.tasks === undefined) {
   const best = lines.reduce((a, b) => (b.worth > a.worth ? b : a));
   console.log(`\nECHO_SHARE = ${best.threshold}; the code has ${ECHO_SHARE}.`);
 }
+
+const { playbooks, tasks } = values;
+if (playbooks === undefined || tasks === undefined) {
+  console.error("fit-echo: name the corpus with --playbooks FILE and its tasks with --tasks FILE.");
+  process.exitCode = 2;
+} else
+  await fit({ playbooks, tasks }).catch((error) => {
+    if (!(error instanceof DistillError)) throw error;
+    console.error(error.message);
+    process.exitCode = 3;
+  });

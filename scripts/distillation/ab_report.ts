@@ -854,7 +854,10 @@ export function runTable({ tasks, arms, comparisons, setting }: Analysis): Table
       "tasks",
       `${plural(tasks, "task")}, ${plural(setting.repeats, "repeat")}, ${plural(answers, "answer")}, ${plural(errors, "error")}`,
     ],
-    ...models.map((model): [string, Rich] => [`${model.role} model`, describeModel(model)]),
+    ...models.map((model): [string, Rich] => [
+      `${model.role} model`,
+      setting.dryRun ? [code(model.requested), ", not asked: a dry run"] : describeModel(model),
+    ]),
     ...corpora.map((corpus): [string, Rich] => [
       "corpus",
       [code(corpus.path), `, ${plural(corpus.records, "record")}, SHA-256 `, code(corpus.fingerprint)],
