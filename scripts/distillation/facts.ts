@@ -930,7 +930,7 @@ const command: Recogniser = {
   },
 };
 
-/** Which words of a command line weigh as much as any other fact. */
+/** Which words of a command line weigh as much as the other facts. */
 const IS_STRONG: Record<Role, (word: string) => boolean> = {
   executable: (word) => !ENGLISH_ENDING.test(word),
   verb: (word) => !COMMON_VERBS.has(word),
