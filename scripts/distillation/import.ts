@@ -400,7 +400,12 @@ function splitFrontMatter(text: string): { fields: Fields; body: string; problem
   const fence = lines[0]!.trimEnd();
   const parse = Object.hasOwn(FRONT_MATTER, fence) ? FRONT_MATTER[fence] : undefined;
   const end = lines.findIndex((line, at) => at > 0 && line.trimEnd() === fence);
-  if (!parse || end < 0) return { fields: {}, body: text, problem: null };
+  if (!parse) return { fields: {}, body: text, problem: null };
+  if (end < 0) {
+    const isMeant = /^[a-z][\w-]*\s*[:=]/.test(lines[1] ?? "");
+    const problem = `its front matter is never closed, so it is part of the text. Close it with ${fence}.`;
+    return { fields: {}, body: text, problem: isMeant ? problem : null };
+  }
   const block = lines.slice(1, end);
   const body = lines.slice(end + 1).join("\n");
   try {

@@ -574,6 +574,13 @@ describe("a page's front matter", () => {
     expect((await loadCorpus(place.corpus, () => {})).records[0]!.content).toBe("Text.");
   });
 
+  test("is text, and named, where it is never closed", async () => {
+    const place = pages({ "a.md": "---\ntags: [a]\nText.", "b.md": "---\nA rule, then text." });
+    const { stderr } = await importInto(place, "runbooks");
+    expect(stderr).toContain("runbooks/a.md:1: its front matter is never closed, so it is part of the text.");
+    expect(stderr).not.toContain("b.md:1");
+  });
+
   test("is not taken for what are two rules", async () => {
     const { content } = await recordOf("---\nJust text.\n\n---\nMore text.");
     expect(content).toBe("---\nJust text.\n\n---\nMore text.");
