@@ -24,6 +24,7 @@ import {
   EVIDENCE_LOG,
   EVIDENCE_SCHEMA,
   GATE_VERSION,
+  isAtLimit,
   isObject,
   jsonLinesIn,
   loadCorpus,
@@ -479,7 +480,7 @@ async function measure(
     supported: supportedBy("retrieved"),
     supported_share:
       claims.length === 0 ? null : (supportedBy("task") + supportedBy("retrieved")) / claims.length,
-    truncated: record.finish_reason === "length",
+    truncated: isAtLimit(record.finish_reason),
     chars: answer.length,
     tokens_in: sumOf(calls.map((call) => call.usage?.prompt_tokens ?? null)),
     tokens_out: sumOf(calls.map((call) => call.usage?.completion_tokens ?? null)),

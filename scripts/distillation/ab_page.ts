@@ -17,6 +17,7 @@ import {
   figure,
   gainOf,
   leakageSentences,
+  LEFT_OUT,
   outcomeMeanings,
   outcomeOf,
   outcomesTable,
@@ -28,7 +29,6 @@ import {
   shownText,
   signedWithBounds,
   verdictSentences,
-  LEFT_OUT,
 } from "./ab_report.ts";
 import type {
   Analysis,

@@ -24,6 +24,7 @@ import {
   EVIDENCE_LOG,
   gate,
   GATE_DEFAULTS,
+  isAtLimit,
   isObject,
   isStringArray,
   nameOf,
@@ -1075,10 +1076,9 @@ function cutPromptLine({
   finish_reason,
 }: AttemptRecord): string {
   const tokens = usage?.prompt_tokens;
-  const what =
-    finish_reason === "length"
-      ? `ran into the end of its context (${tokens} tokens in, ${usage?.completion_tokens} out)`
-      : `seems to have seen only a part of the prompt (${tokens} tokens counted, about ${prompt_token_estimate} sent)`;
+  const what = isAtLimit(finish_reason)
+    ? `ran into the end of its context (${tokens} tokens in, ${usage?.completion_tokens} out)`
+    : `seems to have seen only a part of the prompt (${tokens} tokens counted, about ${prompt_token_estimate} sent)`;
   return `warning: ${requested_model} ${what}. Give the server a larger context.`;
 }
 

@@ -2074,12 +2074,17 @@ function callRecord(call: Call, endpoint: Endpoint, result: CallResult): CallRec
   };
 }
 
+/** Servers' words for a generation that ran into the token limit: OpenAI's, Mistral's, Anthropic's. */
+const AT_LIMIT = new Set(["length", "model_length", "max_tokens"]);
+
+export const isAtLimit = (finishReason: string | null): boolean => AT_LIMIT.has(finishReason ?? "");
+
 /** A server counts the prompt after it has cut it; an answer that ends for its length before its limit met the context's end. */
 function wasPromptCut(reply: ServerReply | null, estimate: number, maxTokens: number): boolean | null {
   const prompt = reply?.usage?.prompt_tokens ?? null;
   if (reply === null || prompt === null) return null;
   const completion = reply.usage?.completion_tokens ?? maxTokens;
-  return prompt < CUT_PROMPT_SHARE * estimate || (reply.finishReason === "length" && completion < maxTokens);
+  return prompt < CUT_PROMPT_SHARE * estimate || (isAtLimit(reply.finishReason) && completion < maxTokens);
 }
 
 /** What a dry run answers: the bundle itself, so that the gate and the log see what they would see. No network. */
@@ -2479,18 +2484,17 @@ function findReasoningOnly({ answer, reasoningChars }: View): Finding {
     : null;
 }
 
-/** By the server's word for it: OpenAI's first, then those of Mistral, Anthropic and older servers. */
+const TOOL_CALL = "the model stopped to call a tool that there is not";
+
+/** By the finish reason; older servers say function_call. */
 const CUT_OFF = new Map([
-  ["length", "it ran into the token limit"],
-  ["model_length", "it ran into the token limit"],
-  ["max_tokens", "it ran into the token limit"],
   ["content_filter", "the server's content filter cut it off"],
-  ["tool_calls", "the model stopped to call a tool that there is not"],
-  ["function_call", "the model stopped to call a tool that there is not"],
+  ["tool_calls", TOOL_CALL],
+  ["function_call", TOOL_CALL],
 ]);
 
 function findCutOff({ finishReason }: View): Finding {
-  return CUT_OFF.get(finishReason ?? "") ?? null;
+  return isAtLimit(finishReason) ? "it ran into the token limit" : (CUT_OFF.get(finishReason ?? "") ?? null);
 }
 
 function findTooShort({ answer }: View): Finding {
@@ -2502,10 +2506,13 @@ function findTooShort({ answer }: View): Finding {
 const HEDGES =
   /\b(?:as[\s*_]+an[\s*_]+ai|i[\s*_]+cannot|i['’]m[\s*_]+sorry,[\s*_]+but|i[\s*_]+don['’]t[\s*_]+have[\s*_]+access|i[\s*_]+am[\s*_]+unable[\s*_]+to)\b/i;
 
+/** With the word behind it. */
+const QUOTED_HEDGES = new RegExp(`(${HEDGES.source})(?:[\\s*_]+\\w+)?`, "gi");
+
 /** What the task says itself ("users report: I cannot log in") an answer may quote. */
 function findHedge({ answer, sources }: View): Finding {
   const asked = oneBlank(sources.find(isTask)?.text.toLowerCase() ?? "");
-  const hedges = answer.matchAll(new RegExp(`(${HEDGES.source})(?:[\\s*_]+\\w+)?`, "gi"));
+  const hedges = answer.matchAll(QUOTED_HEDGES);
   const hedge = hedges.find(([quoted]) => !asked.includes(oneBlank(quoted.toLowerCase())))?.[1];
   return hedge === undefined ? null : `it says ${JSON.stringify(hedge)}`;
 }

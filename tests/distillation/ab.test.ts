@@ -355,6 +355,13 @@ describe("distill ab", () => {
     expect(outcomes!.relevant_f1).toBeLessThan(1);
   });
 
+  test.each(["length", "max_tokens"])("takes %s for truncated", async (finish_reason) => {
+    await using server = gateway(() => answered(GOOD_ANSWER, { finish_reason }));
+    const { ab, rows } = lab({ tasks: [TASK_FILE[0]!] });
+    await ab(server.url, "--arms", "retrieval");
+    expect(rows()[0]!.experiment!.outcomes).toMatchObject({ truncated: true });
+  });
+
   test("counts half of the expectations as half", async () => {
     await using server = gateway(() => answered(GOOD_ANSWER));
     const { ab, rows } = lab({ tasks: [TASK_FILE[0]!] });

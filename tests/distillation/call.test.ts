@@ -560,6 +560,12 @@ describe("callModel's view of the prompt", () => {
     ["as estimated", { prompt_tokens: 1400, completion_tokens: 10 }, "stop", false],
     ["far fewer than sent", { prompt_tokens: 700, completion_tokens: 10 }, "stop", true],
     ["the context's end before the limit", { prompt_tokens: 1400, completion_tokens: 600 }, "length", true],
+    [
+      "the context's end, as Mistral says it",
+      { prompt_tokens: 1400, completion_tokens: 600 },
+      "model_length",
+      true,
+    ],
     ["the limit itself", { prompt_tokens: 1400, completion_tokens: 1500 }, "length", false],
     ["nothing", undefined, "stop", null],
   ])("compares the server's count with its own: %s", async (_, usage, finish_reason, cut) => {
