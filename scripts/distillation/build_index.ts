@@ -44,6 +44,7 @@ import {
   sampleCorpus,
   SECTIONS,
   SEGMENT_BYTES,
+  SLOT_SCALE,
   SLOT_SHIFT,
   SUPERSEDED,
   tokenNumber,
@@ -1274,7 +1275,7 @@ class Builder {
   /** The base's postings, as far as its slots are kept. */
   private baseSource(base: IndexFile): Source {
     const { postings, postingStart, manyAt, many } = base;
-    const limit = this.resume.slot * 256;
+    const limit = this.resume.slot * SLOT_SCALE;
     const isWhole = this.resume.slot === base.header.slots;
     const size = base.weightedDf.length;
     const endOf = (token: number): number => {

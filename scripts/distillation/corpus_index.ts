@@ -76,6 +76,7 @@ import type {
   Ranker,
   Retrieval,
   RetrieveOptions,
+  Scorable,
   Statistics,
 } from "./replay.ts";
 
@@ -88,6 +89,7 @@ export const MAX_SLOTS = 2 ** 24;
 export const MAX_FILE_BYTES = 2 ** 32 - 1;
 
 export const SLOT_SHIFT = 8;
+export const SLOT_SCALE = 2 ** SLOT_SHIFT;
 export const PLAIN = 0x80;
 export const IN_HEAD = 0x40;
 export const COUNT_MASK = 0x3f;
@@ -458,7 +460,7 @@ function slotsWithKey(keys: Float64Array, text: string): number[] {
 /** The posting of token number `token` for a slot, or 0. */
 function postingIn({ postings, postingStart }: IndexFile, token: number, slot: number): number {
   const end = postingStart[token + 1]!;
-  const at = lowerBound(postings, slot * 256, postingStart[token]!, end);
+  const at = lowerBound(postings, slot * SLOT_SCALE, postingStart[token]!, end);
   return at < end && postings[at]! >>> SLOT_SHIFT === slot ? postings[at]! : 0;
 }
 
@@ -467,7 +469,7 @@ function countIn(index: IndexFile, token: number, slot: number): number {
   const count = postingIn(index, token, slot) & COUNT_MASK;
   if (count < COUNT_MASK) return count;
   const { postings, postingStart, manyAt, many } = index;
-  const at = lowerBound(postings, slot * 256, postingStart[token]!, postingStart[token + 1]!);
+  const at = lowerBound(postings, slot * SLOT_SCALE, postingStart[token]!, postingStart[token + 1]!);
   return many[lowerBound(manyAt, at, 0, manyAt.length)]!;
 }
 
@@ -564,59 +566,59 @@ const ROUNDING = 1 + 1e-9;
  * looked up for records that an essential one has found.
  */
 class Term {
-  private at: number;
-  private readonly end: number;
-  /** The postings of the block at hand, once somebody has asked. */
-  private blockEnd = -1;
+  /** Where its values for the block at hand begin and end, once it has entered the block. */
+  start: number;
+  end = -1;
+  private readonly last: number;
 
   constructor(
     readonly number: number,
     readonly weight: number,
     private readonly values: Uint32Array,
     starts: Uint32Array,
-    /** What a slot is shifted by in a value. */
-    private readonly shift: 0 | typeof SLOT_SHIFT,
+    /** A value of slot s is at least s · scale, and less than (s + 1) · scale. */
+    private readonly scale: number,
   ) {
-    this.at = starts[number]!;
-    this.end = starts[number + 1]!;
+    this.start = starts[number]!;
+    this.last = starts[number + 1]!;
   }
 
   get postings(): number {
-    return this.end - this.at;
+    return this.last - this.start;
   }
 
-  /** Where the values for slots [first, last) are; slots are asked for in ascending order. */
-  enter(first: number, last: number): [start: number, end: number] {
-    if (this.blockEnd < 0) {
-      this.at = this.seek(first);
-      this.blockEnd = this.seek(last);
+  /** Finds the values for slots [first, last), unless it has; blocks are entered in ascending order. */
+  enter(first: number, last: number): this {
+    if (this.end < 0) {
+      this.start = this.seek(first);
+      this.end = this.seek(last);
     }
-    return [this.at, this.blockEnd];
+    return this;
   }
 
   /** Before another block. */
   leave(): void {
-    if (this.blockEnd >= 0) this.at = this.blockEnd;
-    this.blockEnd = -1;
+    if (this.end >= 0) this.start = this.end;
+    this.end = -1;
   }
 
-  /** The value for a slot in the block [first, last), or 0. */
-  valueAt(slot: number, first: number, last: number): number {
-    const [start, end] = this.enter(first, last);
-    const at = lowerBound(this.values, slot * 2 ** this.shift, start, end);
-    return at < end && this.values[at]! >>> this.shift === slot ? this.values[at]! : 0;
+  /** The value for a slot of the block that it has entered, or 0. */
+  valueAt(slot: number): number {
+    const wanted = slot * this.scale;
+    const at = lowerBound(this.values, wanted, this.start, this.end);
+    return at < this.end && this.values[at]! < wanted + this.scale ? this.values[at]! : 0;
   }
 
   /** Steps that double, then a binary search: most blocks are near. */
   private seek(slot: number): number {
-    const wanted = slot * 2 ** this.shift;
+    const wanted = slot * this.scale;
     let step = 1;
-    let from = this.at;
-    while (from + step < this.end && this.values[from + step]! < wanted) {
+    let from = this.start;
+    while (from + step < this.last && this.values[from + step]! < wanted) {
       from += step;
       step *= 2;
     }
-    return lowerBound(this.values, wanted, from, Math.min(this.end, from + step + 1));
+    return lowerBound(this.values, wanted, from, Math.min(this.last, from + step + 1));
   }
 }
 
@@ -659,7 +661,7 @@ class PlainSearch {
     this.terms = [...task]
       .map((token) => tokenNumber(index, token))
       .filter((number) => number >= 0)
-      .map((number) => new Term(number, 0, index.postings, index.postingStart, SLOT_SHIFT))
+      .map((number) => new Term(number, 0, index.postings, index.postingStart, SLOT_SCALE))
       .sort((a, b) => a.postings - b.postings);
   }
 
@@ -693,7 +695,7 @@ class PlainSearch {
     if (essential <= 0) return false;
     let count = 0;
     for (let n = 0; n < essential; n++) {
-      const [start, end] = terms[n]!.enter(first, last);
+      const { start, end } = terms[n]!.enter(first, last);
       for (let at = start; at < end; at++) {
         const posting = index.postings[at]!;
         if ((posting & PLAIN) === 0) continue;
@@ -717,7 +719,7 @@ class PlainSearch {
     let shared = found;
     for (let n = essential; n < terms.length; n++) {
       if (shared + terms.length - n < needed) return;
-      if ((terms[n]!.valueAt(slot, first, last) & PLAIN) !== 0) shared++;
+      if ((terms[n]!.enter(first, last).valueAt(slot) & PLAIN) !== 0) shared++;
     }
     if (shared >= needed) this.offer(slot, shared);
   }
@@ -741,6 +743,7 @@ const TITLE_SLACK = 0.4;
  */
 class WeightedSearch {
   private readonly terms: Term[];
+  private readonly termOf: Map<number, Term>;
   private readonly titles: Term[];
   /** By place in the block: W(A∩T), how many tokens that are, and the sum of the record's half. */
   private readonly titleWeight = new Float64Array(BLOCK_SLOTS);
@@ -770,9 +773,10 @@ class WeightedSearch {
     const { postings, postingStart, titles, titleStart } = index;
     const weights = [...query.weights].sort(([, a], [, b]) => b - a);
     this.terms = weights.map(
-      ([number, weight]) => new Term(number, weight, postings, postingStart, SLOT_SHIFT),
+      ([number, weight]) => new Term(number, weight, postings, postingStart, SLOT_SCALE),
     );
-    this.titles = weights.map(([number, weight]) => new Term(number, weight, titles, titleStart, 0));
+    this.termOf = new Map(this.terms.map((term) => [term.number, term]));
+    this.titles = weights.map(([number, weight]) => new Term(number, weight, titles, titleStart, 1));
     this.restOfRecord = new Float64Array(weights.length + 1);
     this.restOfTitle = new Float64Array(weights.length + 1);
     for (let n = weights.length - 1; n >= 0; n--)
@@ -781,7 +785,7 @@ class WeightedSearch {
 
   run(): void {
     const seeds = seedSlots(this.index, this.terms, this.best.k);
-    for (const slot of seeds) this.score(slot);
+    for (const slot of seeds) this.score(slot, countsOf(this.index, slot));
     this.seeds = seeds;
     forEachBlock(this.index, (first, last) => this.visit(first, last));
   }
@@ -798,19 +802,23 @@ class WeightedSearch {
       this.addToOpen(n, first, last);
       this.narrow(first, n + 1);
     }
-    for (let n = 0; n < this.openCount; n++) this.score(first + this.open[n]!);
-    for (let n = 0; n < this.touchedCount; n++) this.clear(touched[n]!);
-    this.touchedCount = 0;
+    for (let n = 0; n < this.openCount; n++) this.scoreIn(first + this.open[n]!, first, last);
+    this.clear();
     for (const term of terms) term.leave();
     for (const term of titles) term.leave();
     return true;
   }
 
-  private clear(place: number): void {
-    this.isTouched[place] = 0;
-    this.sums[place] = 0;
-    this.titleWeight[place] = 0;
-    this.titleCount[place] = 0;
+  private clear(): void {
+    const { touched, touchedCount, isTouched, sums, titleWeight, titleCount } = this;
+    for (let n = 0; n < touchedCount; n++) {
+      const place = touched[n]!;
+      isTouched[place] = 0;
+      sums[place] = 0;
+      titleWeight[place] = 0;
+      titleCount[place] = 0;
+    }
+    this.touchedCount = 0;
   }
 
   private chooseEssential(first: number): void {
@@ -837,7 +845,7 @@ class WeightedSearch {
     const { titleWeight, titleCount, isTouched, touched } = this;
     const { titles } = this.index;
     const { weight } = term;
-    const [start, end] = term.enter(first, last);
+    const { start, end } = term.enter(first, last);
     let count = this.touchedCount;
     for (let at = start; at < end; at++) {
       const place = titles[at]! - first;
@@ -859,7 +867,7 @@ class WeightedSearch {
     // K = base + slope · length.
     const base = saturationOf(0, this.scope.averageLength);
     const slope = saturationOf(1, this.scope.averageLength) - base;
-    const [start, end] = term.enter(first, last);
+    const { start, end } = term.enter(first, last);
     let count = this.touchedCount;
     for (let at = start; at < end; at++) {
       const posting = postings[at]!;
@@ -915,11 +923,11 @@ class WeightedSearch {
     const share = this.shareOf(term);
     const base = saturationOf(0, this.scope.averageLength);
     const slope = saturationOf(1, this.scope.averageLength) - base;
-    const [start, end] = term.enter(first, last);
+    const { start, end } = term.enter(first, last);
     const isFew = this.openCount * SEARCH_COST < end - start;
     const steps = isFew ? this.openCount : end - start;
     for (let step = 0; step < steps; step++) {
-      const posting = isFew ? term.valueAt(first + open[step]!, first, last) : postings[start + step]!;
+      const posting = isFew ? term.valueAt(first + open[step]!) : postings[start + step]!;
       const slot = posting >>> SLOT_SHIFT;
       const f = posting & COUNT_MASK;
       if (f === 0 || isTouched[slot - first] !== OPEN) continue;
@@ -931,23 +939,29 @@ class WeightedSearch {
     }
   }
 
-  private score(slot: number): void {
+  /** Scores a slot of the block [first, last): its postings are near those that the terms have read. */
+  private scoreIn(slot: number, first: number, last: number): void {
+    const get = (token: number): number => {
+      const count = this.termOf.get(token)!.enter(first, last).valueAt(slot) & COUNT_MASK;
+      return count < COUNT_MASK ? count : countIn(this.index, token, slot);
+    };
+    this.score(slot, { get });
+  }
+
+  private score(slot: number, counts: Scorable<number>["counts"]): void {
     if (this.isOut(slot) || this.seeds.has(slot)) return;
-    const score = weightedScore(this.query, slotRecord(this.index, slot), this.scope);
+    const { heads, headStart, length } = this.index;
+    const head = heads.subarray(headStart[slot]!, headStart[slot + 1]!);
+    const score = weightedScore(this.query, { head, length: length[slot]!, counts }, this.scope);
     // What does not get in is not looked up any further.
     if (score >= this.best.floor) this.best.offer({ score, offset: this.index.offset[slot]!, found: slot });
   }
 }
 
-/** A slot as scoring reads a record. */
-function slotRecord(index: IndexFile, slot: number) {
-  const { heads, headStart, length } = index;
-  return {
-    head: heads.subarray(headStart[slot]!, headStart[slot + 1]!),
-    length: length[slot]!,
-    counts: { get: (token: number) => countIn(index, token, slot) },
-  };
-}
+/** How often tokens stand in a slot, looked up in all of their postings. */
+const countsOf = (index: IndexFile, slot: number): Scorable<number>["counts"] => ({
+  get: (token) => countIn(index, token, slot),
+});
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The corpus, answered from its index
@@ -1133,7 +1147,7 @@ export class IndexedCorpus implements OpenCorpus {
       first === undefined
         ? 0
         : typeof first.found === "number"
-          ? coverageOf(numbers, slotRecord(index, first.found))
+          ? coverageOf(numbers, { counts: countsOf(index, first.found) })
           : coverageOf(query, first.found);
     const abstained = coverage < minCoverage;
     const shown = abstained ? [] : kept;
