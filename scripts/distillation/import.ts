@@ -94,7 +94,7 @@ export async function importPages(
     warnings: [],
   };
   const existing = await readExisting(options.corpusPath, outcome);
-  const run: ImportRun = { options, outcome, existing };
+  const run: ImportRun = { options, outcome, existing, known: knownPages(options, existing) };
   const pages = onePerId(findPages(run), outcome);
   const records = pages.flatMap((page, index) => {
     const text = readPage(page, outcome);
@@ -114,6 +114,15 @@ interface ImportRun {
   outcome: ImportOutcome;
   /** The corpus as it is, by id. */
   existing: Map<string, Playbook>;
+  known: KnownPages;
+}
+
+/** What earlier imports called pages, as far as their folders can be found again. */
+interface KnownPages {
+  /** By the page's file; more than one where it was imported with more than one folder. */
+  byFile: Map<string, PageFile[]>;
+  /** The folders that were given. */
+  folders: Set<string>;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -159,18 +168,41 @@ function statsOf(path: string): Stats {
   }
 }
 
-/** A page that a folder's import knew goes by the same id again. */
-function namedPage(file: string, { options, existing }: ImportRun): PageFile {
-  if (!MARKDOWN.test(file)) {
-    throw new DistillError("input", `${file}: not a Markdown page. Name a .md file, or a folder of them.`);
-  }
-  const known = existing.values().find((record) => {
+function namedPage(file: string, run: ImportRun): PageFile {
+  if (MARKDOWN.test(file)) return pageIn(dirname(file), file, run);
+  throw new DistillError("input", `${file}: not a Markdown page. Name a .md file, or a folder of them.`);
+}
+
+/**
+ * A page below `given`. It goes by the name that an earlier import gave it; one that is new in a folder below an imported one
+ * is called as that folder's import would call it.
+ */
+function pageIn(given: string, file: string, { options, known }: ImportRun): PageFile {
+  const folder = folderName(given, options);
+  const names = known.byFile.get(file) ?? [];
+  const name = names.find((page) => page.folder === folder) ?? names.at(-1);
+  if (name) return name;
+  let home = given;
+  while (!known.folders.has(home) && home !== dirname(home)) home = dirname(home);
+  return known.folders.has(home)
+    ? pageFile(file, relative(home, file), folderName(home, options))
+    : pageFile(file, relative(given, file), folder);
+}
+
+function knownPages(options: ImportOptions, existing: Map<string, Playbook>): KnownPages {
+  const byFile = new Map<string, PageFile[]>();
+  const folders = new Set<string>();
+  for (const record of existing.values()) {
     const path = importedPath(record);
-    return path !== null && homesOf(record, options).some((home) => join(home, path) === file);
-  });
-  return known
-    ? pageFile(file, importedPath(known)!, String(known.imported_from))
-    : pageFile(file, basename(file), folderName(dirname(file), options));
+    for (const home of path === null ? [] : homesOf(record, options)) {
+      const page = pageFile(join(home, path!), path!, String(record.imported_from));
+      const others = byFile.get(page.file) ?? [];
+      // The sections of one page are one page.
+      if (!others.some(({ folder }) => folder === page.folder)) byFile.set(page.file, [...others, page]);
+      if (folderName(home, options) === record.imported_from) folders.add(home);
+    }
+  }
+  return { byFile, folders };
 }
 
 /** Where the folder may be that a record came from. */
@@ -196,9 +228,9 @@ function folderName(folder: string, options: ImportOptions): string {
   return names.find((name) => !name.startsWith("..") && !isAbsolute(name)) ?? basename(folder);
 }
 
-function walkFolder(given: string, { options, outcome }: ImportRun): PageFile[] {
+function walkFolder(given: string, run: ImportRun): PageFile[] {
+  const { outcome } = run;
   const top = realpathSync(given);
-  const folder = folderName(given, options);
   const pages: PageFile[] = [];
   const links: string[] = [];
   const seen = new Set<string>();
@@ -206,7 +238,7 @@ function walkFolder(given: string, { options, outcome }: ImportRun): PageFile[] 
     if (!MARKDOWN.test(path) || seen.has(real)) return;
     seen.add(real);
     if (INDEX_PAGE.test(basename(path))) outcome.leftOut.push(join(given, path));
-    else pages.push(pageFile(join(given, path), path, folder));
+    else pages.push(pageIn(given, join(given, path), run));
   };
   const walk = (real: string, path: string): void => {
     if (seen.has(real)) return;
@@ -693,8 +725,9 @@ function goneRecords(
     const page = byKey.get(key(record.imported_from, path));
     if (page) return !isUnread(page.file);
     const homes = folders.filter((folder) => folderName(folder, options) === record.imported_from);
-    const mayStand = (file: string): boolean => existsSync(file) || isUnread(file);
-    return homes.length > 0 && !homes.some((folder) => mayStand(join(folder, path)));
+    const files = [...homes, ...homesOf(record, options)].map((home) => join(home, path));
+    const looked = files.filter((file) => folders.some((folder) => file.startsWith(`${folder}/`)));
+    return looked.length > 0 && !looked.some((file) => existsSync(file) || isUnread(file));
   };
   return [...existing.values()].filter(isGone).map((record) => record.id);
 }

@@ -352,6 +352,29 @@ describe("import", () => {
     expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["db/a"]);
   });
 
+  test("knows the pages of a folder within one that was imported", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "db/b.md": "# B\n\nTwo.", "db/c.md": "# C\n\nThree." });
+    await importInto(place, "runbooks", "--split", "h2");
+    rmSync(join(place.folder, "db/c.md"));
+    writeFile(join(place.folder, "db/d.md"), "# D\n\nFour.");
+    const { stdout, stderr } = await importInto(place, "runbooks/db", "--split", "h2");
+    expect(stdout).toStartWith("1 new, 0 changed, 1 unchanged");
+    expect(stderr).toStartWith("distill: db/c: no page stands for it any more");
+    expect(stderr).not.toContain("distill: a:");
+    const { records } = await loadCorpus(place.corpus, () => {});
+    expect(records.map(({ id }) => id)).toEqual(["a", "db/b", "db/c", "db/d"]);
+    expect(new Set(records.map(({ imported_from }) => imported_from))).toEqual(new Set(["runbooks"]));
+  });
+
+  test("knows the pages of a folder when the one around it is imported", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "db/b.md": "# B\n\nTwo." });
+    await importInto(place, "runbooks/db");
+    const { stdout, stderr } = await importInto(place, "runbooks");
+    expect(stdout).toStartWith("1 new, 0 changed, 1 unchanged");
+    expect(stderr).toBe("");
+    expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["b", "a"]);
+  });
+
   test("skips a page whose name is not UTF-8", async () => {
     const place = pages({ "a.md": "# A\n\nOne." });
     writeFileSync(
