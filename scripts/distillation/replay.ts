@@ -84,7 +84,7 @@ const MAX_ERROR_CHARS = 2048;
 const CUT_PROMPT_SHARE = 0.6;
 
 // The gate. Whatever changes what it decides changes its version, but for the words of our own prompt: they go with its version.
-export const GATE_VERSION = "4";
+export const GATE_VERSION = "5";
 export const POLICIES = ["strict", "standard", "structural"] as const;
 export type Policy = (typeof POLICIES)[number];
 export const DEFAULT_POLICY: Policy = "standard";
@@ -2186,6 +2186,10 @@ export function candidateOf(playbook: Playbook): Candidate {
   return { id: playbook.id, text, folded: text.toLowerCase(), prepared: null };
 }
 
+/** A hint of fewer characters (of a flag like `-z`) stands in nearly every record, so no more than the first ones are read. */
+const TELLING_CHARS = 3;
+const MAX_UNTELLING = 10_000;
+
 /**
  * A look-up among records in corpus order, `rejected` ones left out; those that do not contain the hint may be left out, too.
  * A record's text is read at first need, and only where it contains the hint.
@@ -2193,8 +2197,10 @@ export function candidateOf(playbook: Playbook): Candidate {
 export function elsewhereAmong(candidatesFor: (hint: string) => Iterable<Candidate>): Elsewhere {
   return (fact) => {
     const hint = longestRun(fact.key);
+    let left = hint.length < TELLING_CHARS ? MAX_UNTELLING : Infinity;
     for (const candidate of candidatesFor(hint)) {
       if (!candidate.folded.includes(hint)) continue;
+      if (left-- === 0) return null;
       const offset = gateFacts().findFact(
         fact,
         (candidate.prepared ??= gateFacts().prepareEvidence(candidate.text)),

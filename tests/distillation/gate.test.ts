@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { extractFacts } from "../../scripts/distillation/facts.ts";
 import {
   CHECKS,
   elsewhereIn,
@@ -45,7 +46,7 @@ describe("gate", () => {
   test("passes a grounded answer and names its evidence", () => {
     const result = gate(input());
     expect(result).toMatchObject({
-      version: "4",
+      version: "5",
       policy: "standard",
       verdict: "pass",
       grounding: "grounded",
@@ -258,6 +259,19 @@ describe("elsewhere", () => {
     const look = elsewhereIn([playbook({ id: "k8s/rs", content: "The replica set is scaled to 0." })]);
     const result = gate(input({ answer: `${GOOD_ANSWER} Look at the ReplicaSet.`, elsewhere: look }));
     expect(reasonOf(result, "elsewhere")).toBe('only in other records: identifier "ReplicaSet" in k8s/rs');
+  });
+
+  test("looks for a letter that stands everywhere in a bounded number of records", () => {
+    const [flag] = extractFacts("run tool -z now");
+    const common = Array.from({ length: 10_000 }, (_, at) =>
+      playbook({ id: `n${at}`, content: "The size." }),
+    );
+    const telling = playbook({ id: "it", content: "Run `tool -z`." });
+    expect(elsewhereIn([...common.slice(1), telling])(flag!)?.id).toBe("it");
+    expect(elsewhereIn([...common, telling])(flag!)).toBeNull();
+    // Records without the letter do not count.
+    const others = common.map((record) => ({ ...record, content: "The width." }));
+    expect(elsewhereIn([...others, telling])(flag!)?.id).toBe("it");
   });
 
   test("asks the corpus for a bounded number of facts", () => {
