@@ -10,7 +10,7 @@
  * everybody knows by name. A command line is never one fact: its executable, words, flags, paths and numbers
  * are looked up one by one, for an honest command joins the names of the task with the verbs of a record.
  *
- * How a fact is looked up: by its key (its normal form), between token boundaries, without regard to case.
+ * How a fact is looked up: by its key (its normal form), between token boundaries, without regard to case (but for short flags).
  * Quantities are looked up by value: through number words, separators, rounding, units and fractions. What is
  * longer than the evidence is invented; a leading part of it (a path's directory, 4.16 of 4.16.3) is not.
  *
@@ -44,6 +44,8 @@ export interface Fact {
   key: string;
   /** What a number or percentage measures. */
   quantity?: Quantity;
+  /** A path that goes on with what the reader or the shell fills in: `/dev/vg0/lv_<app>`. */
+  isOpen?: true;
 }
 
 export interface Quantity {
@@ -144,7 +146,7 @@ interface CodeRegion extends Span {
   language: string;
 }
 
-type Role = "executable" | "verb" | "argument" | "lone";
+type Role = "executable" | "verb" | "argument" | "unit" | "lone";
 
 interface Scene {
   text: string;
@@ -152,7 +154,7 @@ interface Scene {
   /** The part a plain word plays, by its offset. */
   roles: Map<number, Role>;
   /** Simple commands, from executable to end, without what they are piped into. */
-  commands: Span[];
+  commands: (Span & { head: string })[];
   /** Those whose head is a utility every shell has: their arguments say little. */
   everyday: Span[];
   /** Names that the answer gives to what its own manifests make, lower case. */
@@ -272,7 +274,17 @@ const EVERYDAY = new Set(
   ).split(" "),
 );
 
+/** Tools that every administrator has at hand: to name one is no invention, what it is asked to do may be. */
+const AT_HAND = new Set(
+  "systemctl journalctl service dmesg ss netstat ip ping traceroute dig nslookup lsblk mount umount crontab free uptime psql mysql redis-cli".split(
+    " ",
+  ),
+);
+
 export const isEveryday = (executable: string): boolean => EVERYDAY.has(executable);
+
+/** What these act on is a service by its name. */
+const SERVICE_TOOLS = new Set(["systemctl", "service"]);
 
 /** What stands before the executable proper. */
 const WRAPPERS = new Set("sudo time env nohup exec xargs watch then do else if while".split(" "));
@@ -315,7 +327,7 @@ function readSimpleCommand(scene: Scene, start: number, command: string): void {
       if (!/^[a-z][\w+.-]*[\w+]$/.test(word) || SHELL_WORDS.has(word)) return;
       head = word;
       scene.roles.set(start + token.index, "executable");
-      scene.commands.push({ start: start + token.index, end: start + command.length });
+      scene.commands.push({ start: start + token.index, end: start + command.length, head: word });
       if (EVERYDAY.has(word)) {
         scene.everyday.push({ start, end: start + command.length });
         return;
@@ -323,7 +335,8 @@ function readSimpleCommand(scene: Scene, start: number, command: string): void {
     } else if (/^[a-z]{2,}$/.test(word)) {
       // What stands behind an option may be its value: `kubectl -n shop get`.
       const isVerb: boolean = !hasVerb && !/^-[^=]*$/.test(option);
-      scene.roles.set(start + token.index, isVerb ? "verb" : "argument");
+      const argument = SERVICE_TOOLS.has(head) ? "unit" : "argument";
+      scene.roles.set(start + token.index, isVerb ? "verb" : argument);
       hasVerb ||= isVerb;
     }
   }
@@ -338,6 +351,7 @@ interface Reading {
   /** How many characters of the match it claims; all by default. */
   length?: number;
   quantity?: Quantity;
+  isOpen?: true;
 }
 
 interface Recogniser {
@@ -392,6 +406,8 @@ const sampleName: Recogniser = {
 
 const PARTS =
   "steps?|phases?|stages?|passages?|options?|examples?|figures?|points?|answers?|questions?|parts?";
+const AMOUNT =
+  "per|pct|[km]?bps|[kmgt]i?b|bytes|sec|min|hour|hrs|day|week|month|year|hundred|thousand|million|billion|trillion|times|degrees";
 /** More parts than that no answer counts: "DHCP option 43", "85 points" are values. */
 const PART = String.raw`(?:1[0-2]|[1-9])(?!\d)`;
 
@@ -400,7 +416,9 @@ const counter: Recogniser = {
   kind: "number",
   pattern: oneOf(
     [
-      String.raw`^[ \t>#*]*\d{1,2}(?:[.):]|\.\d{1,2}\.?)(?=[\s*])`,
+      String.raw`^[ \t>#*]*\d{1,2}(?:[.):]|\.\d{1,2}\.)(?=[\s*])`,
+      // "1.2 Check" is numbered, "9.5 GB" and "1.5 hours" at a line's start are not.
+      String.raw`^[ \t>#]*\d{1,2}\.\d{1,2}(?=[ \t]+(?!${AMOUNT})[a-z]{3})`,
       String.raw`\b(?:${PARTS})\s#?${PART}(?:(?:,|-|\sand|\sto)\s?${PART})*\b`,
       String.raw`(?<=[\w.,'")\s])\[\d{1,2}\]`,
       String.raw`\b\d+(?=[ -](?:words?|sentences?|bullet)\b)|(?<=\()\d+(?= characters?\))`,
@@ -409,6 +427,17 @@ const counter: Recogniser = {
     "gim",
   ),
   read: (match, scene) => (inCode(scene, match.index) && !/^\s*\d+\./.test(match[0]) ? null : NO_FACT),
+};
+
+/** `hw-rma@corp.example`, `#release-log`: whom to tell. */
+const contact: Recogniser = {
+  kind: "identifier",
+  pattern: oneOf([
+    String.raw`(?<![\w\0.+@/:-])[A-Za-z][\w.+-]{0,63}@[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)+`,
+    String.raw`(?<![\w\0&/#(.])#[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+(?![\w-])`,
+  ]),
+  read: (match, scene) =>
+    match[0].startsWith("#") && inCode(scene, match.index) ? null : { key: fold(match[0]), weight: 1 },
 };
 
 /** Domains that make a dotted name a web address without a scheme. */
@@ -535,8 +564,9 @@ const EXTENSIONS = (
 ).replaceAll(" ", "|");
 const FILE_NAME = new RegExp(String.raw`[\w-]\.(?:${EXTENSIONS})$`, "i");
 
-/** Paths every Unix system has. `/path/to/…` is none: copied from a manual it is as useless as an invented one. */
-const EVERYDAY_PATH = /^\/(?:dev\/(?:null|stdin|stdout|stderr|zero)|bin\/(?:ba|z)?sh|usr\/bin\/env|tmp)$/;
+/** Paths every Unix system has, and files whose tools look for them by name. `/path/to/…` is none: copied from a manual it is as useless as an invented one. */
+const EVERYDAY_PATH =
+  /^(?:\/(?:dev\/(?:null|stdin|stdout|stderr|zero)|bin\/(?:ba|z)?sh|usr\/bin\/env|tmp)|\.gitlab-ci\.yml|(?:docker-)?compose\.ya?ml|package\.json)$/;
 
 const path: Recogniser = {
   kind: "path",
@@ -544,7 +574,7 @@ const path: Recogniser = {
     String.raw`(?<![\w~./$)\]\\-])(?:~|\.\.?|\$HOME|\$\{HOME\})?(?:\/[\w.@%+~-]+(?::\d{2,5}(?=[\/\s\x60"']))?)+\/?`,
     String.raw`(?<![\w\0])[A-Z]:\\[\w.\\-]+`,
     String.raw`(?<![\w\0./@$\\+%-])[\w@.][\w@.+%-]*(?:\/[\w.@%+-]+)+\/?`,
-    String.raw`(?<![\w\0./@$\\-])[\w-]+(?:\.[\w-]+)*\.(?:${EXTENSIONS})(?![\w-]|\.\w)`,
+    String.raw`(?<![\w\0./@$\\-])\.?[\w-]+(?:\.[\w-]+)*\.(?:${EXTENSIONS})(?![\w-]|\.\w)`,
   ]),
   read(match, scene) {
     const text = match[0].replace(/(?<![.,:])[.,:]+$/, "");
@@ -552,9 +582,19 @@ const path: Recogniser = {
     const rooted = /^(?:~|\.\.?|\$|[A-Z]:\\|\/)/.test(text);
     if (!rooted && text.includes("/") && !isRelativePath(text, inCode(scene, match.index))) return null;
     const key = pathKey(text, match.input[match.index - 1] === CLAIMED);
-    return { key, length: text.length, weight: EVERYDAY_PATH.test(key) || !/\w/.test(key) ? 0 : 1 };
+    const reading: Reading = {
+      key,
+      length: text.length,
+      weight: EVERYDAY_PATH.test(key) || !/\w/.test(key) ? 0 : 1,
+    };
+    if (OPEN_END.test(match.input.slice(match.index + text.length, match.index + text.length + 2)))
+      reading.isOpen = true;
+    return reading;
   },
 };
+
+/** A placeholder, which is claimed by now, or a shell's substitution. */
+const OPEN_END = /^(?:\0|\$[({])/;
 
 /** `a.pid` in a query: endings of files that columns are called by, behind an alias of one letter. */
 const COLUMN = /^[a-z]\.(?:pid|key|log|db|lock|env|service|properties)$/;
@@ -577,7 +617,7 @@ function pathKey(text: string, isTrailing: boolean): string {
 }
 
 /** With or without thousands separators; bounded: a list of triples stays linear and a value finite. */
-const DIGITS = String.raw`\d{1,3}(?:,\d{3}){1,6}(?:\.\d+)?|\d{1,18}(?:\.\d+)?`;
+const DIGITS = String.raw`\d{1,3}(?:[,_]\d{3}){1,6}(?:\.\d+)?|\d{1,18}(?:\.\d+)?`;
 
 const percent: Recogniser = {
   kind: "percent",
@@ -585,16 +625,29 @@ const percent: Recogniser = {
     [String.raw`(?<![\w.\0])(${DIGITS})[ -]?(?:%|(?:percent|per cent|pct|percentage points?)\b)`],
     "gi",
   ),
-  read({ 1: digits }) {
-    const quantity = quantityOf(digits!, {});
+  read(match) {
+    const digits = match[1]!;
+    const quantity = quantityOf(digits, {});
     // "100 %" and "0%" are figures of speech as often as measurements.
-    const round = (quantity.value === 100 || quantity.value === 0) && !digits!.includes(".");
-    return { key: String(quantity.value), weight: round ? WEAK : 1, quantity };
+    const round = (quantity.value === 100 || quantity.value === 0) && !digits.includes(".");
+    return { key: String(quantity.value), weight: round || isEstimate(match) ? WEAK : 1, quantity };
   },
 };
 
+/** "about 25 %": what has been reckoned says so, and stands nowhere. */
+function isEstimate({ input, index }: RegExpExecArray): boolean {
+  return /(?:\b(?:about|around|roughly|approximately|approx\.?|nearly|almost|some)\s|[~≈]\s?)$/i.test(
+    input.slice(Math.max(0, index - 15), index),
+  );
+}
+
 /** `-rc1`, `-alpine3`, `+build7`, the plus of "4.16+". */
 const VERSION_END = String.raw`(?:-(?:rc|alpha|beta|dev|pre)[.-]?\d*|[-+][0-9A-Za-z.]*\d)?\+?(?![\w-]|\.\d)`;
+
+/** What is spoken of by its release: "Python 3.10" is no number, and 3.1 another. */
+const RELEASED =
+  "python|kubernetes|postgres(?:ql)?|mysql|mariadb|redis|mongodb|elasticsearch|kafka|node(?:\\.js)?|php|ruby|openjdk|temurin|" +
+  "ubuntu|debian|rhel|centos|alpine|openshift|terraform|helm|openssl|varnish|rabbitmq|ceph|gitlab|jenkins|openssh";
 
 /** `1.2.3`, `v4`, `1.2.3-rc1`, "version 4.16", "4.x". */
 const version: Recogniser = {
@@ -604,6 +657,7 @@ const version: Recogniser = {
       String.raw`(?<![\w.\0])v?\d+(?:\.\d+)*\.x\b`,
       String.raw`(?<![\w.\0])(?:v\d+(?:\.\d+)*|\d+(?:\.\d+){2,})${VERSION_END}`,
       String.raw`(?<=\b(?:versions?|release|v\.?) )\d+(?:\.\d+)*${VERSION_END}`,
+      String.raw`(?<=\b(?:${RELEASED}) )\d+\.\d+(?:\.\d+)*${VERSION_END}`,
     ],
     "gi",
   ),
@@ -639,6 +693,9 @@ const code: Recogniser = {
       String.raw`HTTP\/\d(?:\.\d)?`,
       String.raw`(?:CVE|CWE|RFC|PEP|JEP|KB|BZ)[- ]?\d{3,}(?:-\d+)?`,
       String.raw`(?:[A-Z]{1,10}-?\d{3,}[A-Z]?|[A-Z]{2,10}-\d{2,})(?:\.\d+)?`,
+      // Of parts, tickets and exceptions: SP-HDD-16T, EX-2021-07, LR-3, DC-HANDS.
+      String.raw`(?!(?:READ|NON|SELF|ALL|END|TO|ON|OFF|OPT|AD|CI|MUST|DO|NO)-)[A-Z]{2,10}-[A-Z]{2,12}`,
+      String.raw`[A-Z]{2,10}(?:-[A-Z\d]{1,10}){0,3}-(?=[A-Z]*\d)[A-Z\d]{1,12}(?:-[A-Z\d]{1,10}){0,2}`,
     ].map((shape) => String.raw`(?<![\w\0-])(?:${shape})(?![\w-])`),
   ]),
   read(match) {
@@ -649,15 +706,18 @@ const code: Recogniser = {
   },
 };
 
-/** `--previous`, `-n`, `-xe`; a value after "=" is a fact of its own. */
+/** `--previous`, `-n`, `-xe`, `+trace`; a value after "=" is a fact of its own. */
 const flag: Recogniser = {
   kind: "flag",
-  pattern: /(?<=^|[\s"'`([{|,/=*])--?[A-Za-z]\w*(?:[.-]\w+)*(?![\w-])/g,
+  pattern: /(?<=^|[\s"'`([{|,/=*])(?:--?[A-Za-z]\w*(?:[.-]\w+)*|\+[a-z]{3,20})(?![\w-])/g,
   read(match, scene) {
     const text = match[0];
+    if (text.startsWith("+")) return inCode(scene, match.index) ? { key: text, weight: 1 } : null;
     if (text.startsWith("--")) return { key: fold(text), weight: 1 };
     if (spanAt(scene.everyday, match.index)) return NO_FACT;
-    return { key: text, weight: text.length > 4 && inCode(scene, match.index) ? 1 : WEAK };
+    const isLong = text.length > 4 && inCode(scene, match.index);
+    if (!isLong && AT_HAND.has(spanAt(scene.commands, match.index)?.head ?? "")) return NO_FACT;
+    return { key: text, weight: isLong ? 1 : WEAK };
   },
 };
 
@@ -695,6 +755,10 @@ const resource: Recogniser = {
 const ENGLISH_COMPOUND =
   /(?:^|-)(?:after|before|from|into|less|more|most|never|onto|over|than|turned|under|until|upon|with|without|years?|three|four|five|seven|eight|nine)(?:-|$)/;
 
+/** "top-10", "level-3", "day-1": a word and a count, not a name. */
+const COUNTED_COMPOUND =
+  /^(?:top|mid|pre|post|sub|non|phase|step|tier|level|type|layer|stage|part|option|severity|sev|priority|prio|day|week|year|under|over|plus|grade|class|figure|table|page|section|chapter|covid|route|highway|interstate)-/;
+
 /**
  * Prose: one part mixes letters and digits (7c9), three lower-case parts end in a number (main-db-1), or three lower-case
  * parts are words of some length (kube-state-metrics); English compounds of three have a short one (up-to-date).
@@ -704,6 +768,8 @@ function isMachineName(name: string): boolean {
     /-(?:[a-z]+\d|\d+[a-z]+\d)\w*(?:-|$)/.test(name) ||
     /^[a-z0-9]+-(?:[a-z0-9]+-)+\d+$/.test(name) ||
     (/^[a-z]{4,}(?:-[a-z]{4,}){2,}$/.test(name) && !ENGLISH_COMPOUND.test(name)) ||
+    (/^[a-z]{3,}-\d{1,4}$/.test(name) && !COUNTED_COMPOUND.test(name)) ||
+    /^[a-z0-9]+(?:-[a-z0-9]+)+(?:\.[a-z0-9-]+)+$/.test(name) ||
     /\w_\w/.test(name)
   );
 }
@@ -715,8 +781,9 @@ const identifier: Recogniser = {
   read(match, scene) {
     const name = match[0].replace(/\(\)$/, "");
     const bare = name.replace(/(?<=[A-Z])s$/, "");
-    // "4 GiB": the unit belongs to its number.
-    if (/^[KMGT]iB$/.test(name)) return null;
+    // "4 GiB", "64 kB": the unit belongs to its number.
+    if (name.length <= 4 && /\d ?$/.test(match.input.slice(Math.max(0, match.index - 2), match.index)))
+      return null;
     if (COMMON_TERMS.has(fold(name))) return NO_FACT;
     const weight = identifierWeight(bare, inCode(scene, match.index));
     if (weight === 0 && name === match[0]) return null;
@@ -798,11 +865,18 @@ const number: Recogniser = {
     // The 19 of "2018-19", and a shell's `$2`; not the end of 1024-65535.
     const isYear = /(?<!\d)(?:19|20)\d\d-$/.test(before) && /^\d\d$/.test(match[2]!);
     if (isYear || (match[1] === "$" && inCode(scene, match.index))) return NO_FACT;
+    if (isLineCount(match.index, scene)) return NO_FACT;
     const quantity = readQuantity(match);
     const length = match[0].trimEnd().length;
     return { key: String(quantity.value), weight: numberWeight(match, quantity, scene), length, quantity };
   },
 };
+
+/** How many lines are looked at is up to the reader: `tail -50`, `journalctl -u vault -n 100`, `--tail=100`. */
+function isLineCount(offset: number, { text, commands }: Scene): boolean {
+  const before = text.slice(spanAt(commands, offset)?.start ?? offset, offset);
+  return /^(?:tail|head|journalctl)\b.*\s-n? ?$|\s--(?:tail|lines)[ =]$/.test(before);
+}
 
 /** `1h30m` */
 const DURATION =
@@ -832,7 +906,7 @@ function isCount(value: number): boolean {
 function numberWeight(match: RegExpExecArray, quantity: Quantity, scene: Scene): number {
   const small = isCount(quantity.value) && quantity.bare;
   if (small && (quantity.value <= 2 || match[3])) return 0;
-  if (spanAt(scene.everyday, match.index)) return WEAK;
+  if (spanAt(scene.everyday, match.index) || isEstimate(match)) return WEAK;
   return small && !inCode(scene, match.index) ? WEAK : 1;
 }
 
@@ -850,7 +924,7 @@ function quantityOf(
   digits: string,
   { currency, scale, unit }: { currency?: string; scale?: string; unit?: string },
 ): Quantity {
-  const plain = digits.replaceAll(",", "");
+  const plain = digits.replaceAll(/[,_]/g, "");
   const factor = scale ? SCALES[fold(scale)]! : 1;
   const decimals = plain.split(".")[1]?.length ?? 0;
   const value = Number(plain) * factor;
@@ -932,10 +1006,11 @@ const command: Recogniser = {
 
 /** Which words of a command line weigh as much as the other facts. */
 const IS_STRONG: Record<Role, (word: string) => boolean> = {
-  executable: (word) => !ENGLISH_ENDING.test(word),
+  executable: (word) => !ENGLISH_ENDING.test(word) && !AT_HAND.has(word),
   verb: (word) => !COMMON_VERBS.has(word),
   lone: (word) => TOOL_NAME.test(word),
   argument: () => false,
+  unit: () => true,
 };
 
 /** In order of precedence. */
@@ -943,6 +1018,7 @@ const RECOGNISERS: Recogniser[] = [
   placeholder,
   manifestHead,
   counter,
+  contact,
   url,
   host,
   hexAddress,
@@ -1013,9 +1089,10 @@ function withoutClaims(text: string, claims: Claim[]): string {
   return pieces.join("") + text.slice(from);
 }
 
-function factOf(kind: FactKind, { key, weight, quantity }: Reading, { start, end }: Span): Fact {
+function factOf(kind: FactKind, { key, weight, quantity, isOpen }: Reading, { start, end }: Span): Fact {
   const fact: Fact = { kind, text: "", start, end, weight, key };
   if (quantity) fact.quantity = quantity;
+  if (isOpen) fact.isOpen = isOpen;
   return fact;
 }
 
@@ -1023,7 +1100,9 @@ function factOf(kind: FactKind, { key, weight, quantity }: Reading, { start, end
 function firstOccurrences(facts: Fact[]): Fact[] {
   const first = new Map<string, Fact>();
   for (const fact of facts.sort((a, b) => a.start - b.start)) {
-    const identity = `${fact.kind} ${fact.key} ${fact.quantity?.base?.amount ?? ""}`;
+    const { base, step } = fact.quantity ?? {};
+    // "10k" allows for rounding, 10000 does not.
+    const identity = `${fact.kind} ${fact.key} ${base?.amount ?? ""} ${step ?? ""}`;
     const earlier = first.get(identity);
     if (earlier) earlier.weight = Math.max(earlier.weight, fact.weight);
     else first.set(identity, fact);
@@ -1048,6 +1127,7 @@ export interface Evidence {
   numbers: () => NumberIndex;
   times: () => Map<string, number>;
   addresses: () => Address[];
+  templates: () => Template[];
 }
 
 /** A path or an address of the network, cut at its slashes; of the latter the first two parts are host and port. */
@@ -1088,7 +1168,56 @@ export function prepareEvidence(text: string): Evidence {
     numbers: once(() => indexNumbers(plain.text)),
     times: once(() => indexTimes(plain.text)),
     addresses: once(() => extractFacts(text).flatMap(addressOf)),
+    templates: once(() => templatesIn(folded)),
   };
+}
+
+/** A name, path or address with places to be filled in, cut at its slashes: `https://<node>.vault.corp:8200/v1`. */
+interface Template {
+  segments: TemplateSegment[];
+  /** In the plain text. */
+  offset: number;
+}
+
+interface TemplateSegment {
+  /** What the segment may be, with a group for each place. */
+  shape: RegExp;
+  /** How the places are called. */
+  places: string[];
+  /** Letters and digits that are no place's. */
+  literals: number;
+}
+
+const PLACE = String.raw`<[a-z][\w .-]{0,40}>|\$\{[a-z_]\w{0,40}\}|\$[a-z_]\w{0,40}|\{\{?[a-z_. ][\w. -]{0,40}\}?\}`;
+const PLACES = new RegExp(PLACE, "g");
+const TEMPLATE = new RegExp(String.raw`(?:${PLACE}|[\w.:/@%+~=?&#-])+`, "g");
+/** A segment with more of them says too little, and would take long to compare. */
+const MAX_PLACES = 3;
+
+function templatesIn(folded: string): Template[] {
+  return [...folded.matchAll(TEMPLATE)].flatMap(({ 0: token, index: offset }) => {
+    // What stands behind `--user=` is a name of its own; in an address "=" belongs to it.
+    const names = token.includes("://") ? [token] : token.split("=");
+    const templates = names.filter((name) => name.search(PLACES) >= 0);
+    return templates.map((name) => ({ segments: templateSegments(name), offset }));
+  });
+}
+
+/** Without the scheme, and without the sentence's punctuation. */
+function templateSegments(name: string): TemplateSegment[] {
+  const bare = name.replace(/^[a-z][a-z0-9+.-]*:\/\//, "").replace(/[.,:?/]+$/, "");
+  return bare.split("/").map((segment) => {
+    // A tag, port or query at the end may be left out.
+    const [, stem, tail = ""] = /^(.*?)([:?][^<>${}]*)?$/.exec(segment)!;
+    const places = segment.match(PLACES) ?? [];
+    const literals = stem!.split(PLACES);
+    const shape = literals.map((literal) => RegExp.escape(literal)).join("([\\w.@:-]+)");
+    return {
+      shape: new RegExp(places.length > MAX_PLACES ? "(?!)" : `^${shape}(?:${RegExp.escape(tail)})?$`),
+      places,
+      literals: literals.join("").replaceAll(/[^a-z0-9]/g, "").length,
+    };
+  });
 }
 
 /** Where the port stands among an address's parts; "" for none. */
@@ -1134,6 +1263,17 @@ function indexNumbers(text: string): NumberIndex {
   for (const match of text.matchAll(percent.pattern)) {
     index.percents.push({ value: quantityOf(match[1]!, {}).value, offset: match.index });
   }
+  for (const { 0: digits, index: offset } of [
+    ...text.matchAll(SPACED_DIGITS),
+    ...text.matchAll(NAMED_DIGITS),
+  ]) {
+    const entry = { value: Number(digits.replaceAll(" ", "")), offset };
+    index.all.push(entry);
+    index.bare.push(entry);
+  }
+  for (const { 1: part, 2: whole, index: offset } of text.matchAll(RATIO)) {
+    index.percents.push({ value: (100 * countOf(part!)) / countOf(whole!), offset });
+  }
   for (const match of text.matchAll(DURATION)) {
     index.seconds.push({ value: readDuration(match).value, offset: match.index });
   }
@@ -1167,6 +1307,19 @@ const NUMBER_WORDS = new RegExp(
   String.raw`\b(?:${NUMBER_WORD})(?:(?:-| (?:and )?)(?:${NUMBER_WORD}))*\b`,
   "gi",
 );
+
+/** "10 000" */
+const SPACED_DIGITS = /(?<!\d ?|[\w.,])\d{1,3}(?: \d{3})+(?![\w%]|[.,]\d| \d)/g;
+/** The 12 of `osd.12` */
+const NAMED_DIGITS = /(?<=[a-z]\.)\d{1,6}(?![\w.]|-\w)/g;
+/** "one request in ten", "3 out of 20" */
+const RATIO = new RegExp(
+  String.raw`\b(\d{1,6}|${NUMBER_WORD}) (?:[a-z]+ )?(?:in|out of) (?:every )?(\d{1,6}|${NUMBER_WORD})\b`,
+  "gi",
+);
+
+const countOf = (digitsOrWord: string): number =>
+  /\d/.test(digitsOrWord) ? Number(digitsOrWord) : wordValue(digitsOrWord);
 
 /** "a day", "half an hour" */
 const ONE_UNIT = /\b(?:(half|quarter of) )?an? (second|minute|hour|day|week|month|year)\b/gi;
@@ -1262,10 +1415,54 @@ export function findFact(fact: Fact, evidence: Evidence): number | null {
  * be the task's, the port either's, and the path stand in the record by itself: "GET /health".
  */
 export function findAdapted(fact: Fact, task: Evidence, record: Evidence): number | null {
+  const joined = fact.kind === "identifier" ? findJoinedName(fact.key, [record.folded, task.folded]) : null;
+  const filled = joined ?? findFilled(fact, task, record);
+  if (filled !== null) return originalOffset(record.plain, filled);
   const [address] = addressOf(fact);
   if (!address) return null;
   const found = record.addresses().find((entry) => isAdapted(address, entry, task));
   return found?.offset ?? (address.isNetwork ? findJoined(address, task, record) : null);
+}
+
+const TEMPLATED = new Set<FactKind>(["path", "url", "host", "identifier", "code"]);
+/** Fewer letters that are no place's tell nothing: `<a>-<b>`. */
+const MIN_LITERALS = 2;
+
+/** `/etc/tls/api.shop.io/key.pem` where the record has `/etc/tls/<fqdn>/key.pem` and the task speaks of api.shop.io; a part of it, too. */
+function findFilled({ kind, key }: Fact, task: Evidence, record: Evidence): number | null {
+  if (!TEMPLATED.has(kind)) return null;
+  const segments = key.split("/");
+  const isFilled = ({ segments: all }: Template): boolean => {
+    if (all.reduce((sum, { literals }) => sum + literals, 0) < MIN_LITERALS) return false;
+    const starts = Array.from({ length: Math.max(0, all.length - segments.length + 1) }, (_, at) => at);
+    return starts.some((at) => fills(segments, all.slice(at, at + segments.length), { task, record }));
+  };
+  return record.templates().find(isFilled)?.offset ?? null;
+}
+
+function fills(segments: string[], template: TemplateSegment[], names: Names): boolean {
+  if (!template.some(({ places }) => places.length > 0)) return false;
+  return segments.every((segment, at) => {
+    const { shape, places } = template[at]!;
+    const fillers = shape.exec(segment)?.slice(1);
+    return fillers?.every((filler, n) => isFiller(filler, places[n]!, names)) ?? false;
+  });
+}
+
+/** Where names may come from. */
+interface Names {
+  task: Evidence;
+  record: Evidence;
+}
+
+/** Numbers and dates, which a reader counts and knows: `<nn>`, `<yyyy>`. */
+const COUNTED_PLACE = /^[<${]*(?:n{1,4}|num|number|index|y{2,4}|mm?|dd?)[>}]*$/;
+
+/** Whether a place may hold this: a name of the task, or a part of one; or one of the record that is no plain word. */
+function isFiller(filler: string, place: string, { task, record }: Names): boolean {
+  if (/^\d{1,4}$/.test(filler) && COUNTED_PLACE.test(place)) return true;
+  if (filler.length > 1 && findBetween(task.folded, filler, PART_BOUNDARY) !== null) return true;
+  return /[^a-z]/.test(filler) && findBetween(record.folded, filler, PART_BOUNDARY) !== null;
 }
 
 function isAdapted({ isNetwork, parts }: Address, entry: Address, task: Evidence): boolean {
@@ -1306,7 +1503,12 @@ function findJoined({ parts }: Address, task: Evidence, record: Evidence): numbe
   if (port !== "" && portAt === null && findBetween(task.folded, port, CODE_BOUNDARY) === null) return null;
   const path = `/${below.join("/")}`;
   const at = findPathOfUrl(path, record.folded) ?? findBetween(record.folded, path, SERVED_BOUNDARY);
-  return at && originalOffset(record.plain, at);
+  const isAsked = portAt !== null && findBetween(task.folded, path, PATH_BOUNDARY) !== null;
+  return at === null
+    ? isAsked
+      ? originalOffset(record.plain, portAt)
+      : null
+    : originalOffset(record.plain, at);
 }
 
 const isNameIn = (segment: string, { folded }: Evidence): boolean =>
@@ -1347,6 +1549,8 @@ const SERVED_BOUNDARY: Boundary = {
   before: /(?:(?:get|post|put|head|lete|atch) |:\d{2,4}|\d{5})$/,
   after: PATH_BOUNDARY.after,
 };
+/** A part of a name: `prod` of `network-prod`. */
+const PART_BOUNDARY: Boundary = { before: /(?:^|[^a-z0-9])$/, after: /^(?![a-z0-9])/ };
 const FILE_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|\.\/)$/, after: /^(?![\w-]|\.\w)/ };
 const ROOTLESS_BOUNDARY: Boundary = { before: /(?:^|[\s("'`])$/, after: FILE_BOUNDARY.after };
 const URL_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|www\.)$/, after: /^(?![\w-]|\.\w)/ };
@@ -1379,9 +1583,10 @@ function findAny(text: string, keys: string[], boundary: Boundary): number | nul
  * A leading part of a longer path counts, the path of an address, and a device by its name; another directory's file of
  * the same name does not.
  */
-function findPath({ key }: Fact, { folded }: Evidence): number | null {
+function findPath({ key, isOpen }: Fact, { folded }: Evidence): number | null {
   const spellings = key.startsWith("~/") ? [key, `$home${key.slice(1)}`, `\${home}${key.slice(1)}`] : [key];
-  const whole = findAny(folded, spellings, /^[/~.]/.test(key) ? PATH_BOUNDARY : FILE_BOUNDARY);
+  const { before, after } = /^[/~.]/.test(key) ? PATH_BOUNDARY : FILE_BOUNDARY;
+  const whole = findAny(folded, spellings, { before, after: isOpen ? /^/ : after });
   if (whole !== null) return whole;
   const program = PROGRAM.exec(key)?.[1] ?? UNIT_FILE.exec(key)?.[1];
   if (program !== undefined) return findBetween(folded, program, FILE_BOUNDARY);
@@ -1457,7 +1662,36 @@ function findIdentifier(fact: Fact, { folded }: Evidence): number | null {
   const release = /^[a-z]+?(?=v?\d+\.)/.exec(key)?.[0];
   if (release) spellings.push(`${release} ${key.slice(release.length).replace(/^v/, "")}`);
   const whole = findAny(folded, [...spellings, ...CONSTRAINTS.map((ending) => key + ending)], boundary);
-  return whole ?? findQualified(fact.text, folded);
+  return whole ?? findQualified(fact.text, folded) ?? findJoinedName(key, [folded]);
+}
+
+/** What says that a name is an index', a key's or a constraint's. */
+const OBJECT_KIND = /^(?:idx|ix|uq|uk|uniq|pk|pkey|fk|fkey|nn|ck|chk|key|seq)$/;
+const MAX_JOINED = 12;
+
+/**
+ * What an answer may call an index or a constraint: `ix_ticket_events_tenant_id` where one of the texts has `ticket_events`, one
+ * `tenant_id`. Besides one word may be a plain one that stands there, too (a table `orders`).
+ */
+function findJoinedName(key: string, texts: string[]): number | null {
+  const words = key.split("_");
+  const parts = words.filter((word) => !OBJECT_KIND.test(word));
+  if (parts.length === words.length || words.length > MAX_JOINED) return null;
+  const find = (name: string): number | null => {
+    const places = texts.map((text) => findBetween(text, name, NAME_BOUNDARY));
+    return places.find((place) => place !== null) ?? null;
+  };
+  const found: { place: number; size: number }[] = [];
+  for (let at = 0; at < parts.length;) {
+    let size = parts.length - at;
+    let place = find(parts.slice(at).join("_"));
+    while (place === null && size > 1) place = find(parts.slice(at, at + --size).join("_"));
+    if (place === null) return null;
+    found.push({ place, size });
+    at += size;
+  }
+  const names = found.filter(({ size }) => size > 1);
+  return names.length > 0 && found.length - names.length <= 1 ? names[0]!.place : null;
 }
 
 /** What stands before a column or a table: an alias, a schema that every database has. */
@@ -1531,7 +1765,7 @@ function findVersion({ key }: Fact, { folded }: Evidence): number | null {
 function findMajor(key: string, folded: string): number | null {
   const major = RegExp.escape(key);
   const amount = String.raw`[.,]?\d| ?%|[ -]?(?:${UNIT})(?![a-z])| (?!is|was|has|as|does)[a-z-]+s(?![a-z])`;
-  const named = String.raw`(?:(?<![a-z0-9])v|[a-z][:@_])${major}(?!\d)|[a-z][ -]${major}(?!${amount})`;
+  const named = String.raw`(?:(?<![a-z0-9])v|[a-z][:@_]|versions? )${major}(?!\d)|[a-z][ -]${major}(?!${amount})`;
   const found = new RegExp(named).exec(folded);
   return found && found.index + found[0].length - key.length;
 }
@@ -1543,10 +1777,11 @@ function findPercent({ quantity }: Fact, evidence: Evidence): number | null {
   const { value, step } = quantity!;
   const { percents, decimals, bare } = evidence.numbers();
   const stated = within(percents, roundings(quantity!)) ?? within(decimals, around(value / 100, step / 1000));
-  return stated ?? (isCount(value) ? null : within(bare, around(value, 0)));
+  // A bare 0.2 is a share, not 0.2 %.
+  return stated ?? (isCount(value) || value < 1 ? null : within(bare, around(value, 0)));
 }
 
-/** By value; "5 min" is told from "5 h", which would be the same kind of thing, and not from "5 GB" or "5 times". */
+/** By value; "5 min" is told from "5 h" and "5 GB", but not from "5 times". */
 function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null {
   const { value, base, bare } = quantity!;
   const numbers = evidence.numbers();
@@ -1608,8 +1843,10 @@ interface Range {
 }
 
 /** What may have been rounded or cut off to the digits stated: 181,674,817 to 181 million. Exact below 10. */
-function roundings({ value, step }: Quantity): Range {
+function roundings({ value, step, bare }: Quantity): Range {
   if (step === 1 && value < 10) return around(value, 0);
+  // "1.2" is as often a release as a measure: 1.23 may be rounded to it, 1.28 is not.
+  if (bare && step < 1 && value < 100) return { from: value - step / 2, to: value + step * 0.4999 };
   return { from: value - step / 2, to: value + step * 0.9999 };
 }
 

@@ -18,12 +18,15 @@ interface Answer {
 
 const read = (path: string): string => readFileSync(join(REPOSITORY, path), "utf8");
 
-const ANSWERS = read("data/answers/ops.jsonl")
-  .trim()
-  .split("\n")
-  .map((line): Answer => JSON.parse(line));
-const HONEST = new Map(ANSWERS.flatMap((row) => (row.label === "supported" ? [[row.id, row]] : [])));
-const ALTERED = ANSWERS.filter((row) => row.label === "hallucinated");
+/** A set's honest answers by id, and the others. */
+function answersOf(name: string): { honest: Map<string, Answer>; altered: Answer[]; all: Answer[] } {
+  const all = read(`data/answers/${name}.jsonl`)
+    .trim()
+    .split("\n")
+    .map((line): Answer => JSON.parse(line));
+  const honest = new Map(all.flatMap((row) => (row.label === "supported" ? [[row.id, row]] : [])));
+  return { honest, altered: all.filter((row) => row.label === "hallucinated"), all };
+}
 
 /** As `distill gate --rows` judges a row. */
 const judge = ({ task, evidence, response }: Answer): GateResult =>
@@ -53,26 +56,28 @@ function isCaught(altered: GateResult, honest: GateResult): boolean {
   );
 }
 
-describe("data/answers/ops.jsonl", () => {
+describe.each(["ops", "adapted", "held-out"])("data/answers/%s.jsonl", (name) => {
+  const { honest, altered, all } = answersOf(name);
+
   test("holds honest answers, and each of them with one place altered", () => {
-    expect(new Set(ANSWERS.map((row) => row.id)).size).toBe(ANSWERS.length);
-    for (const { honest_id, response, task } of ALTERED) {
-      const honest = HONEST.get(honest_id!)!;
-      expect(honest.task).toBe(task);
+    expect(new Set(all.map((row) => row.id)).size).toBe(all.length);
+    for (const { honest_id, response, task, evidence } of altered) {
+      const own = honest.get(honest_id!)!;
+      expect([own.task, own.evidence]).toEqual([task, evidence]);
       let before = 0;
-      while (response[before] === honest.response[before]) before++;
+      while (response[before] === own.response[before]) before++;
       let behind = 0;
-      while (response.at(-1 - behind) === honest.response.at(-1 - behind)) behind++;
+      while (response.at(-1 - behind) === own.response.at(-1 - behind)) behind++;
       expect(response.length - before - behind).toBeLessThan(80);
     }
   });
 
   test("is judged as the gate's report says", () => {
-    const honest = new Map(HONEST.values().map((row) => [row.id, judge(row)]));
-    const passed = [...honest.values()].filter(({ verdict }) => verdict === "pass").length;
-    const caught = ALTERED.filter((row) => isCaught(judge(row), honest.get(row.honest_id!)!)).length;
+    const results = new Map(honest.values().map((row) => [row.id, judge(row)]));
+    const passed = [...results.values()].filter(({ verdict }) => verdict === "pass").length;
+    const caught = altered.filter((row) => isCaught(judge(row), results.get(row.honest_id!)!)).length;
     expect(onOneLine(read("reports/distillation/gate-report.md"))).toContain(
-      `${passed} of the ${HONEST.size} honest answers pass, and in ${caught} of the ${ALTERED.length} altered ones the gate objects to what was altered`,
+      `| \`${name}\` | ${passed} of ${honest.size} | ${caught} of ${altered.length} |`,
     );
   });
 });

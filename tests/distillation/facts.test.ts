@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
 import {
   commandLines,
@@ -10,7 +12,7 @@ import {
   prepareEvidence,
   WEAK,
 } from "../../scripts/distillation/facts.ts";
-import { seeded } from "./support.ts";
+import { REPOSITORY, seeded } from "./support.ts";
 
 /** `kind text` of every fact, weak ones with a question mark behind. */
 function listed(answer: string): string[] {
@@ -94,6 +96,22 @@ describe("extractFacts", () => {
     ["12.4% against 75 percent", ["percent 12.4%", "percent 75 percent"]],
     ["It took 65 minutes and $181 million", ["number 65 minutes", "number $181 million"]],
     ["It has 4 GiB of memory", ["number 4 GiB"]],
+    ["Blocks of 64 kB at 30 dB", ["number 64 kB", "number 30"]],
+    ["* 9.5 GB of heap, 88.7 % of it", ["number 9.5 GB", "percent 88.7 %"]],
+    ["5_000 rows, about 10k rows, 10000 rows", ["number 5_000", "number 10k?", "number 10000"]],
+    ["Python 3.10 on postgres 14.1", ["version 3.10", "version 14.1"]],
+    [
+      "Tell hw-rma@corp.example and #release-log",
+      ["identifier hw-rma@corp.example", "identifier #release-log"],
+    ],
+    ["On runner-18, then at ptp-gm.core", ["identifier runner-18", "identifier ptp-gm.core"]],
+    [
+      "Part SP-HDD-16T, exception EX-2021-07, form LR-3, queue DC-HANDS",
+      ["code SP-HDD-16T", "code EX-2021-07", "code LR-3", "code DC-HANDS"],
+    ],
+    ["`dig +trace shop.lan`", ["command dig?", "flag +trace", "identifier shop.lan"]],
+    ["`sudo systemctl restart chronyd`", ["command systemctl?", "command restart?", "command chronyd"]],
+    ["about 25 % or ~34 s", ["percent 25 %?", "number 34 s?"]],
     ["On April 9, 2011 at 5:45 p.m.", ["time April 9, 2011", "time 5:45 p.m."]],
   ])("names the kind of each fact: %p", (answer, facts) => {
     expect(listed(answer)).toEqual(facts);
@@ -102,6 +120,10 @@ describe("extractFacts", () => {
   test.each([
     ["a redacted secret", "Log in with `[redacted:url_password]`."],
     ["a list marker", "1. Drain the node.\n2. Wait."],
+    ["a numbered heading", "## 1.2 Drain the node\n\n1.3 Wait"],
+    ["how many lines are looked at", "`tail -50` or `head -n 20`"],
+    ["a file that its tool looks for", "See `.gitlab-ci.yml` and package.json."],
+    ["a word and a count", "A top-10 list, on day-1, at level-3."],
     ["a step number", "As in step 3, wait for it."],
     ["a phase", "In phase 4 the disk is full."],
     ["a number in brackets", "First (3) the disk, then (4) the logs."],
@@ -142,7 +164,6 @@ describe("extractFacts", () => {
       "command logs?",
       "identifier web-7c9",
       "flag --tail",
-      "number 50",
     ]);
   });
 
@@ -384,12 +405,21 @@ describe("findFact", () => {
     ["number", "26 degrees Celsius", "79 degrees Fahrenheit"],
     ["number", "5 minutes", "wait 5"],
     ["number", "1500 rows", "1,500 rows"],
-    ["number", "OpenShift 4.17", "OpenShift 4.17.2"],
+    ["version", "OpenShift 4.17", "OpenShift 4.17.2"],
     ["number", "`retention.ms=7200000`", "two hours would do"],
     ["number", "`-checkend 2592000`", "within 30 days"],
     ["number", "`--timeout=300`", "after 5 minutes"],
     ["number", "`shared_buffers = 16777216`", "16 MiB of it"],
     ["number", "`--vacuum-size=500M`", "500 MB at most"],
+    ["number", "10000 values", "over 10 000 values are wrong"],
+    ["number", "rm 37", "the disk of osd.37"],
+    ["number", "64 kB", "65536 bytes"],
+    ["number", "1.3 GB, so 1.3", "1.28"],
+    ["percent", "10 %", "one request in ten"],
+    ["percent", "15 %", "3 out of 20"],
+    ["path", "`/dev/vg0/lv_<app>`", "for example /dev/vg0/lv_shop"],
+    ["identifier", "`ix_ticket_events_tenant_id`", "table ticket_events, column tenant_id"],
+    ["identifier", "`orders_shipping_method_nn`", "orders gets a column shipping_method"],
     ["time", "5:45 PM", "17:45"],
     ["time", "3 p.m.", '"Monday": "15:0-21:0"'],
     ["time", "May 3, 2019", "2019-05-03T10:00:00Z"],
@@ -446,6 +476,18 @@ describe("findFact", () => {
     ["version", "v5", "wait 5 minutes"],
     ["version", "v5", "for 5 pods, 5 % of 5GB, or 5.2"],
     ["percent", "5%", "5 nodes at 15 %"],
+    ["percent", "0.2 %", "a scale factor of 0.2"],
+    ["version", "Kubernetes 1.2", "Kubernetes 1.28"],
+    ["version", "Python 3.10", "Python 3.1"],
+    ["number", "a load of 1.2", "a load of 1.28"],
+    ["number", "64 kB", "64 MB, in blocks of 8 kB"],
+    ["number", "exactly 10000", "10400 rows"],
+    ["path", "/dev/vg0/lv_", "for example /dev/vg0/lv_shop"],
+    ["identifier", "`ix_ticket_items_tenant_id`", "table ticket_events, column tenant_id"],
+    ["identifier", "`payments_api_worker`", "payments, the api and a worker"],
+    ["code", "part SP-HDD-18T", "part SP-HDD-16T"],
+    ["identifier", "hw-rma@corp.example", "hw-rma@storage.example"],
+    ["flag", "`dig +short`", "`dig +trace`"],
     ["number", "65 minutes", "165 minutes, 6.5, 650 and foo65"],
     ["number", "5 GB", "15 or 50 GB"],
     ["number", "$190 million", "181,674,817"],
@@ -516,6 +558,18 @@ describe("findFact", () => {
     }
   });
 
+  test("finds every fact of a shipped playbook in it", () => {
+    const contents = readFileSync(join(REPOSITORY, "exports/rag/playbooks.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).content as string);
+    const lost = contents.flatMap((content) => {
+      const evidence = prepareEvidence(content);
+      return extractFacts(content).filter((fact) => findFact(fact, evidence) === null);
+    });
+    expect(lost).toEqual([]);
+  });
+
   test("more evidence never takes support away", () => {
     const next = drawing(77);
     for (const text of RANDOM_TEXTS) {
@@ -561,6 +615,54 @@ describe("findAdapted", () => {
     const [fact] = extractFacts(answer);
     expect(findAdapted(fact!, prepareEvidence(task), prepareEvidence(record))).not.toBeNull();
     expect(findAdapted(fact!, prepareEvidence("it is down"), prepareEvidence(record))).toBeNull();
+  });
+
+  test.each([
+    ["`/etc/edge/tls/<fqdn>/chain.pem`", "/etc/edge/tls/api.shop.io/chain.pem", "api.shop.io fails"],
+    ["in `/etc/edge/tls/<fqdn>/`", "/etc/edge/tls/api.shop.io", "api.shop.io fails"],
+    [
+      "`https://es.${CLUSTER}.corp:9200/_cat/nodes?v`",
+      "https://es.logs-eu.corp:9200/_cat/nodes?v",
+      "logs-eu is red",
+    ],
+    [
+      "`docker pull reg.<site>.lan/base/alpine:3.19`",
+      "reg.kestrel.lan/base/alpine",
+      "reg.kestrel.lan is full",
+    ],
+    ["file `zones/<parent>.zone`", "`northpier.net.zone`", "ns1.northpier.net is asked"],
+    ["bucket `tfstate-<env>`", "`tfstate-prod`", "stack network-prod"],
+    ["`sudo-<group>-{{quarter}}.tgz`", "`sudo-fin-app-Q3.tgz`", "fin-app in Q3"],
+    ["`--env-file=/run/$UNIT.env`", "/run/invoice-export.env", "invoice-export.service fails"],
+    ["name `LR_<app>_<nn>.txt`", "`LR_claims_01.txt`", "logs of claims-web-1"],
+    ["`echo 1 > /sys/block/<disk>/rescan` (VG vg_data, `/dev/<vg>/<lv>`)", "/dev/vg_data/sdb", "disk sdb"],
+  ])("finds what fills the places of %j: %s", (record, answer, task) => {
+    const [fact] = extractFacts(answer);
+    expect(findFact(fact!, prepareEvidence(record))).toBeNull();
+    expect(findAdapted(fact!, prepareEvidence(task), prepareEvidence(record))).not.toBeNull();
+    // What nobody named fills nothing.
+    expect(findAdapted(fact!, prepareEvidence("it is down"), prepareEvidence(record))).toBeNull();
+  });
+
+  test.each([
+    ["another file", "/etc/edge/tls/<fqdn>/chain.pem", "/etc/edge/tls/api.shop.io/root.pem"],
+    ["another folder", "/etc/edge/tls/<fqdn>/chain.pem", "/etc/edge/ssl/api.shop.io/chain.pem"],
+    ["a part of a name", "/etc/edge/tls/<fqdn>/chain.pem", "/etc/edge/tls/i.shop.io/chain.pem"],
+    ["places and nothing else", "`<host>-<zone>`", "`api.shop.io-b`"],
+    ["a flag", "`--<name>`", "`--api.shop.io`"],
+  ])("does not fill places with %s", (_, record, answer) => {
+    const task = prepareEvidence("api.shop.io in zone b fails");
+    for (const fact of extractFacts(answer))
+      expect(findAdapted(fact, task, prepareEvidence(record))).toBeNull();
+  });
+
+  test("takes the path of an address from the task, its port from the record", () => {
+    const record = prepareEvidence("curl -I http://<edge>:6081/path");
+    const task = prepareEvidence("/assets/app.css is stale on edge-par-3");
+    const find = (answer: string) => findAdapted(extractFacts(answer)[0]!, task, record);
+    expect(find("http://edge-par-3:6081/assets/app.css")).not.toBeNull();
+    expect(find("http://edge-par-3:6082/assets/app.css")).toBeNull();
+    expect(find("http://edge-par-3:6081/assets/app.js")).toBeNull();
   });
 
   const RECORD = prepareEvidence(

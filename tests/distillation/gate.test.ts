@@ -20,6 +20,7 @@ import { CLOCK, DISK, GOOD_ANSWER, INVENTED_ANSWER, playbook, TASK } from "./sup
 
 const STEPS = ["Verify that `df -h /var` falls below 80 % after the restart."];
 const SOURCES = [taskSource(TASK), recordSource(DISK.id, DISK.content, "accepted")];
+const STITCHED_ANSWER = `${GOOD_ANSWER} Nothing above 1 GiB may be left. Step the clock with \`chronyc makestep\` until the offset is under 500 ms.`;
 const PROSE =
   "The process that was restarted last month still writes to the old file, so the space is not given back before it ends.";
 
@@ -504,7 +505,7 @@ describe("records that do not belong", () => {
   );
 
   test("mixed names two unrelated records that an answer stitches together", () => {
-    const answer = `${GOOD_ANSWER} Step the clock with \`chronyc makestep\` until the offset is under 500 ms.`;
+    const answer = STITCHED_ANSWER;
     const clock = recordSource(CLOCK.id, CLOCK.content, "accepted");
     const result = gate(input({ answer, sources: [...SOURCES, clock] }));
     expect(reasonOf(result, "mixed")).toMatch(
@@ -615,7 +616,7 @@ describe("golden answers", () => {
     [
       "two records stitched together",
       {
-        answer: `${GOOD_ANSWER} Step the clock with \`chronyc makestep\` until the offset is under 500 ms.`,
+        answer: STITCHED_ANSWER,
         sources: [...SOURCES, clock],
       },
     ],
