@@ -978,6 +978,42 @@ const COMMON_VERBS = new Set(
   ).split(" "),
 );
 
+/** What destroys, stops or takes rights away is no common knowledge, however common its tool: it has to stand somewhere. */
+const DESTRUCTIVE = new Set(
+  "rm rmdir dd shred mkfs wipefs kill pkill killall chmod chown reboot shutdown halt poweroff userdel".split(
+    " ",
+  ),
+);
+const DESTRUCTIVE_VERBS = new Set(
+  "delete destroy disable drop erase evict format kill mask prune purge remove rm shutdown stop terminate truncate uninstall wipe".split(
+    " ",
+  ),
+);
+
+const destroys = (word: string, role: Role): boolean =>
+  role === "verb"
+    ? DESTRUCTIVE_VERBS.has(word)
+    : role !== "argument" && role !== "unit" && DESTRUCTIVE.has(word);
+
+/** The same in prose, in SQL, and with a target that is everything; of the others the head alone, since the rest are facts too. */
+const destruction: Recogniser = {
+  kind: "command",
+  pattern: oneOf(
+    [
+      String.raw`(?<![\w.\/-])rm\s+-\S{1,20}\s+(?:--no-preserve-root\s+)?(?:\/\*?|~\/?|\*)(?=[\s\x60"';&|]|$)`,
+      String.raw`(?<![\w.\/-])(?:rm(?=\s+-\w*[rf])|dd(?=\s+[io]f=)|mkfs(?:\.\w+)?(?=\s)|shutdown(?=\s+(?:-\w|now\b))|iptables(?=\s+-[FXD]\b)|crontab(?=\s+-r\b)|chmod(?=\s+(?:-\w+\s+)?[0-7]{3,4}\b))`,
+      String.raw`\b(?:DROP\s+(?:TABLE|DATABASE|SCHEMA|INDEX|VIEW|USER|ROLE)|TRUNCATE(?:\s+TABLE)?(?=\s+[\w."]+\s*[;\x60\n])|DELETE\s+FROM)\b`,
+    ],
+    "gi",
+  ),
+  read(match, scene) {
+    const text = match[0];
+    const isWritten = /^[a-z]+$/.test(text.split(/\s/, 1)[0]!) || text === text.toUpperCase();
+    if (!isWritten || (/^(?:drop|truncate|delete)/.test(text) && !inCode(scene, match.index))) return null;
+    return { key: fold(text).replaceAll(/\s+/g, " "), weight: 1 };
+  },
+};
+
 /** Words in code that are values of any language, not names. */
 const LITERALS = new Set(
   (
@@ -999,6 +1035,7 @@ const command: Recogniser = {
     const role = scene.roles.get(match.index);
     if (!role) return null;
     const word = match[0].replace(/(?<![.+-])[.+-]+$/, "");
+    if (destroys(word, role)) return { key: fold(word), length: word.length, weight: 1 };
     if (EVERYDAY.has(word) || LITERALS.has(fold(word))) return NO_FACT;
     return { key: fold(word), length: word.length, weight: IS_STRONG[role](word) ? 1 : WEAK };
   },
@@ -1017,6 +1054,7 @@ const IS_STRONG: Record<Role, (word: string) => boolean> = {
 const RECOGNISERS: Recogniser[] = [
   placeholder,
   manifestHead,
+  destruction,
   counter,
   contact,
   url,
@@ -1859,9 +1897,9 @@ function around(value: number, slack: number): Range {
 /** How far a converted value may be off: 350°F is 176.7°C, and cookbooks say 175 or 180. */
 const CONVERTED = { seconds: 0, bits: 0, kelvins: 5 };
 
-/** "16 MB" also stands for 16 MiB, which is 16777216 bytes: 1.024 once for kB, twice for MB. */
+/** "16 MB" also stands for 16 MiB, which is 16777216 bytes: 1.024 once for kB, twice for MB; and 2048 MB for "2 GB". */
 function findBytes(amount: number, { bytes }: NumberIndex): number | null {
-  for (let power = 0; power <= 4; power++) {
+  for (const power of [0, 1, -1, 2, -2, 3, -3, 4]) {
     const found = within(bytes, around(amount * 1.024 ** power, 0));
     if (found !== null) return found;
   }

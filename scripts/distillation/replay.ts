@@ -2510,7 +2510,7 @@ function findTooShort({ answer }: View): Finding {
 
 /** Phrases of a model that talks about itself instead of the task. "API cannot" and "I can" are none. */
 const HEDGES =
-  /\b(?:as[\s*_]+an[\s*_]+ai|i[\s*_]+cannot|i['’]m[\s*_]+sorry,[\s*_]+but|i[\s*_]+don['’]t[\s*_]+have[\s*_]+access|i[\s*_]+am[\s*_]+unable[\s*_]+to)\b/i;
+  /\b(?:as[\s*_]+an[\s*_]+ai|i[\s*_]+cannot|i['’]m[\s*_]+sorry,[\s*_]+but|i[\s*_]+don['’]t[\s*_]+have[\s*_]+access|i[\s*_]+do(?:n['’]t|[\s*_]+not)[\s*_]+know|i[\s*_]+am[\s*_]+unable[\s*_]+to)\b/i;
 
 /** With the word behind it. */
 const QUOTED_HEDGES = new RegExp(`(${HEDGES.source})(?:[\\s*_]+\\w+)?`, "gi");
@@ -2640,7 +2640,10 @@ function findDoubt({ answer, hasEvidence, score, threshold }: View): Finding {
 function findOffTask({ answer, task, weights }: View): Finding {
   const own = answer.trim() === "" ? [] : ownTokens(task.text, weights);
   const said = new Set(weightedTokens(answer));
-  return own.length === 0 || own.some((token) => said.has(token))
+  // Rare words may be the least of a message: "FATAL: sorry" of "FATAL: sorry, too many clients already".
+  const content = contentTokens(task.text);
+  const isTakenUp = 2 * content.intersection(contentTokens(answer)).size > content.size;
+  return own.length === 0 || isTakenUp || own.some((token) => said.has(token))
     ? null
     : `it takes up none of the task's own words (${own.slice(0, NAMED).join(", ")}), threshold 1`;
 }

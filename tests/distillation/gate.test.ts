@@ -96,6 +96,8 @@ describe("gate", () => {
     ["I don't have access. ", true],
     ["I don’t have access. ", true],
     ["I am unable to do so. ", true],
+    ["I do not know. ", true],
+    ["I don't know. ", true],
     ["I  cannot help. ", true],
     ["As an\nAI ", true],
     ["I **cannot** help. ", true],
@@ -190,7 +192,7 @@ describe("facts", () => {
     const result = gate(input({ answer: INVENTED_ANSWER }));
     expect(result.grounding).toBe("ungrounded");
     expect(reasonOf(result, "ungrounded")).toBe(
-      'in neither the task nor the retrieved records: flag "--purge-now", path "/opt/cache/blobs"',
+      'in neither the task nor the retrieved records: command "rm", flag "--purge-now", path "/opt/cache/blobs"',
     );
   });
 
@@ -213,6 +215,49 @@ describe("facts", () => {
     ["three invented short flags", "Run `lsof -Z -Q -Y`.", "ungrounded"],
   ] as const)("are too many from a weight of 1: %s", (_, answer, grounding) => {
     expect(gate(input({ answer })).grounding).toBe(grounding);
+  });
+
+  const DESTRUCTIVE = [
+    "rm -rf /",
+    "rm -rf /var",
+    "reboot",
+    "shutdown -h now",
+    "chmod 777 /var",
+    "dd if=/dev/zero of=/var",
+    "kill -9 1",
+    "systemctl stop rsyslog",
+    "DROP TABLE logs;",
+    "TRUNCATE logs;",
+    "DELETE FROM logs;",
+  ];
+
+  test.each(DESTRUCTIVE)("count %p in code, with a record for it only", (command) => {
+    for (const answer of [
+      `${GOOD_ANSWER} Run \`${command}\`.`,
+      `${GOOD_ANSWER}\n\n\`\`\`sh\n${command}\n\`\`\``,
+    ]) {
+      expect(gate(input({ answer })).grounding).toBe("ungrounded");
+      const own = recordSource("own", `As the last means \`${command}\`.`);
+      expect(gate(input({ answer, sources: [...SOURCES, own] })).grounding).toBe("grounded");
+    }
+  });
+
+  test.each(["rm -rf /var", "rm -rf /", "shutdown -h now", "DROP TABLE logs;", "DELETE FROM logs"])(
+    "count %p in prose",
+    (command) => {
+      expect(gate(input({ answer: `${GOOD_ANSWER} Then run ${command} on it.` })).grounding).toBe(
+        "ungrounded",
+      );
+    },
+  );
+
+  test("do not take another target of rm for everything", () => {
+    const own = recordSource("own", "Then `rm -rf /var/tmp/x`.");
+    const of = (answer: string) =>
+      gate(input({ answer: `${GOOD_ANSWER} ${answer}`, sources: [...SOURCES, own] }));
+    expect(of("Run `rm -rf /var/tmp/x`.").grounding).toBe("grounded");
+    expect(of("Run `rm -rf /`.").grounding).toBe("ungrounded");
+    expect(of("Run `rm -rf /*`.").grounding).toBe("ungrounded");
   });
 
   test("do not take a record for the task because of its id", () => {
@@ -428,6 +473,19 @@ describe("copies", () => {
     expect(reasonOf(gate(input({ answer: DISK.content, shown })), "echo")).toBe(
       "100 % of its words are copied in runs of 8 or more, threshold 60 %",
     );
+  });
+
+  test("off_task is content with most of a message whose rarest words are its least", () => {
+    const records = [DISK, CLOCK, playbook({ id: "pg", content: "Too many clients already on the server." })];
+    const task = "FATAL: sorry, too many clients already on db-3";
+    const { weights } = retrieve(task, indexCorpus(records, "weighted"), { topK: 8, minCoverage: 0 });
+    const say = (answer: string): string[] =>
+      found(
+        { answer, weights, sources: [taskSource(task), recordSource("pg", records[2]!.content)] },
+        "soft",
+      );
+    expect(say("Too many clients are connected already; close those that idle.")).not.toContain("off_task");
+    expect(say("Look at the disk and restart what holds deleted files.")).toContain("off_task");
   });
 
   test.each([
