@@ -995,21 +995,38 @@ const destroys = (word: string, role: Role): boolean =>
     ? DESTRUCTIVE_VERBS.has(word)
     : role !== "argument" && role !== "unit" && DESTRUCTIVE.has(word);
 
-/** The same in prose, in SQL, and with a target that is everything; of the others the head alone, since the rest are facts too. */
+/**
+ * The same in prose, a file that is emptied (`: > /etc/hosts`), and a target that is everything. Of the others the head alone is
+ * claimed, since what follows are facts, too.
+ */
 const destruction: Recogniser = {
   kind: "command",
   pattern: oneOf(
     [
-      String.raw`(?<![\w.\/-])rm\s+-\S{1,20}\s+(?:--no-preserve-root\s+)?(?:\/\*?|~\/?|\*)(?=[\s\x60"';&|]|$)`,
-      String.raw`(?<![\w.\/-])(?:rm(?=\s+-\w*[rf])|dd(?=\s+[io]f=)|mkfs(?:\.\w+)?(?=\s)|shutdown(?=\s+(?:-\w|now\b))|iptables(?=\s+-[FXD]\b)|crontab(?=\s+-r\b)|chmod(?=\s+(?:-\w+\s+)?[0-7]{3,4}\b))`,
-      String.raw`\b(?:DROP\s+(?:TABLE|DATABASE|SCHEMA|INDEX|VIEW|USER|ROLE)|TRUNCATE(?:\s+TABLE)?(?=\s+[\w."]+\s*[;\x60\n])|DELETE\s+FROM)\b`,
+      String.raw`(?<![\w./-])rm\s+-\S{1,20}\s+(?:--no-preserve-root\s+)?(?:\/\*?|~\/?|\*)(?=[\s\x60"';&|]|$)`,
+      String.raw`(?<![\w./-])(?:rm(?=\s+-\w*[rRf])|dd(?=\s+[io]f=)|mkfs(?:\.\w+)?(?=\s)|shutdown(?=\s+(?:-\w|now\b)))`,
+      String.raw`(?<![\w./-])(?:iptables(?=\s+-[FXD]\b)|crontab(?=\s+-r\b)|chmod(?=\s+(?:-\w+\s+)?[0-7]{3,4}\b))`,
+      String.raw`(?<=\b(?:systemctl|service|kubectl|docker|helm|terraform|zpool)\s(?:[^\n.;\x60]{0,40}\s)?)(?:${[...DESTRUCTIVE_VERBS].join("|")})(?![\w-])`,
+      String.raw`(?<=(?:^|[\x60;&|])\s{0,8}):?\s?>\s?(?=\/(?!dev\/null)[\w.])`,
     ],
-    "gi",
+    "gm",
   ),
   read(match, scene) {
-    const text = match[0];
-    const isWritten = /^[a-z]+$/.test(text.split(/\s/, 1)[0]!) || text === text.toUpperCase();
-    if (!isWritten || (/^(?:drop|truncate|delete)/.test(text) && !inCode(scene, match.index))) return null;
+    const [text] = match;
+    return text.includes(">") && !inCode(scene, match.index)
+      ? null
+      : { key: text.trim().replaceAll(/\s+/g, " "), weight: 1 };
+  },
+};
+
+/** In lower case these are prose, or code. */
+const droppedInSql: Recogniser = {
+  kind: "command",
+  pattern:
+    /\b(?:DROP\s+(?:TABLE|DATABASE|SCHEMA|INDEX|VIEW|USER|ROLE)|TRUNCATE(?:\s+TABLE)?(?=\s+[\w."]+\s*[;`\n])|DELETE\s+FROM)\b/gi,
+  read(match, scene) {
+    const [text] = match;
+    if (text !== text.toUpperCase() && !inCode(scene, match.index)) return null;
     return { key: fold(text).replaceAll(/\s+/g, " "), weight: 1 };
   },
 };
@@ -1055,6 +1072,7 @@ const RECOGNISERS: Recogniser[] = [
   placeholder,
   manifestHead,
   destruction,
+  droppedInSql,
   counter,
   contact,
   url,

@@ -123,6 +123,7 @@ describe("extractFacts", () => {
     ["a numbered heading", "## 1.2 Drain the node\n\n1.3 Wait"],
     ["how many lines are looked at", "`tail -50` or `head -n 20`"],
     ["a file that its tool looks for", "See `.gitlab-ci.yml` and package.json."],
+    ["destruction that is prose", "You may truncate tables\nor delete from the list.\n\n> quoted"],
     ["a word and a count", "A top-10 list, on day-1, at level-3."],
     ["a step number", "As in step 3, wait for it."],
     ["a phase", "In phase 4 the disk is full."],

@@ -229,6 +229,7 @@ describe("facts", () => {
     "DROP TABLE logs;",
     "TRUNCATE logs;",
     "DELETE FROM logs;",
+    ": > /var",
   ];
 
   test.each(DESTRUCTIVE)("count %p in code, with a record for it only", (command) => {
@@ -242,14 +243,16 @@ describe("facts", () => {
     }
   });
 
-  test.each(["rm -rf /var", "rm -rf /", "shutdown -h now", "DROP TABLE logs;", "DELETE FROM logs"])(
-    "count %p in prose",
-    (command) => {
-      expect(gate(input({ answer: `${GOOD_ANSWER} Then run ${command} on it.` })).grounding).toBe(
-        "ungrounded",
-      );
-    },
-  );
+  test.each([
+    "rm -rf /var",
+    "rm -rf /",
+    "shutdown -h now",
+    "DROP TABLE logs;",
+    "DELETE FROM logs",
+    "systemctl stop rsyslog",
+  ])("count %p in prose", (command) => {
+    expect(gate(input({ answer: `${GOOD_ANSWER} Then run ${command} on it.` })).grounding).toBe("ungrounded");
+  });
 
   test("do not take another target of rm for everything", () => {
     const own = recordSource("own", "Then `rm -rf /var/tmp/x`.");
