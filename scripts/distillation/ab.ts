@@ -18,7 +18,6 @@ import { cpus, totalmem } from "node:os";
 import {
   BEST_EXEMPLAR_CHARS,
   bestPassage,
-  buildBundle,
   DistillError,
   ECHO_RUN,
   EVIDENCE_LOG,
@@ -353,7 +352,7 @@ async function runPlanned(
   const trial: Trial = {
     experiment,
     bundle: bundlerOf(planned, setting),
-    answer: arm === "extract" ? () => extractOf(retrieval) : null,
+    answer: arm === "extract" ? extractOf : null,
     judgedBy: judged.judgedBy,
     measure: (answered) => measure(answered, { task, judged, retrieval, corpus: setting.corpus }),
   };
@@ -382,10 +381,10 @@ function machine(): string {
 }
 
 function bundlerOf({ task, arm, repeat }: Planned, { options, drawn }: Setting): Trial["bundle"] {
-  if (arm === "filler") return (retrieval) => fillBundle(buildBundle(retrieval));
-  if (arm !== "random") return buildBundle;
+  if (arm === "filler") return (retrieval, build) => fillBundle(build(retrieval));
+  if (arm !== "random") return (retrieval, build) => build(retrieval);
   const random = seeded(Number.parseInt(sha256(`${options.seed}:${repeat}:${task.task_id}`).slice(0, 8), 16));
-  return (retrieval) => buildBundle(drawInstead(retrieval, { task, drawn, random }));
+  return (retrieval, build) => build(drawInstead(retrieval, { task, drawn, random }));
 }
 
 /** The same hits with other playbooks in their places, each of the same standing, none of them an answer to the task. */

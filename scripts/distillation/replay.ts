@@ -419,10 +419,10 @@ export interface ExperimentRecord extends Experiment {
 /** What an experiment sets about one of its runs. */
 export interface Trial {
   experiment: Experiment;
-  /** What the model is shown, made of what was retrieved. */
-  bundle: (retrieval: Retrieval) => ContextBundle;
-  /** The answer, where no model is asked. */
-  answer: (() => string) | null;
+  /** What the model is shown, built of what was retrieved or of what is put in its place. */
+  bundle: (retrieval: Retrieval, build: (retrieval: Retrieval) => ContextBundle) => ContextBundle;
+  /** The answer, where no model is asked, made of what was retrieved. */
+  answer: ((retrieval: Retrieval) => string) | null;
   /** What the answer is judged by, whatever the model was shown. */
   judgedBy: JudgedBy;
   measure: (answered: Answered) => Promise<Outcomes>;
@@ -572,20 +572,20 @@ export async function replay(
   const run = startRun(task, deps);
   const corpus = options.noRetrieval ? null : await openCorpus(options, indexHooks(run, deps));
   const retrieval = corpus && (await corpus.retrieve(task, options));
-  const build = trial?.bundle ?? buildBundle;
-  const bundle = retrieval && mapStrings(build(retrieval), (text) => secrets.strike(text));
+  const quotable = retrieval && secrets.strikeHits(retrieval);
+  const bundle = quotable && bundleOf(quotable, trial, secrets);
   // Once more: what only a playbook says is a secret may stand in the task, too.
   const prompt = buildPrompt(secrets.strike(task), bundle);
-  deps.onEvent({ kind: "asking", retrieval, bundle, prompt, records: corpus?.size ?? 0 });
+  deps.onEvent({ kind: "asking", retrieval: quotable, bundle, prompt, records: corpus?.size ?? 0 });
 
   const setting = gateSetting({ task, corpus, retrieval, bundle, prompt }, options);
-  const unasked = trial?.answer ?? (options.dryRun ? dryRunAnswer : null);
+  const unasked = unaskedAnswer(quotable, bundle, options);
   const ask = async (target: ModelTarget): Promise<Attempt> => {
     // An interrupt is noticed between two turns of the event loop, and retrieval takes none.
     await Bun.sleep(1);
     const reply =
-      unasked && !deps.signal.aborted
-        ? { answer: unasked(bundle), record: unaskedRecord(target) }
+      unasked !== null && !deps.signal.aborted
+        ? { answer: unasked, record: unaskedRecord(target) }
         : await callModel({ ...options, target, prompt }, deps);
     const attempt = judge({ ...reply, answer: secrets.strikeAny(reply.answer) }, setting);
     deps.onEvent({ kind: "judged", attempt });
@@ -601,6 +601,13 @@ export async function replay(
   const row = buildRow(trace, options, deps);
   const appendError = appendEvidence(row, attempts, options.root);
   return { row, answer: outcome.reply.answer, interrupted: deps.signal.aborted, appendError };
+}
+
+/** What the model is shown of these hits; what an experiment puts in their place is rid of its secrets, too. */
+function bundleOf(retrieval: Retrieval, trial: Trial | null, secrets: Secrets): ContextBundle {
+  const build = (hits: Retrieval): ContextBundle => buildBundle(secrets.strikeHits(hits));
+  const bundle = trial ? trial.bundle(retrieval, build) : build(retrieval);
+  return mapStrings(bundle, (text) => secrets.strike(text));
 }
 
 interface Run {
@@ -2087,6 +2094,16 @@ function wasPromptCut(reply: ServerReply | null, estimate: number, maxTokens: nu
   return prompt < CUT_PROMPT_SHARE * estimate || (isAtLimit(reply.finishReason) && completion < maxTokens);
 }
 
+/** What stands in place of a model's answer; null where a model is asked. */
+function unaskedAnswer(
+  retrieval: Retrieval | null,
+  bundle: ContextBundle | null,
+  { trial, dryRun }: ReplayOptions,
+): string | null {
+  if (trial?.answer && retrieval) return trial.answer(retrieval);
+  return dryRun ? dryRunAnswer(bundle) : null;
+}
+
 /** What a dry run answers: the bundle itself, so that the gate and the log see what they would see. No network. */
 function dryRunAnswer(bundle: ContextBundle | null): string {
   const quoted = [...(bundle?.prior_successful_outputs ?? []), ...(bundle?.failure_patterns ?? [])];
@@ -3137,6 +3154,20 @@ class Secrets {
 
   strikeAny(text: string | null): string | null {
     return text === null ? null : this.strike(text);
+  }
+
+  /** The hits with their records struck whole: a passage that is cut out of one may begin in the middle of a secret. */
+  strikeHits(retrieval: Retrieval): Retrieval {
+    const strike = (text: string): string => this.strike(text);
+    const strikeHit = ({ playbook, score }: Hit): Hit => {
+      const { title, content, tags } = playbook;
+      return {
+        playbook: { ...playbook, title: strike(title), content: strike(content), tags: tags.map(strike) },
+        score,
+      };
+    };
+    // Twice, for a record may say of what stands in an earlier one that it is a secret.
+    return { ...retrieval, hits: retrieval.hits.map(strikeHit).map(strikeHit) };
   }
 
   private learn(kind: string, secret: string): void {

@@ -105,6 +105,57 @@ describe("the evidence row", () => {
     expect(JSON.stringify([server.received, evidenceRows(root)])).not.toContain("hunter2");
   });
 
+  /** A page of which no passage of 2,600 characters that holds the right paragraph holds the first line of its key, too. */
+  const keyLine = "MHcCAQEEIIrYSSNQFaA2Hwf1duRSxKtLYX5CB04fSeQ6tF1aY7PuoAoGCCqGSM49";
+  const history = (sentences: number): string =>
+    "Nothing of note stands in this part. ".repeat(sentences).trim();
+  const pageWithKey = {
+    ...DISK,
+    content: [
+      `${history(65)} The key of the host:`,
+      `-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n${keyLine}\n${keyLine}\n-----END EC PRIVATE KEY-----`,
+      `${history(10)} ${DISK.content}`,
+      history(65),
+    ].join("\n"),
+  };
+
+  test("sends and stores no key that a passage begins within", async () => {
+    const root = rootWith([pageWithKey, CLOCK]);
+    await using server = gateway(() => completion(GOOD_ANSWER));
+    await run(["replay", "--task", TASK, "--root", root], { env: { LH_GATEWAY_URL: server.url } });
+    const everything = JSON.stringify([server.received, evidenceRows(root)]);
+    expect(everything).toContain("lsof +L1");
+    expect(everything).not.toContain(keyLine.slice(0, 20));
+  });
+
+  test.each(["retrieval", "jaccard", "random", "filler", "extract"])(
+    "sends and stores no such key in the arm %s",
+    async (arm) => {
+      const root = rootWith([pageWithKey, { ...pageWithKey, id: "other" }]);
+      const tasks = writeFile(join(root, "tasks.jsonl"), `${JSON.stringify({ task: TASK })}\n`);
+      await using server = gateway(() => completion(GOOD_ANSWER));
+      const argv = ["ab", "--tasks", tasks, "--arms", arm, "--root", root, "--top-k", "1"];
+      await run(argv, { env: { LH_GATEWAY_URL: server.url } });
+      expect(evidenceRows(root)).toHaveLength(1);
+      expect(JSON.stringify([server.received, evidenceRows(root)])).not.toContain(keyLine.slice(0, 20));
+    },
+  );
+
+  test("strikes from one playbook what a later one says is a secret", async () => {
+    const told = {
+      ...CLOCK,
+      content: `${CLOCK.content}\nOn the disk of db-3 the password: hunter2_prod9 is set.`,
+    };
+    const root = rootWith([{ ...DISK, content: `${DISK.content}\nIt asks for hunter2_prod9.` }, told]);
+    await using server = gateway(() => completion(GOOD_ANSWER));
+    await run(["replay", "--task", TASK, "--root", root], { env: { LH_GATEWAY_URL: server.url } });
+    const [row] = evidenceRows(root);
+    expect(row!.retrieved_artifacts.rag_ids).toEqual([DISK.id, CLOCK.id]);
+    const everything = JSON.stringify([row, server.received]);
+    expect(everything).toContain("It asks for [redacted:password].");
+    expect(everything).not.toContain("hunter2");
+  });
+
   test("stores no key of either model", async () => {
     const root = rootWith();
     const reply = () => completion(`${INVENTED_ANSWER} The keys are own-local-key and own-larger-key.`);
