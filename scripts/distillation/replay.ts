@@ -3079,23 +3079,29 @@ export interface Secret {
 
 /** The secrets in a text, in order. Where two shapes overlap they are one secret, of the kind that stands first in the list. */
 export function findSecrets(text: string): Secret[] {
-  const matches = SECRETS.flatMap(([kind, shape], rank) =>
+  const matches = SECRETS.flatMap(([kind, shape]) =>
     [...text.matchAll(shape)].map((match) => {
       const end = match.index + match[0].length;
-      return { kind, rank, start: match.index + match[1]!.length, end };
+      return { kind, start: match.index + match[1]!.length, end };
     }),
   );
-  const merged: typeof matches = [];
-  for (const match of matches.sort((a, b) => a.start - b.start)) {
-    const last = merged.at(-1);
-    if (last === undefined || match.start >= last.end) {
-      merged.push(match);
+  return merged(matches);
+}
+
+/** Places that overlap as one, of the kind that is given first, in the order of the text. */
+function merged(places: Secret[]): Secret[] {
+  const ranked = places.map((place, rank) => ({ ...place, rank })).sort((a, b) => a.start - b.start);
+  const apart: typeof ranked = [];
+  for (const place of ranked) {
+    const last = apart.at(-1);
+    if (last === undefined || place.start >= last.end) {
+      apart.push(place);
       continue;
     }
-    if (match.rank < last.rank) Object.assign(last, { kind: match.kind, rank: match.rank });
-    last.end = Math.max(last.end, match.end);
+    if (place.rank < last.rank) Object.assign(last, { kind: place.kind, rank: place.rank });
+    last.end = Math.max(last.end, place.end);
   }
-  return merged.map(({ kind, start, end }) => ({ kind, start, end }));
+  return apart.map(({ kind, start, end }) => ({ kind, start, end }));
 }
 
 /** The text with every secret replaced by `[redacted:<kind>]`; `onSecret` is told each one. */
@@ -3103,15 +3109,26 @@ export function redactSecrets(
   text: string,
   onSecret: (kind: string, secret: string) => void = () => {},
 ): string {
+  return replaceAt(findSecrets(text), text, onSecret);
+}
+
+function replaceAt(
+  secrets: Secret[],
+  text: string,
+  onSecret: (kind: string, secret: string) => void,
+): string {
   let redacted = "";
   let at = 0;
-  for (const { kind, start, end } of findSecrets(text)) {
+  for (const { kind, start, end } of secrets) {
     onSecret(kind, text.slice(start, end));
     redacted += `${text.slice(at, start)}[redacted:${kind}]`;
     at = end;
   }
   return redacted + text.slice(at);
 }
+
+/** What stands for a secret; taken out of a text by `split`, with what is between. */
+const MARKS = /(\[redacted:\w{1,32}\])/;
 
 /** No shape of a secret is shorter: `ab://:x@`. */
 const SHORTEST_SHAPE = 8;
@@ -3136,20 +3153,16 @@ class Secrets {
 
   /** The text without what is known already, whatever stands around it. */
   strikeKnown(text: string): string {
-    let left = text;
-    for (const [secret, kind] of this.known) left = left.replaceAll(secret, () => this.marked(kind));
-    return left;
+    return this.replaceAt(this.placesOfKnown(text), text);
   }
 
+  /** The text without what is known and what has the shape of a secret, which is known from now on. */
   strike(text: string): string {
-    const left = this.strikeKnown(text);
-    if (left.length < SHORTEST_SHAPE || this.clean.has(left)) return left;
-    const redacted = redactSecrets(left, (kind, secret) => {
-      this.marked(kind);
-      this.learn(kind, secret);
-    });
-    if (redacted === left) this.clean.add(left);
-    return redacted;
+    const found = this.findNew(text);
+    for (const { kind, start, end } of found) this.learn(kind, text.slice(start, end));
+    const left = this.replaceAt([...this.placesOfKnown(text), ...found], text);
+    // Once more where something went: a path without its last part is no path and may have the shape of a secret.
+    return left === text ? text : this.strike(left);
   }
 
   strikeAny(text: string | null): string | null {
@@ -3170,13 +3183,36 @@ class Secrets {
     return { ...retrieval, hits: retrieval.hits.map(strikeHit).map(strikeHit) };
   }
 
-  private learn(kind: string, secret: string): void {
-    if (secret.length >= MIN_SECRET_CHARS) this.known.set(secret, kind);
+  private findNew(text: string): Secret[] {
+    if (text.length < SHORTEST_SHAPE || this.clean.has(text)) return [];
+    const found = findSecrets(text);
+    if (found.length === 0) this.clean.add(text);
+    return found;
   }
 
-  private marked(kind: string): string {
-    this.counts[kind] = (this.counts[kind] ?? 0) + 1;
-    return `[redacted:${kind}]`;
+  /** All of them, though one may begin with another: whatever is left of the longer one tells of it. */
+  private placesOfKnown(text: string): Secret[] {
+    const places: Secret[] = [];
+    let from = 0;
+    for (const [index, part] of this.known.size > 0 ? text.split(MARKS).entries() : []) {
+      // A key may be a word like "redacted".
+      const isMark = index % 2 === 1;
+      for (const [secret, kind] of isMark ? [] : this.known)
+        for (let at = part.indexOf(secret); at >= 0; at = part.indexOf(secret, at + secret.length))
+          places.push({ kind, start: from + at, end: from + at + secret.length });
+      from += part.length;
+    }
+    return places;
+  }
+
+  private replaceAt(secrets: Secret[], text: string): string {
+    return replaceAt(merged(secrets), text, (kind) => {
+      this.counts[kind] = (this.counts[kind] ?? 0) + 1;
+    });
+  }
+
+  private learn(kind: string, secret: string): void {
+    if (secret.length >= MIN_SECRET_CHARS && !this.known.has(secret)) this.known.set(secret, kind);
   }
 }
 

@@ -156,6 +156,52 @@ describe("the evidence row", () => {
     expect(everything).not.toContain("hunter2");
   });
 
+  const answerOf = async (task: string, answer: string, env: Record<string, string> = {}) => {
+    const root = rootWith();
+    await using server = gateway(() => completion(answer));
+    await run(["replay", "--task", task, "--root", root], { env: { LH_GATEWAY_URL: server.url, ...env } });
+    const [row] = evidenceRows(root);
+    return row!;
+  };
+
+  test.each([
+    [
+      "another that it begins with",
+      "old password: hunter2xy, new password: hunter2xy99",
+      "hunter2xy99",
+      "[redacted:password]",
+    ],
+    [
+      "another, told by its surroundings",
+      "password: hunter2xy",
+      "password: hunter2xy99",
+      "password: [redacted:password]",
+    ],
+    [
+      "another that it overlaps",
+      "password: abcdefg1, secret: efg1hijk",
+      "abcdefg1hijk",
+      "[redacted:password]",
+    ],
+  ])("leaves nothing of a secret beside %s", async (_, told, said, expected) => {
+    const row = await answerOf(`${TASK}, ${told}`, `${GOOD_ANSWER} Then log in with ${said} there.`);
+    expect(row.model_response).toBe(`${GOOD_ANSWER} Then log in with ${expected} there.`);
+  });
+
+  test("strikes no key from what stands for one", async () => {
+    const row = await answerOf(`${TASK}, the key is redacted, password: hunter2x99`, GOOD_ANSWER, {
+      LH_GATEWAY_KEY: "redacted",
+    });
+    expect(row.input_task).toBe(`${TASK}, the key is [redacted:key], password: [redacted:password]`);
+  });
+
+  test("strikes what is left of a path once its last part is struck", async () => {
+    const row = await answerOf(`${TASK}, token: /run/secrets/own-local-key`, GOOD_ANSWER, {
+      LH_GATEWAY_KEY: "own-local-key",
+    });
+    expect(row.task_hash).toBe(sha256(row.input_task));
+  });
+
   test("stores no key of either model", async () => {
     const root = rootWith();
     const reply = () => completion(`${INVENTED_ANSWER} The keys are own-local-key and own-larger-key.`);
