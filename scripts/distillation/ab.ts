@@ -32,14 +32,15 @@ import {
   PROMPT_VERSION,
   promptText,
   readJsonLines,
-  redactSecrets,
   replay,
+  runIdPrefix,
   sha256,
   shown,
   unreadable,
   validationSteps,
   weightedTokens,
   wholeText,
+  withoutSecrets,
 } from "./replay.ts";
 import type {
   Answered,
@@ -294,7 +295,7 @@ export interface FairRetrieval {
 
 /** Whether a task must not be answered from a record: the log hashes a task without its secrets. */
 function isLeftOut({ id, source_run_id }: Playbook, task: Task): boolean {
-  const answered = `replay:${sha256(redactSecrets(task.task, () => {})).slice(0, 16)}:`;
+  const answered = runIdPrefix(withoutSecrets(task.task));
   return (
     task.exclude_ids.includes(id) ||
     (source_run_id !== "" && task.exclude_source_run_ids.includes(source_run_id)) ||

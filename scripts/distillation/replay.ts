@@ -567,39 +567,30 @@ export async function replay(
   deps: Deps = realDeps(),
 ): Promise<ReplayOutcome> {
   const secrets = new Secrets([options.local, options.escalation]);
-  const task = secrets.strike(givenTask);
+  const asked = secrets.strike(givenTask);
   const { trial = null } = options;
-  const run = startRun(task, deps);
+  const run = startRun(asked, deps);
   const corpus = options.noRetrieval ? null : await openCorpus(options, indexHooks(run, deps));
-  const retrieval = corpus && (await corpus.retrieve(task, options));
+  const retrieval = corpus && (await corpus.retrieve(asked, options));
   const quotable = retrieval && secrets.strikeHits(retrieval);
   const bundle = quotable && bundleOf(quotable, trial, secrets);
   // Once more: what only a playbook says is a secret may stand in the task, too.
-  const prompt = buildPrompt(secrets.strike(task), bundle);
+  const task = secrets.strike(asked);
+  const prompt = buildPrompt(task, bundle);
   deps.onEvent({ kind: "asking", retrieval: quotable, bundle, prompt, records: corpus?.size ?? 0 });
 
-  const setting = gateSetting({ task, corpus, retrieval, bundle, prompt }, options);
+  const settingFor = (said: Pick<Said, "task" | "bundle">): GateSetting =>
+    gateSetting({ ...said, corpus, retrieval, prompt }, options);
+  const setting = settingFor({ task, bundle });
   const unasked = unaskedAnswer(quotable, bundle, options);
-  const ask = async (target: ModelTarget): Promise<Attempt> => {
-    // An interrupt is noticed between two turns of the event loop, and retrieval takes none.
-    await Bun.sleep(1);
-    const reply =
-      unasked !== null && !deps.signal.aborted
-        ? { answer: unasked, record: unaskedRecord(target) }
-        : await callModel({ ...options, target, prompt }, deps);
-    const attempt = judge({ ...reply, answer: secrets.strikeAny(reply.answer) }, setting);
-    deps.onEvent({ kind: "judged", attempt });
-    return attempt;
-  };
-  const attempts = [await ask(options.local)];
-  const escalation = escalationFor(attempts, options, deps);
-  if (escalation) attempts.push(await ask(escalation));
+  const attempts = await askInTurn({ prompt, unasked, setting, secrets }, options, deps);
 
-  const outcome = settle(attempts, deps.signal.aborted);
-  const experiment = trial && (await recordTrial(trial, { attempts, outcome, prompt, bundle }));
-  const trace = { run, task, corpus, retrieval, bundle, prompt, attempts, outcome, secrets, experiment };
+  const said = storable({ task, bundle, attempts }, secrets, settingFor);
+  const outcome = settle(said.attempts, deps.signal.aborted);
+  const experiment = trial && (await recordTrial(trial, { ...said, outcome, prompt }));
+  const trace = { run, corpus, retrieval, prompt, ...said, outcome, secrets, experiment };
   const row = buildRow(trace, options, deps);
-  const appendError = appendEvidence(row, attempts, options.root);
+  const appendError = appendEvidence(row, said.attempts, options.root);
   return { row, answer: outcome.reply.answer, interrupted: deps.signal.aborted, appendError };
 }
 
@@ -607,28 +598,63 @@ export async function replay(
 function bundleOf(retrieval: Retrieval, trial: Trial | null, secrets: Secrets): ContextBundle {
   const build = (hits: Retrieval): ContextBundle => buildBundle(secrets.strikeHits(hits));
   const bundle = trial ? trial.bundle(retrieval, build) : build(retrieval);
-  return mapStrings(bundle, (text) => secrets.strike(text));
+  return secrets.strikeAll(bundle);
+}
+
+/** What the models of one run are asked, and what their answers are judged by. */
+interface Asking {
+  prompt: Prompt;
+  /** Null where a model is asked. */
+  unasked: string | null;
+  setting: GateSetting;
+  secrets: Secrets;
+}
+
+/** The local model's attempt, and the larger one's where the first is not good enough and that is allowed. */
+async function askInTurn(
+  { prompt, unasked, setting, secrets }: Asking,
+  options: ReplayOptions,
+  deps: Deps,
+): Promise<Attempt[]> {
+  const ask = async (target: ModelTarget): Promise<Attempt> => {
+    // An interrupt is noticed between two turns of the event loop, and retrieval takes none.
+    await Bun.sleep(1);
+    const reply =
+      unasked !== null && !deps.signal.aborted
+        ? { answer: unasked, record: unaskedRecord(target) }
+        : await callModel({ ...options, target, prompt }, deps);
+    // Before it is judged, and after it, for a reason may quote a record.
+    const attempt = secrets.strikeAll(judge(secrets.strikeAll(reply), setting));
+    deps.onEvent({ kind: "judged", attempt });
+    return attempt;
+  };
+  const first = await ask(options.local);
+  const escalation = escalationFor([first], options, deps);
+  return escalation ? [first, await ask(escalation)] : [first];
 }
 
 interface Run {
   id: string;
   startedAt: Date;
-  taskHash: string;
   warn: (message: string) => void;
 }
 
 /** The run's id is announced first, so that every later line can be told to belong to it. */
 function startRun(task: string, deps: Deps): Run {
-  const taskHash = sha256(task);
-  const id = `replay:${taskHash.slice(0, 16)}:${deps.uniqueId()}`;
+  const id = runIdPrefix(task) + deps.uniqueId();
   deps.onEvent({ kind: "started", runId: id });
   return {
     id,
-    taskHash,
     startedAt: deps.now(),
     warn: (message) => deps.onEvent({ kind: "warning", message }),
   };
 }
+
+/**
+ * What the ids of all runs of a task begin with. A playbook is read after the id was announced, so where only that, or an
+ * answer, says of a word in the task that it is a secret, the row's task hash is another.
+ */
+export const runIdPrefix = (task: string): string => `replay:${sha256(task).slice(0, 16)}:`;
 
 const indexHooks = (run: Run, deps: Deps): IndexHooks => ({
   warn: run.warn,
@@ -2898,6 +2924,28 @@ interface Trace {
   experiment: ExperimentRecord | null;
 }
 
+/** What is judged and stored of what was said in a run. */
+type Said = Pick<Trace, "task" | "bundle" | "attempts">;
+
+/**
+ * The same without what a later text gives away: the larger model's answer, of the local one's. What changed by that is judged
+ * again, so that verdict, offsets and hashes are of what is stored.
+ */
+function storable(said: Said, secrets: Secrets, settingFor: (said: Said) => GateSetting): Said {
+  const stored = secrets.strikeAll(said);
+  const judged = ({ task, bundle, attempts }: Said): unknown => [
+    task,
+    bundle,
+    attempts.map((one) => one.reply),
+  ];
+  if (Bun.deepEquals(judged(stored), judged(said))) return stored;
+  const setting = settingFor(stored);
+  return {
+    ...stored,
+    attempts: stored.attempts.map(({ reply }) => secrets.strikeAll(judge(reply, setting))),
+  };
+}
+
 /** A trial's outcomes, measured on the whole answer. */
 async function recordTrial(
   { experiment, measure }: Trial,
@@ -2921,7 +2969,7 @@ function buildRow(trace: Trace, options: ReplayOptions, deps: Deps): EvidenceRow
     recorded_at: run.startedAt.toISOString(),
     duration_ms: deps.now().getTime() - run.startedAt.getTime(),
     input_task: task,
-    task_hash: run.taskHash,
+    task_hash: sha256(task),
     dry_run: options.dryRun,
     local_only: options.localOnly,
     allow_escalation: options.escalation !== null,
@@ -2944,7 +2992,7 @@ function buildRow(trace: Trace, options: ReplayOptions, deps: Deps): EvidenceRow
     redactions: {},
     experiment,
   };
-  return { ...mapStrings(row, (text) => secrets.strike(text)), redactions: secrets.counts };
+  return { ...secrets.strikeAll(row), redactions: secrets.counts };
 }
 
 /** The attempt that counts has its answer and its gate in the row itself. */
@@ -3165,8 +3213,9 @@ class Secrets {
     return left === text ? text : this.strike(left);
   }
 
-  strikeAny(text: string | null): string | null {
-    return text === null ? null : this.strike(text);
+  /** A JSON value with every string in it struck. */
+  strikeAll<T>(value: T): T {
+    return mapStrings(value, (text) => this.strike(text));
   }
 
   /** The hits with their records struck whole: a passage that is cut out of one may begin in the middle of a secret. */
@@ -3215,6 +3264,9 @@ class Secrets {
     if (secret.length >= MIN_SECRET_CHARS && !this.known.has(secret)) this.known.set(secret, kind);
   }
 }
+
+/** A text without whatever has the shape of a secret, and without every repetition of it. */
+export const withoutSecrets = (text: string): string => new Secrets([]).strike(text);
 
 export const EVIDENCE_LOG = "data/_kb/replay_runs.jsonl";
 

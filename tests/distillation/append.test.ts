@@ -16,7 +16,9 @@ import {
   EVIDENCE_LOG,
   findSecrets,
   redactSecrets,
+  runIdPrefix,
   sha256,
+  withoutSecrets,
   writeWhole,
 } from "../../scripts/distillation/replay.ts";
 import {
@@ -188,6 +190,54 @@ describe("the evidence row", () => {
     expect(row.model_response).toBe(`${GOOD_ANSWER} Then log in with ${expected} there.`);
   });
 
+  test("hashes and judges the task without what only a playbook gives away", async () => {
+    const told = { ...DISK, content: `${DISK.content}\nThe old password: Zx9-quokka-77 was used on db-3.` };
+    const root = rootWith([told, CLOCK]);
+    await using server = gateway(() => completion(`On db-3 now: ${GOOD_ANSWER}`));
+    const { stderr } = await run(["replay", "--task", `Zx9-quokka-77 is refused, ${TASK}`, "--root", root], {
+      env: { LH_GATEWAY_URL: server.url },
+    });
+    const [row] = evidenceRows(root);
+    expect(row!.input_task).toBe(`[redacted:password] is refused, ${TASK}`);
+    expect(JSON.stringify(server.received)).not.toContain("Zx9");
+    expect(row!.task_hash).toBe(sha256(row!.input_task));
+    expect(stderr).toContain(`run_id=${row!.recorded_run_id}`);
+    const own = row!.gate!.claims.filter((claim) => claim.supported_by === "task");
+    expect(
+      own.map(({ support_offset, text }) => row!.input_task.substr(support_offset!, text.length)),
+    ).toEqual(own.map(({ text }) => text));
+    expect(own).not.toEqual([]);
+  });
+
+  test("strikes from task and earlier answer what a later one gives away", async () => {
+    const root = rootWith();
+    const long = `Log in with Kangaroo-44-x. ${INVENTED_ANSWER} ${"More of the same process. ".repeat(200)}`;
+    await using local = gateway(() => completion(long));
+    await using larger = gateway(() => completion(`${GOOD_ANSWER} The password: Kangaroo-44-x is right.`));
+    const env = { LH_GATEWAY_URL: local.url, LH_ESCALATION_URL: larger.url };
+    const task = `Kangaroo-44-x is refused, ${TASK}`;
+    await run(["replay", "--task", task, "--root", root, "--allow-escalation"], { env });
+    const [row] = evidenceRows(root);
+    const stored = long.replace("Kangaroo-44-x", "[redacted:password]");
+    expect(row!.task_hash).toBe(sha256(row!.input_task));
+    expect(row!.attempts.map((attempt) => attempt.response_sha256)).toEqual([
+      sha256(stored),
+      sha256(row!.model_response),
+    ]);
+    expect(readFileSync(join(root, `data/_kb/responses/${sha256(stored)}.txt`), "utf8")).toBe(stored);
+    expect(readdirSync(join(root, "data/_kb/responses"))).toHaveLength(1);
+    expect(JSON.stringify(row)).not.toContain("Kangaroo");
+    for (const { offset, text } of row!.attempts[0]!.gate!.claims)
+      expect(stored.slice(offset, offset + text.length)).toBe(text);
+  });
+
+  test("begins the ids of one task alike, however often it says its secret", async () => {
+    const root = rootWith();
+    const task = `${TASK}, password: hunter2x99, and hunter2x99 is refused`;
+    await run(["replay", "--dry-run", "--task", task, "--root", root]);
+    expect(evidenceRows(root)[0]!.recorded_run_id).toStartWith(runIdPrefix(withoutSecrets(task)));
+  });
+
   test("strikes no key from what stands for one", async () => {
     const row = await answerOf(`${TASK}, the key is redacted, password: hunter2x99`, GOOD_ANSWER, {
       LH_GATEWAY_KEY: "redacted",
@@ -199,7 +249,8 @@ describe("the evidence row", () => {
     const row = await answerOf(`${TASK}, token: /run/secrets/own-local-key`, GOOD_ANSWER, {
       LH_GATEWAY_KEY: "own-local-key",
     });
-    expect(row.task_hash).toBe(sha256(row.input_task));
+    expect(row.input_task).toBe(`${TASK}, token: [redacted:password]`);
+    expect(row.recorded_run_id).toStartWith(runIdPrefix(row.input_task));
   });
 
   test("stores no key of either model", async () => {
