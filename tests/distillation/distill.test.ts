@@ -910,9 +910,35 @@ describe("scripts/distill", () => {
     expect(stdout).toStartWith("distill ");
   });
 
-  test("leaves it to npx where it does not say where Bun is", async () => {
-    const { stdout } = await spawn([DISTILL, "--version"], { env: { PATH: await npx('echo "$@"') } });
-    expect(stdout).toMatch(/^--yes bun@\d+\.\d+\.\d+ .*scripts\/distillation\/distill\.ts --version\n$/);
+  /** Looks into the folder it is called in, as npx does. */
+  const LOCAL_FIRST = `shift 2; bun="${process.execPath}"; [ -x node_modules/.bin/bun ] && bun=./node_modules/.bin/bun; exec "$bun" "$@"`;
+
+  test("lets npx run no Bun of a stranger's folder, and Bun work there", async () => {
+    const folder = temporaryFolder();
+    const stranger = writeFile(join(folder, "node_modules/.bin/bun"), "#!/bin/sh\necho stranger >&2\n");
+    await spawn(["chmod", "+x", stranger]);
+    writeFile(join(folder, "task.txt"), "disk full");
+    const { code, stdout, stderr } = await spawn([DISTILL, "retrieve", "--task-file", "task.txt"], {
+      env: { PATH: await npx(LOCAL_FIRST) },
+      cwd: folder,
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toStartWith("disk full");
+  });
+
+  test.each([
+    ["says nothing", 'pwd >> "$HOME/asked"'],
+    ["fails", 'pwd >> "$HOME/asked"; echo "npm error network" >&2; exit 1'],
+    ["names no path", 'pwd >> "$HOME/asked"; echo bun'],
+  ])("ends with 127 where npx %s, and asks it nothing else", async (_, script) => {
+    const [home, folder] = [temporaryFolder(), temporaryFolder()];
+    const { code, stdout, stderr } = await spawn([DISTILL, "--version"], {
+      env: { PATH: await npx(script), HOME: home },
+      cwd: folder,
+    });
+    expect({ code, stdout }).toEqual({ code: 127, stdout: "" });
+    expect(stderr).toMatch(/^(?:npm .*\n)?distill: needs Bun [\d.]+, and npx did not say where it is: .*\n$/);
+    expect(readFileSync(join(home, "asked"), "utf8")).toBe(`${join(REPOSITORY, "scripts")}\n`);
   });
 
   test("ends quietly when its reader goes away", async () => {
