@@ -3053,10 +3053,19 @@ function mapStrings<T>(value: T, replace: (text: string) => string): T {
 /** What stands for a value without being one: a variable, a placeholder, what was struck before. */
 const NO_VALUE = String.raw`[$<{*%[(]`;
 /** A file's path or another place's URL, whole. */
-const NO_PLACE = String.raw`(?:@?(?:[.~]{1,2}|\/[\w.-]{1,64})\/[\w./-]{1,255}|[a-z][a-z0-9+.-]{1,20}:\/\/[^\s"',;]{0,255})(?=["',;\s]|$)`;
+const NO_PLACE = String.raw`(?:@?(?:[.~]{1,2}|\/[\w.-]{1,64})\/[\w./-]{1,255}|[a-z][a-z0-9+.-]{1,20}:\/\/[^\s"',;]{0,255})(?=["',;\s\\]|$)`;
 /** Somewhere a digit or a sign, for a plain word tells of a secret and is none. */
 const NO_PLAIN_WORD = String.raw`(?=[^\s"',;]{0,255}[\d!#%&+/=@^~])`;
 const PASSWORD = String.raw`${NO_PLAIN_WORD}(?!${NO_VALUE})[^\s"'\x60]{4,255}`;
+/** JSON within JSON has backslashes before its quotes, more of them the deeper it stands. */
+const QUOTE = String.raw`\\{0,7}["']`;
+/** Between a key's name and its value. */
+const EQUALS = String.raw`(?:\\{0,7}["'\x60*]){0,3}\s{0,4}[:=]\*{0,3}\s{0,4}\*{0,3}`;
+/** One character within the quotes that were opened, an escaped one with its backslash; and one that is no blank. */
+const QUOTED = String.raw`(?:(?!\k<open>)(?:\\[^\n]|[^\\\n]))`;
+const QUOTED_SOLID = String.raw`(?:(?!\k<open>)(?:\\\S|[^\\\s]))`;
+/** What is quoted may have blanks. Then it is a sentence, unless it has both a digit and a sign that sentences do without. */
+const NO_SENTENCE = String.raw`(?:(?=${QUOTED_SOLID}{0,127}[\d!#%&+/=@^~])(?=${QUOTED_SOLID}{6,128}\k<open>)|(?=${QUOTED}{0,127}\d)(?=${QUOTED}{0,127}[!#%&+=@^~]))`;
 const KEY_NAME =
   "(?:pass(?:word|wd|phrase|wort)|[_-]pass|secret|token|(?:api|access|account|encryption|secret)[_-]?key(?:[_-]base)?)";
 
@@ -3083,7 +3092,14 @@ const SECRETS: [kind: string, shape: RegExp][] = [
     /()\b(?:sk-[\w-]{20,255}|[sr]k_live_\w{10,255}|AIza[\w-]{35}|ya29\.[\w-]{20,255}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,64}|pypi-[\w-]{50,255}|dckr_pat_[\w-]{20,255}|dop_v1_[a-f0-9]{64}|hvs\.[\w-]{20,255}|SG\.[\w-]{16,64}\.[\w-]{16,64})/g,
   ],
   ["jwt", /()\beyJ[\w-]{8,4096}\.eyJ[\w-]{8,4096}\.[\w-]{8,4096}/g],
-  ["bearer", /(\bauthorization["']?\s{0,4}[:=]\s{0,4}["']?(?:bearer|basic)\s{1,4})[\w.~+/=-]{12,4096}/gi],
+  [
+    "bearer",
+    // "Authorization: token authentication" says how, and not what.
+    new RegExp(
+      String.raw`(\bauthorization(?:${QUOTE})?\s{0,4}[:=]\s{0,4}(?:${QUOTE})?(?:(?:bearer|basic)\s{1,4}|(?:token|api-?key)\s{1,4}(?=[\w.~+/=-]{0,255}\d)))[\w.~+/=-]{12,4096}`,
+      "gi",
+    ),
+  ],
   [
     "url_password",
     /(\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@]{0,255}:)(?![$<{*[]|pass(?:word|wd)?@)[^\s/]{1,255}(?=@)/gi,
@@ -3107,12 +3123,20 @@ const SECRETS: [kind: string, shape: RegExp][] = [
     ),
   ],
   ["password", new RegExp(String.raw`(\bpass(?:word|phrase)\s{1,2}is\s{1,2}["'\x60])${PASSWORD}`, "gi")],
+  // Not behind "?", "&" (a query) or ":" (the name of a secret's kind in a resource's name).
   [
     "password",
     new RegExp(
-      // Not behind "?", "&" (a query) or ":" (the name of a secret's kind in a resource's name).
-      String.raw`(?<![?&][\w-]{0,32}|:)(${KEY_NAME}(?:["'\x60*]{0,3}\s{0,4}[:=]\*{0,3}\s{0,4}\*{0,3}["']?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))` +
-        String.raw`(?!${NO_VALUE}|${NO_PLACE})${NO_PLAIN_WORD}[^\s"',;]{6,4096}`,
+      String.raw`(?<![?&][\w-]{0,32}|:)(${KEY_NAME}(?:${EQUALS}(?:${QUOTE})?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))` +
+        String.raw`(?!${NO_VALUE}|${NO_PLACE})${NO_PLAIN_WORD}(?:[^\s"',;\\]|\\(?!\\{0,7}["'])){6,4096}`,
+      "gi",
+    ),
+  ],
+  [
+    "password",
+    new RegExp(
+      String.raw`(?<![?&][\w-]{0,32}|:)(${KEY_NAME}${EQUALS}(?<open>\\{0,7}["'\x60]))` +
+        String.raw`(?!${NO_VALUE}|${NO_PLACE})${NO_SENTENCE}${QUOTED}{6,128}(?=\k<open>)`,
       "gi",
     ),
   ],

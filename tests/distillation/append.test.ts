@@ -532,6 +532,28 @@ describe("redactSecrets", () => {
       "https://api.shop.internal/v1?token=[redacted:url_password]&region=eu&dry=1",
     ],
     ["passphrase: correct1horse", "passphrase: [redacted:password]"],
+    [
+      String.raw`{"msg":"failed {\"user\":\"app\",\"password\":\"hunter2xyz!\"}"}`,
+      String.raw`{"msg":"failed {\"user\":\"app\",\"password\":\"[redacted:password]\"}"}`,
+    ],
+    [String.raw`\\\"api_key\\\": \\\"a1b2c3d4\\\"`, String.raw`\\\"api_key\\\": \\\"[redacted:password]\\\"`],
+    [
+      String.raw`\"token\": \"a 1!b, c\", \"user\": \"b2\"`,
+      String.raw`\"token\": \"[redacted:password]\", \"user\": \"b2\"`,
+    ],
+    ['DB_PASSWORD="correct horse 1!"', 'DB_PASSWORD="[redacted:password]"'],
+    ['"password": "abc, 12!x"', '"password": "[redacted:password]"'],
+    [`password='it"s 1!'`, "password='[redacted:password]'"],
+    [String.raw`"password": "ab\"cd1!, e"`, '"password": "[redacted:password]"'],
+    ['password: "x,y,z!1"', 'password: "[redacted:password]"'],
+    ["- **Password**: `my dog 7!`", "- **Password**: `[redacted:password]`"],
+    ['password="hunter2x", user="bob 2!"', 'password="[redacted:password]", user="bob 2!"'],
+    ["Authorization: Token 0123456789abcdef0123", "Authorization: Token [redacted:bearer]"],
+    ["authorization: ApiKey aGVsbG8xMjM0NTY3ODkw", "authorization: ApiKey [redacted:bearer]"],
+    [
+      String.raw`{\"Authorization\": \"Bearer abcdefghijkl0123\"}`,
+      String.raw`{\"Authorization\": \"Bearer [redacted:bearer]\"}`,
+    ],
     // Two shapes over one value are one secret, of the kind that tells more.
     ["token=glpat-abcdefghij0123456789,x", "token=[redacted:gitlab_token],x"],
     [`password=AKIA${"A1".repeat(8)}+tail9`, "password=[redacted:aws_key]"],
@@ -568,6 +590,16 @@ describe("redactSecrets", () => {
     "password: ********",
     "Rotate the token:\n\n* step-1 of 2",
     "kind: secretKeyRef, name: web-tls-1",
+    "password: see the vault",
+    'password: "see the vault, section 3"',
+    '"password": "It must have at least 8 characters, and/or a sign."',
+    `the token's value isn't "5"`,
+    'secret: "none" # see ticket #12',
+    'token="$TOKEN of app 1!"',
+    String.raw`{\"token\": \"/run/secrets/token-1\"}`,
+    String.raw`{\"password\": \"$DB_PASSWORD1\"}`,
+    "Authorization: token authentication is off",
+    'password: "[redacted:password]"',
   ])("leaves %j alone", (text) => {
     expect(redactSecrets(text)).toBe(text);
   });
@@ -599,6 +631,14 @@ describe("redactSecrets on hostile input", () => {
     "ab://x:",
     "sk-",
     "--token ",
+    'token:"',
+    'token="a ',
+    "token:\\",
+    'token\\"',
+    'token="1!',
+    "password='a1! ",
+    'password:"\\',
+    "authorization:token ",
   ])("survives 400 KB of %j", (unit) => {
     const text = `${unit.repeat(400_000 / unit.length)} password=hunter2x99 end`;
     expect(redactSecrets(text)).not.toContain("hunter2x99");
