@@ -508,6 +508,8 @@ export type ReplayEvent =
 export interface Deps {
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   now: () => Date;
+  /** Milliseconds on a clock that is never set: for differences, which the other one can make negative. */
+  uptimeMs: () => number;
   /** Unique, and sorted by time as text. */
   uniqueId: () => string;
   /** In [0, 1). */
@@ -522,6 +524,7 @@ export interface Deps {
 export const realDeps = (): Deps => ({
   fetch: (url, init) => fetch(url, init),
   now: () => new Date(),
+  uptimeMs: () => performance.now(),
   uniqueId: () => Bun.randomUUIDv7(),
   random: Math.random,
   sleep,
@@ -636,6 +639,7 @@ async function askInTurn(
 interface Run {
   id: string;
   startedAt: Date;
+  startedMs: number;
   warn: (message: string) => void;
 }
 
@@ -646,6 +650,7 @@ function startRun(task: string, deps: Deps): Run {
   return {
     id,
     startedAt: deps.now(),
+    startedMs: deps.uptimeMs(),
     warn: (message) => deps.onEvent({ kind: "warning", message }),
   };
 }
@@ -655,6 +660,8 @@ function startRun(task: string, deps: Deps): Run {
  * answer, says of a word in the task that it is a secret, the row's task hash is another.
  */
 export const runIdPrefix = (task: string): string => `replay:${sha256(task).slice(0, 16)}:`;
+
+const sinceMs = (startedMs: number, deps: Deps): number => Math.round(deps.uptimeMs() - startedMs);
 
 const indexHooks = (run: Run, deps: Deps): IndexHooks => ({
   warn: run.warn,
@@ -1672,17 +1679,20 @@ interface Call {
   options: CallOptions;
   deps: Deps;
   signal: AbortSignal;
+  /** When its time is up, by the clock that is never set. */
+  deadlineMs: number;
   requests: RequestRecord[];
 }
 
 /** Asks one model once. Failures of any kind are in the record, not thrown; only an unusable URL is an error. */
 export async function callModel(options: CallOptions, deps: Deps): Promise<ModelReply> {
-  const startedAt = deps.now();
-  const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(options.timeoutMs)]);
-  const call: Call = { target: options.target, options, deps, signal, requests: [] };
-  const { endpoint, result } = await firstPresent(endpointsFor(options.target), call);
+  const { target, timeoutMs } = options;
+  const startedMs = deps.uptimeMs();
+  const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(timeoutMs)]);
+  const call: Call = { target, options, deps, signal, deadlineMs: startedMs + timeoutMs, requests: [] };
+  const { endpoint, result } = await firstPresent(endpointsFor(target), call);
   const record = callRecord(call, endpoint, result);
-  record.duration_ms = deps.now().getTime() - startedAt.getTime();
+  record.duration_ms = sinceMs(startedMs, deps);
   return { answer: result.kind === "reply" ? result.answer : null, record };
 }
 
@@ -1734,9 +1744,9 @@ async function postWithRetries(endpoint: Endpoint, call: Call, mayGoElsewhere: b
   let waitMs = 0;
   for (let retry = 0; ; retry++) {
     deps.onEvent({ kind: "calling", model: target.model, endpoint: endpoint.name });
-    const startedAt = deps.now();
+    const startedMs = deps.uptimeMs();
     const result = await postOnce(endpoint, call);
-    const duration_ms = deps.now().getTime() - startedAt.getTime();
+    const duration_ms = sinceMs(startedMs, deps);
     const error = result.kind === "failure" ? result.message : null;
     requests.push({ endpoint: endpoint.name, status: result.status, wait_ms: waitMs, duration_ms, error });
     if (result.kind === "reply" || retry >= Math.min(options.maxRetries, result.retries)) return result;
@@ -1744,6 +1754,8 @@ async function postWithRetries(endpoint: Endpoint, call: Call, mayGoElsewhere: b
     // Jitter keeps several waiting runs from coming back at the same moment.
     const pauseMs = Math.max(result.retryAfterMs, FIRST_RETRY_MS * 2 ** retry) * (1 + deps.random() / 4);
     waitMs = Math.round(Math.min(pauseMs, MAX_RETRY_WAIT_MS));
+    // A wait that outlasts the call is not begun: nobody would be asked behind it.
+    if (Math.max(waitMs, result.retryAfterMs) >= call.deadlineMs - deps.uptimeMs()) return result;
     deps.onEvent({ kind: "retrying", model: target.model, waitMs, error: result.message });
     await deps.sleep(waitMs, call.signal);
     if (call.signal.aborted) return result;
@@ -2018,7 +2030,7 @@ const RETRIED_STATUSES = new Set([408, 429, 502, 503, 504, 529]);
 function failure(call: Call, endpoint: Endpoint, cause: FailureCause): CallFailure {
   const { status, what } = cause;
   const retryAfterMs = parseRetryAfter(cause.retryAfter ?? null, call.deps.now());
-  const isWorthIt = status !== null && RETRIED_STATUSES.has(status) && retryAfterMs < call.options.timeoutMs;
+  const isWorthIt = status !== null && RETRIED_STATUSES.has(status);
   const advice = adviceFor(call.target, { ...cause, retryAfterMs });
   return {
     kind: "failure",
@@ -2967,7 +2979,7 @@ function buildRow(trace: Trace, options: ReplayOptions, deps: Deps): EvidenceRow
     schema: EVIDENCE_SCHEMA,
     recorded_run_id: run.id,
     recorded_at: run.startedAt.toISOString(),
-    duration_ms: deps.now().getTime() - run.startedAt.getTime(),
+    duration_ms: sinceMs(run.startedMs, deps),
     input_task: task,
     task_hash: sha256(task),
     dry_run: options.dryRun,

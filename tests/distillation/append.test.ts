@@ -43,14 +43,13 @@ describe("the evidence row", () => {
   test("holds the whole run of a passed answer", async () => {
     const root = rootWith();
     await using server = gateway(() => completion(GOOD_ANSWER));
-    const now = (() => {
-      let ticks = 0;
-      return () => new Date(Date.UTC(2026, 0, 2, 3, 4, 5) + 10 * ticks++);
-    })();
+    const now = (): Date => new Date(Date.UTC(2026, 0, 2, 3, 4, 5));
+    let ticks = 0;
+    const uptimeMs = (): number => 10 * ticks++;
     const env = { LH_GATEWAY_URL: server.url, LH_REPLAY_LOCAL_MODEL: "small" };
     const { code, stdout } = await run(["replay", "--task", TASK, "--root", root, "--json"], {
       env,
-      deps: { now, uniqueId: () => "0001" },
+      deps: { now, uptimeMs, uniqueId: () => "0001" },
     });
     const [row] = evidenceRows(root);
     expect(code).toBe(0);
@@ -59,6 +58,19 @@ describe("the evidence row", () => {
     const stable = JSON.parse(stdout.replaceAll(`:${port}/`, ":PORT/"));
     expect(stable).toMatchSnapshot();
     expect(row!.task_hash).toBe(sha256(TASK));
+  });
+
+  test("measures time by a clock that nobody sets back", async () => {
+    const root = rootWith();
+    await using server = gateway(() => completion(GOOD_ANSWER));
+    let ticks = 0;
+    const now = (): Date => new Date(Date.UTC(2026, 0, 2) - 60_000 * ticks++);
+    const env = { LH_GATEWAY_URL: server.url };
+    await run(["replay", "--task", TASK, "--root", root], { env, deps: { now } });
+    const [row] = evidenceRows(root);
+    const [call] = row!.attempts;
+    for (const ms of [row!.duration_ms, call!.duration_ms, call!.requests[0]!.duration_ms])
+      expect(Number.isInteger(ms) && ms >= 0).toBe(true);
   });
 
   test("keeps an answer over 4,000 characters whole in a file", async () => {

@@ -485,12 +485,51 @@ describe("callModel's retries", () => {
     expect(deps.waits).toEqual(waits);
   });
 
-  test("gives up at once where the server asks for more time than there is", async () => {
+  test("gives up at once where the server asks for more time than there is, which is more than it waits", async () => {
     await using server = gateway(failing(429, { "retry-after": "3600" }));
     const deps = impatient({});
-    const { record } = await ask(`${server.url}/v1`, {}, { timeoutMs: 8000 }, deps);
+    const { record } = await ask(`${server.url}/v1`, {}, { timeoutMs: 100_000 }, deps);
     expect(deps.waits).toEqual([]);
     expect(record.error).toEndWith("Wait 3600 s, and run it again.");
+  });
+
+  test.each([
+    ["a Retry-After longer than what is left of it", "3", 7200],
+    ["a pause that jitter makes as long as what is left of it", "2", 7500],
+    ["its own pause, where less is left", null, 9500],
+  ])("gives up at once where the time is too short for %s", async (_, header, passedMs) => {
+    await using server = gateway(failing(429, header === null ? {} : { "retry-after": header }));
+    let uptime = 0;
+    const fetch: Deps["fetch"] = async (url, init) => {
+      uptime += passedMs + 1;
+      return globalThis.fetch(url, init);
+    };
+    const deps = impatient({ fetch, uptimeMs: () => uptime, random: () => 1 });
+    const { record } = await ask(`${server.url}/v1`, {}, { timeoutMs: 10_000 }, deps);
+    expect(deps.waits).toEqual([]);
+    expect(record.requests).toHaveLength(1);
+    expect(record.error).toContain("HTTP 429: busy");
+  });
+
+  test("waits where the time is long enough for it", async () => {
+    await using server = gateway(failing(429, { "retry-after": "3" }), () => completion("fine"));
+    let uptime = 0;
+    const fetch: Deps["fetch"] = async (url, init) => {
+      uptime += 6000;
+      return globalThis.fetch(url, init);
+    };
+    const deps = impatient({ fetch, uptimeMs: () => uptime });
+    expect((await ask(`${server.url}/v1`, {}, { timeoutMs: 10_000 }, deps)).answer).toBe("fine");
+    expect(deps.waits).toEqual([3000]);
+  });
+
+  test("asks no more where an interrupt came in a pause", async () => {
+    await using server = gateway(failing(503), () => completion("too late"));
+    const interrupt = new AbortController();
+    const sleep: Deps["sleep"] = async () => interrupt.abort();
+    const deps = impatient({ sleep, signal: interrupt.signal });
+    const { answer, record } = await ask(`${server.url}/v1`, {}, {}, deps);
+    expect({ answer, requests: record.requests.length }).toEqual({ answer: null, requests: 1 });
   });
 
   test("retries a refused connection and says so", async () => {
