@@ -1646,8 +1646,10 @@ function secretsOf({ key, baseUrl }: ModelTarget): string[] {
     SECRET_PARAMETER.test(name) ? value : [],
   );
   const basic = url && authorizationFor(null, url)?.slice("Basic ".length);
+  // A name that comes without a password is a token; beside one it may be a word like "postgres".
+  const credential = url?.password || url?.username || "";
   // A server that complains about a key often echoes the whole header, and there even a short key is one.
-  const parts = [key, key && `Bearer ${key}`, url?.password, decoded(url?.password ?? ""), basic, ...query];
+  const parts = [key, key && `Bearer ${key}`, credential, decoded(credential), basic, ...query];
   return parts.filter((part): part is string => typeof part === "string" && part !== "");
 }
 

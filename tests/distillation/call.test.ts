@@ -357,6 +357,9 @@ describe("callModel", () => {
       {},
       btoa("user:p4ssw0rd!"),
     ],
+    ["a token in place of its URL's user", { username: "tok9secretvalue" }, {}, "tok9secretvalue"],
+    ["such a token in its decoded form", { username: "tok9/secret+value" }, {}, "tok9/secret+value"],
+    ["such a token as it stands in the URL", { username: "tok9/secret" }, {}, "tok9%2Fsecret"],
     ["a key in its query", { search: "?key=AbCdSecret" }, {}, "AbCdSecret"],
   ])("strikes %s wherever the server echoes it", async (_, parts, fields, secret) => {
     // JSON may escape a slash, which hides a key from whoever searches the raw body.
@@ -371,6 +374,12 @@ describe("callModel", () => {
     const reply = await ask(Object.assign(new URL(`${server.url}/v1`), parts).href, fields);
     expect(reply.answer).toBe("use [redacted:key]");
     expect(JSON.stringify(reply)).not.toContain(JSON.stringify(secret).slice(1, -1));
+  });
+
+  test("strikes no user's name beside a password", async () => {
+    await using server = gateway(() => completion("Log in to postgres as postgres."));
+    const url = Object.assign(new URL(`${server.url}/v1`), { username: "postgres", password: "p4ssw0rd!" });
+    expect((await ask(url.href)).answer).toBe("Log in to postgres as postgres.");
   });
 
   test("takes a generation that broke off for an error", async () => {
