@@ -227,7 +227,7 @@ const MODEL: Record<string, Option> = {
     value: "NAME",
     help: `the local model (default: $LH_REPLAY_LOCAL_MODEL, else ${DEFAULT_LOCAL_MODEL})`,
   },
-  "allow-escalation": { help: "ask a larger model once where the gate rejects or nobody answers" },
+  "allow-escalation": { help: "ask a larger model once where the gate rejects or doubts, or nobody answers" },
   "escalation-model": {
     value: "NAME",
     help: `the larger one (default: $LH_REPLAY_ESCALATION_MODEL, else ${DEFAULT_ESCALATION_MODEL})`,

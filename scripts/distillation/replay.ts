@@ -1372,7 +1372,7 @@ interface WeighedUnit extends Unit {
   matched: string[];
 }
 
-/** A text as lines and whole fenced code blocks, in order; joined with newlines they are the text again. */
+/** A text as lines and whole fenced code blocks, in order; joined with newlines they are the text again, with LF for CRLF. */
 export function splitUnits(text: string): Unit[] {
   const lines = text.split(/\r?\n/);
   const closing = closingFences(lines);
