@@ -250,6 +250,20 @@ describe("the evidence row", () => {
     expect(evidenceRows(root)[0]!.recorded_run_id).toStartWith(runIdPrefix(withoutSecrets(task)));
   });
 
+  test("strikes a short secret each time that the same text comes", async () => {
+    // Six characters are too few to be looked for wherever they stand: the text has to be read again.
+    const root = rootWith();
+    const answer = `${INVENTED_ANSWER} Log in with password: hun1er`;
+    await using server = gateway(() => completion(answer));
+    await run(["replay", "--task", TASK, "--root", root, "--allow-escalation"], {
+      env: { LH_GATEWAY_URL: server.url },
+    });
+    const [row] = evidenceRows(root);
+    const stored = answer.replace("hun1er", "[redacted:password]");
+    expect([row!.attempts[0]!.response, row!.model_response]).toEqual([stored, stored]);
+    expect(row!.redactions).toEqual({ password: 2 });
+  });
+
   test("strikes no key from what stands for one", async () => {
     const row = await answerOf(`${TASK}, the key is redacted, password: hunter2x99`, GOOD_ANSWER, {
       LH_GATEWAY_KEY: "redacted",

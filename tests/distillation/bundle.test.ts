@@ -7,6 +7,7 @@ import {
   defuse,
   estimateTokens,
   promptText,
+  splitUnits,
   validationSteps,
 } from "../../scripts/distillation/replay.ts";
 import type { Playbook, Retrieval } from "../../scripts/distillation/replay.ts";
@@ -156,6 +157,29 @@ describe("buildBundle", () => {
     expect(bundle.validation_steps).toEqual(["Check aport first.", "Check bport first."]);
   });
 
+  /** Thirteen lines of 200 characters, all that is quoted of it, and six checks of 190 behind them. */
+  const STEPS = Array.from({ length: 6 }, (_, n) => `Check ${"port".padEnd(180, `${n}x`)}.`);
+  const withSteps = (line: string): Playbook => {
+    const lines = Array.from({ length: 13 }, (_, n) => `line${n} ${line}`);
+    return record("a", "accepted", [...lines, "", ...STEPS.map((step) => `- ${step}`)].join("\n"));
+  };
+
+  test("gives up checks, the last first, where one exemplar leaves no room for all", () => {
+    const bundle = buildBundle(retrieval([[withSteps("漢".repeat(95) + "a".repeat(95)), 0.9]]));
+    expect(bundle.bundle_token_estimate).toBeLessThanOrEqual(1500);
+    expect(bundle.validation_steps).toEqual(STEPS.slice(0, bundle.validation_steps.length));
+    expect([1, 2, 3, 4, 5]).toContain(bundle.validation_steps.length);
+    // One more would be too much.
+    expect(bundle.bundle_token_estimate).toBeGreaterThan(1500 - 50);
+  });
+
+  test("never gives up the best exemplar, which alone may be over budget", () => {
+    const bundle = buildBundle(retrieval([[withSteps("漢".repeat(190)), 0.9]]));
+    expect(ids(bundle.prior_successful_outputs)).toEqual(["a"]);
+    expect(bundle.validation_steps).toEqual([]);
+    expect(bundle.bundle_token_estimate).toBeGreaterThan(1500);
+  });
+
   test("fits its budget whatever a title says", () => {
     const bundle = buildBundle(retrieval([[playbook({ title: "word ".repeat(40_000) }), 0.9]]));
     expect(bundle.bundle_token_estimate).toBeLessThan(200);
@@ -166,6 +190,16 @@ describe("buildBundle", () => {
     const without = buildPrompt(TASK, null).user;
     const shown = buildPrompt(TASK, bundle).user;
     expect(bundle.bundle_token_estimate).toBeCloseTo(estimateTokens(shown) - estimateTokens(without), -1);
+  });
+});
+
+describe("splitUnits", () => {
+  test.each([
+    ["as they were", "a\n\n# b\n```sh\nc\n```\nd\n", "a\n\n# b\n```sh\nc\n```\nd\n"],
+    ["with LF for CRLF", "a\r\n```\r\nb\r\n```\r\n", "a\n```\nb\n```\n"],
+  ])("gives lines and code that joined are the text %s", (_, text, expected) => {
+    const units = splitUnits(text).map((unit) => unit.text);
+    expect(units.join("\n")).toBe(expected);
   });
 });
 
