@@ -12,6 +12,7 @@ import {
   INVISIBLE,
   readPlaybooks,
   shown,
+  supersede,
   TEMPLATE_TOKENS,
   tokenise,
   validationSteps,
@@ -55,9 +56,8 @@ export async function readCorpusLines(path: string): Promise<CorpusLines> {
     if (before) {
       const byImport = isSamePage(before.playbook, playbook);
       corpus.superseded.push({ line: before.line, id: playbook.id, by: number, byImport });
-      live.delete(playbook.id);
     }
-    live.set(playbook.id, { line: number, playbook });
+    supersede(live, playbook.id, { line: number, playbook });
   }
   corpus.records = [...live.values()];
   if (corpus.records.length + corpus.bad.length > 0) return corpus;

@@ -61,6 +61,7 @@ import {
   scanCorpus,
   skippedLine,
   splitLines,
+  supersede,
   tokenise,
   weightedScore,
   weighTask,
@@ -1195,8 +1196,7 @@ function readNow(path: string): Playbook[] {
   for (const { start, end } of splitLines(bytes)) {
     const playbook = parsePlaybook(bytes.subarray(start, end));
     if (playbook === null || typeof playbook === "string") continue;
-    byId.delete(playbook.id);
-    byId.set(playbook.id, playbook);
+    supersede(byId, playbook.id, playbook);
   }
   return [...byId.values()];
 }
@@ -1219,7 +1219,7 @@ async function readTail(path: string, index: IndexFile, ranker: Ranker): Promise
       continue;
     }
     tail.playbooks++;
-    byId.set(playbook.id, { playbook, offset: covered + start });
+    supersede(byId, playbook.id, { playbook, offset: covered + start });
   }
   tail.appended = [...byId.values()].map(({ playbook, offset }) => {
     return { record: indexRecord(playbook, ranker), offset };

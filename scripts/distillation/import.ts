@@ -27,6 +27,7 @@ import {
   shown,
   splitUnits,
   SUCCESS_SCORES,
+  supersede,
   toJson,
 } from "./replay.ts";
 import type { Playbook, SuccessScore, Unit } from "./replay.ts";
@@ -682,7 +683,7 @@ async function readExisting(path: string, outcome: ImportOutcome): Promise<Map<s
   const existing = new Map<string, Playbook>();
   if (!existsSync(path)) return existing;
   for await (const line of readPlaybooks(path)) {
-    if ("playbook" in line) existing.set(line.playbook.id, line.playbook);
+    if ("playbook" in line) supersede(existing, line.playbook.id, line.playbook);
     else outcome.warnings.push(`${path}:${line.number}: ${line.problem}`);
   }
   return existing;

@@ -742,9 +742,7 @@ export async function loadCorpus(path: string, onBadLine: (message: string) => v
       continue;
     }
     const { playbook } = line;
-    // Deleted first, so that the later line also takes the later place.
-    if (records.delete(playbook.id)) counts.superseded++;
-    records.set(playbook.id, playbook);
+    if (supersede(records, playbook.id, playbook)) counts.superseded++;
   }
   if (records.size === 0) {
     const what =
@@ -757,6 +755,13 @@ export async function loadCorpus(path: string, onBadLine: (message: string) => v
   const { skipped } = counts;
   if (skipped > 1) onBadLine(skippedLine(path, skipped, records.size));
   return { path, records: [...records.values()], ...counts, sha256: hasher.digest("hex") };
+}
+
+/** Lets a later line with an id win, in its own place: a map by itself keeps the first. Whether there was an earlier one. */
+export function supersede<Line>(byId: Map<string, Line>, id: string, line: Line): boolean {
+  const hadEarlier = byId.delete(id);
+  byId.set(id, line);
+  return hadEarlier;
 }
 
 export const skippedLine = (path: string, skipped: number, left: number): string =>

@@ -217,6 +217,18 @@ describe("openIndexed", () => {
     await expectSame(at, "weighted", []);
   });
 
+  test("names what stands behind the last line of a record that was appended twice", async () => {
+    const at = place(jsonl([A, B]));
+    await indexed(at);
+    const holder = (id: string) => playbook({ id, content: "Run it with --zap-all." });
+    appendFileSync(at.corpusPath, jsonl([playbook({ id: "twice" }), holder("between"), holder("twice")]));
+    const flag = extractFacts("Use `kubectl get pods --zap-all` now.").find(({ kind }) => kind === "flag")!;
+    const { corpus } = await indexed(at);
+    expect(corpus!.elsewhere(flag)).toMatchObject({ id: "between" });
+    expect((await scanned(at)).corpus.elsewhere(flag)).toEqual(corpus!.elsewhere(flag));
+    expect(corpus!.answeredBy).toBe("index");
+  });
+
   test("leaves it to the scan where there is no playbook", async () => {
     for (const text of ["", "\n", "nope\n", torn]) expect((await indexed(place(text))).corpus).toBeNull();
   });
