@@ -28,6 +28,8 @@ const WORDS =
   "ls df-h `ls~-l` /etc/hosts `systemctl~restart~kube_state` --v2 disk pods pod kube_state maxWalSize lag 503 v2 tls nodes KubeletDown inode dns \u212aelvin \u0130stanbul status the 漢字 ü"
     .split(" ")
     .map((word) => word.replaceAll("~", " "));
+/** What tasks are made of: one word of it stands in no corpus. */
+const ASKED = [...WORDS, "stranger"];
 
 /** Everything that a test needs to put one corpus to the index and to the scan. */
 function place(text: string | Uint8Array) {
@@ -130,7 +132,7 @@ function oddTasks(random: () => number): { task: string; options: RetrieveOption
   const task = (): string =>
     Array.from(
       { length: 1 + Math.floor(random() * 8) },
-      () => [...WORDS, "stranger"][Math.floor(random() * 20)],
+      () => ASKED[Math.floor(random() * ASKED.length)],
     ).join(" ");
   return [
     { task: task(), options: OPTIONS },
@@ -307,6 +309,23 @@ describe("a corpus that has changed", () => {
     const hits = (await corpus!.retrieve("disk full", OPTIONS)).hits;
     expect(hits[0]!.playbook).toEqual(CHANGED);
     expect(corpus!.answeredBy).toBe("scan");
+  });
+
+  test("is counted and hashed as the scan does once the index has turned out to be stale", async () => {
+    const { records } = longCorpus();
+    const at = place(jsonl(records));
+    await indexed(at);
+    // A bad line in the place of a record: what the index counts is wrong.
+    const { length } = jsonl([A]);
+    const lines = jsonl(records).replace(jsonl([A]), `${"{".padEnd(length - 1)}\n`);
+    writeFileSync(at.corpusPath, `${lines}[]\n${jsonl([B, B])}`);
+    const { corpus } = await indexed(at);
+    expect(countsOf(corpus!)).toEqual({ size: records.length + 1, skipped: 1, superseded: 1 });
+    await corpus!.retrieve("disk full", OPTIONS);
+    expect(corpus!.answeredBy).toBe("scan");
+    expect(countsOf(corpus!)).toEqual(countsOf((await scanned(at)).corpus));
+    expect(countsOf(corpus!)).toEqual({ size: records.length, skipped: 2, superseded: 1 });
+    expect(hashOf(corpus!, at)).toEqual(corpus!.parts);
   });
 
   test("is found out by a fold wherever it was changed", async () => {
