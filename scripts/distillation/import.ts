@@ -443,7 +443,7 @@ function splitFrontMatter(text: string): { fields: Fields; body: string; problem
   const body = lines.slice(end + 1).join("\n");
   try {
     const fields = parse(block.join("\n"));
-    if (isObject(fields)) return { fields, body, problem: null };
+    if (isObject(fields)) return { fields: withNumbersAsWritten(fields, block, parse), body, problem: null };
     if (fields === null) return { fields: {}, body, problem: null };
   } catch (error) {
     const what = error instanceof Error ? error.message.split("\n")[0] : String(error);
@@ -452,6 +452,38 @@ function splitFrontMatter(text: string): { fields: Fields; body: string; problem
   }
   // A rule at the top of a page, and another below.
   return { fields: {}, body: text, problem: null };
+}
+
+/** Fields that are text even where they look like numbers. */
+const TEXT_FIELDS = ["title", "tags", "source_category", "category"];
+/** A quoted text, or what is a number or a date where no more of a text follows, and what stands before a value. */
+const VALUE =
+  /([=,[]\s*|[:-]\s+)(?:"(?:[^"\\]|\\.)*"|'[^']*'|([+-]?\.?\d[\w.:+-]*)(?=\s*(?:[,\]}]|$)|\s+#))/gm;
+
+/** The fields with 1.20, 0x10 and 010 as the page has them, and not as the 1.2, 16 and 10 that a parser makes of them. */
+function withNumbersAsWritten(fields: Fields, block: string[], parse: (text: string) => unknown): Fields {
+  const quoted = parseQuoted(block, parse);
+  // Quotes may have got into a text too, so only what was none is taken.
+  const asWritten = (value: unknown, text: unknown): unknown =>
+    typeof value !== "string" && typeof text === "string" ? text : value;
+  const texts = TEXT_FIELDS.filter((name) => name in fields).map((name) => {
+    const [value, text] = [fields[name], quoted[name]];
+    const isList = Array.isArray(value) && Array.isArray(text);
+    return [name, isList ? value.map((item, at) => asWritten(item, text[at])) : asWritten(value, text)];
+  });
+  return { ...fields, ...Object.fromEntries(texts) };
+}
+
+/** The fields with their numbers as texts; none where that cannot be parsed. */
+function parseQuoted(block: string[], parse: (text: string) => unknown): Fields {
+  const quote = (value: string, before: string, number?: string): string =>
+    number === undefined ? value : `${before}"${number}"`;
+  try {
+    const fields = parse(block.join("\n").replaceAll(VALUE, quote));
+    return isObject(fields) ? fields : {};
+  } catch {
+    return {};
+  }
 }
 
 /** A scalar of front matter as text: a title may be a number. */

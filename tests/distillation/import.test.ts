@@ -617,6 +617,53 @@ describe("a page's front matter", () => {
     expect(await recordOf(`---\n${line}\n---\nText.`, { path: "db/a.md" })).toMatchObject({ tags });
   });
 
+  test.each([
+    ["title: 1.10", "---"],
+    ["title:   1.10   # the release", "---"],
+    ["title:\n  1.10", "---"],
+    ["'title': 1.10", "---"],
+    ['other: "1.1, 1.2, x"\ntitle: 1.10', "---"],
+    ["other: don't, 1.2, 'a'\ntitle: 1.10", "---"],
+    ["title = 1.10", "+++"],
+    ["title=1.10 # the release", "+++"],
+  ])("keeps a title that is a number as it is written: %j", async (block, fence) => {
+    expect((await recordOf(`${fence}\n${block}\n${fence}\nText.`)).title).toBe("1.10");
+  });
+
+  test.each([
+    ["tags: [1.20, 0x10, 010, 1e3, -1.0, +2, k8s-1.20, 'a, 1.0, b']", "---"],
+    [
+      "tags: # of releases\n  - 1.20\n  - 0x10\n  - 010\n  - 1e3\n  - -1.0\n  - +2\n  - k8s-1.20\n  - a, 1.0, b",
+      "---",
+    ],
+    ['tags: [\n  1.20,\n  0x10,010 , 1e3,-1.0,+2,k8s-1.20,"a, 1.0, b"]', "---"],
+    ["tags = [1.20, 0x10, '010', 1e3, -1.0, +2, 'k8s-1.20', \"a, 1.0, b\"]", "+++"],
+  ])("keeps tags that are numbers as they are written: %j", async (block, fence) => {
+    const { tags } = await recordOf(`${fence}\n${block}\n${fence}\nText.`);
+    expect(tags).toEqual(["1.20", "0x10", "010", "1e3", "-1.0", "+2", "k8s-1.20", "a, 1.0, b"]);
+  });
+
+  test("keeps a category and a date as they are written, and a flag as what it means", async () => {
+    const toml = await recordOf("+++\ncategory = 1.10\ntitle = 2024-01-02\ndraft = 0.0\n+++\nText.");
+    expect(toml).toMatchObject({ source_category: "1.10", title: "2024-01-02", success_score: "accepted" });
+    const yaml = await recordOf("---\nsource_category: 007\ntitle: 12345678901234567890\n---\nText.");
+    expect(yaml).toMatchObject({ source_category: "007", title: "12345678901234567890" });
+  });
+
+  test("keeps quotes out of texts that hold numbers", async () => {
+    const text = "---\ntitle: >\n  From: 1.10, 1.20\ntags: [see 1.20, 1.30]\n---\nText.";
+    expect(await recordOf(text)).toMatchObject({ title: "From: 1.10, 1.20", tags: ["see 1.20", "1.30"] });
+  });
+
+  test("gives tags that hold themselves", async () => {
+    expect((await recordOf("---\ntags: &loop [1.20, *loop]\n---\nText.")).tags).toEqual(["1.20"]);
+  });
+
+  test("is read in linear time", async () => {
+    const hostile = [" ".repeat(400_000), ", ".repeat(200_000), "1.".repeat(200_000), "- 1:".repeat(100_000)];
+    for (const text of hostile) await recordOf(`---\na: |\n  ${text}\n---\nText.`);
+  });
+
   test("gives category and score", async () => {
     const text = "---\nsource_category: incident\nsuccess_score: partially_accepted\n---\nText.";
     expect(await recordOf(text)).toMatchObject({
