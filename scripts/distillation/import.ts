@@ -95,12 +95,18 @@ export async function importPages(
     warnings: [],
   };
   const existing = await readExisting(options.corpusPath, outcome);
-  const run: ImportRun = { options, outcome, existing, known: knownPages(options, existing) };
+  const run: ImportRun = {
+    options,
+    outcome,
+    existing,
+    known: knownPages(options, existing),
+    holders: new Map(),
+  };
   const pages = onePerId(findPages(run), outcome);
   const records = pages.flatMap((page, index) => {
     const text = readPage(page, outcome);
     onProgress(index + 1, pages.length);
-    return text === null ? [] : playbooksOf(page, text, run);
+    return text === null ? [] : onePageEach(page, playbooksOf(page, text, run), run);
   });
   compare(records, run);
   outcome.gone = goneRecords(pages, records, run);
@@ -116,6 +122,8 @@ interface ImportRun {
   /** The corpus as it is, by id. */
   existing: Map<string, Playbook>;
   known: KnownPages;
+  /** The files whose pages have made the records so far, by the records' ids. */
+  holders: Map<string, string>;
 }
 
 /** What earlier imports called pages, as far as their folders can be found again. */
@@ -404,6 +412,25 @@ function playbooksOf(file: PageFile, text: string, { options, outcome }: ImportR
     const source_run_id = `import:${page.path}@${sha256(toJson({ title, content, ...shared })).slice(0, HASH_CHARS)}`;
     const id = sectionId(page.id, headings, ids);
     return { id, title, content, source_run_id, ...shared, imported_from: page.folder };
+  });
+}
+
+/** The records whose id no page before has taken: the page `a#b.md` and a section of `a.md` may want the same. */
+function onePageEach(
+  page: PageFile,
+  records: ImportedPlaybook[],
+  { holders, outcome }: ImportRun,
+): ImportedPlaybook[] {
+  return records.filter(({ id }) => {
+    const holder = holders.get(id) ?? page.file;
+    holders.set(id, holder);
+    if (holder === page.file) return true;
+    const section = id.slice(page.id.length);
+    outcome.skipped.push({
+      path: page.file + section,
+      reason: `the same id as a record of ${holder}, ${id}`,
+    });
+    return false;
   });
 }
 

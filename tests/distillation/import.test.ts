@@ -877,6 +877,26 @@ describe("import --split", () => {
     ]);
   });
 
+  test("leaves an id to the first page or section that has it", async () => {
+    const place = pages({ "a#b.md": "# Page\n\nOne.", "a.md": "# A\n\nTwo.\n\n## B\n\nThree." });
+    const imported = async (...paths: string[]) => {
+      const { stdout, stderr } = await importInto(place, ...paths, "--split", "h2");
+      return stdout.split(":")[0] + "\n" + stderr;
+    };
+    const told = `distill: runbooks/a.md#b: skipped: the same id as a record of ${join(place.folder, "a#b.md")}, a#b.\n`;
+    expect(await imported("runbooks")).toBe(`2 new, 0 changed, 0 unchanged, 1 skipped\n${told}`);
+    expect(await imported("runbooks")).toBe(`0 new, 0 changed, 2 unchanged, 1 skipped\n${told}`);
+    const { records } = await loadCorpus(place.corpus, () => {});
+    expect(records.map(({ id, content }) => [id, content])).toEqual([
+      ["a#b", "One."],
+      ["a", "Two."],
+    ]);
+    const other = `distill: runbooks/a#b.md: skipped: the same id as a record of ${join(place.folder, "a.md")}, a#b.\n`;
+    expect(await imported("runbooks/a.md", "runbooks")).toBe(
+      `0 new, 1 changed, 1 unchanged, 1 skipped\n${other}`,
+    );
+  });
+
   test("names a section that is gone", async () => {
     const place = pages({ "a.md": "# A\n\n## One\n\nX.\n\n## Two\n\nY." });
     await importInto(place, "runbooks", "--split", "h2");
