@@ -44,9 +44,12 @@
  * What it is believed by: magic, version, length and the header's checksum (not torn, not foreign, not of another version);
  * path, device, inode, size, mtime and ctime of the corpus with hashes of its head and tail (not stale). A corpus that has
  * only grown keeps its index: hashes of SAMPLES windows over what the index covers have to match, and the rest is read and
- * ranked beside the index. Every record that is read through the index is held against its checksum. What cannot be noticed
- * without reading everything: bytes changed in place, at the same length, between the windows, in a record that no task
- * retrieves, together with an append or with a forged clock. A fold and `distill index --check` read everything and do notice.
+ * ranked beside the index. How it was then is kept beside the index, `index-….seen`, JSON with size, mtime and ctime, and the
+ * ctime in the header by which it belongs to this index: what is touched later without growing further is stale. Every record
+ * that is read through the index is held against its checksum. What cannot be noticed without reading everything: bytes
+ * changed in place, at the same length, between the windows, in a record that no task retrieves, where the corpus has also
+ * grown since the last run, or its times are what they were (a forged clock, two writes in one tick of it), or lines wait to
+ * be folded in and the `.seen` file could not be kept. A fold and `distill index --check` read everything and do notice.
  */
 import {
   candidateOf,
@@ -240,7 +243,8 @@ export async function corpusOver(
 async function freshIndex(request: IndexRequest, hooks: IndexHooks): Promise<IndexFile | null> {
   const found = await findIndex(request);
   if (found === null) return null;
-  const { path, index, state, tail } = found;
+  const { path, index, state, tail, unseen } = found;
+  if (index && unseen && state === "grown") await rememberSeen(path, index, unseen);
   if (index && (state === "same" || (state === "grown" && tail <= foldBytes(index.header.corpus.covered))))
     return index;
   const base = state === "grown" ? index : null;
@@ -266,6 +270,8 @@ export interface FoundIndex {
   state: "same" | "grown" | "stale";
   /** Bytes of the corpus behind those that it covers. */
   tail: number;
+  /** The corpus, where no run before has found it with this size and these times. */
+  unseen: CorpusStat | null;
 }
 
 /** The index of a corpus as it stands, believed or not; null where there is no regular file to index. */
@@ -274,8 +280,11 @@ export async function findIndex(request: IndexRequest): Promise<FoundIndex | nul
   if (stat === null) return null;
   const path = indexPath(request);
   const index = await readIndex(path);
-  const state = index ? await freshnessOf(index, stat, request.corpusPath) : "stale";
-  return { path, index, state, tail: index ? stat.bytes - index.header.corpus.covered : 0 };
+  if (index === null) return { path, index, state: "stale", tail: 0, unseen: stat };
+  const seen = await lastSeen(path, index, stat);
+  const state = await freshnessOf(index, { now: stat, seen }, request.corpusPath);
+  const unseen = isUntouched(seen, stat) ? null : stat;
+  return { path, index, state, tail: stat.bytes - index.header.corpus.covered, unseen };
 }
 
 /** Null for what is no regular file. */
@@ -348,23 +357,51 @@ function sectionsOf(bytes: Uint8Array<ArrayBuffer>, header: Header): IndexFile {
 /** "same": nothing has changed. "grown": only lines were added. */
 async function freshnessOf(
   { header: { corpus } }: IndexFile,
-  now: CorpusStat,
+  { now, seen }: { now: CorpusStat; seen: Seen },
   path: string,
 ): Promise<"same" | "grown" | "stale"> {
   const isSameFile = corpus.ino === now.ino && corpus.dev === now.dev && corpus.path === realPath(path);
-  if (!isSameFile || now.bytes < corpus.bytes) return "stale";
-  const isUntouched =
-    now.bytes === corpus.bytes && now.mtimeMs === corpus.mtimeMs && now.ctimeMs === corpus.ctimeMs;
+  const isAsSeen = isUntouched(seen, now);
   // Touched at the same size is rewritten.
-  if (!isUntouched && now.bytes === corpus.bytes) return "stale";
+  if (!isSameFile || (!isAsSeen && now.bytes <= seen.bytes)) return "stale";
   const windows = Array.from({ length: SAMPLES }, (_, n) => n);
-  const looked = isUntouched ? [0, SAMPLES - 1] : windows;
+  const looked = isAsSeen ? [0, SAMPLES - 1] : windows;
   const matches = await Promise.all(
     looked.map(async (n) => Bun.hash.crc32(await readSample(path, corpus.covered, n)) === corpus.samples[n]),
   );
   if (!matches.every(Boolean)) return "stale";
-  return isUntouched ? "same" : "grown";
+  return now.bytes === corpus.bytes ? "same" : "grown";
 }
+
+/** What tells that a corpus was touched. */
+type Seen = Pick<CorpusStat, "bytes" | "mtimeMs" | "ctimeMs">;
+
+const isUntouched = (seen: Seen, now: Seen): boolean =>
+  seen.bytes === now.bytes && seen.mtimeMs === now.mtimeMs && seen.ctimeMs === now.ctimeMs;
+
+/** The corpus as the last run found it: as it was indexed, or grown since. */
+async function lastSeen(path: string, { header: { corpus } }: IndexFile, now: CorpusStat): Promise<Seen> {
+  if (now.bytes <= corpus.bytes) return corpus;
+  try {
+    const seen = await Bun.file(seenPath(path)).json();
+    return seen.indexed === corpus.ctimeMs ? seen : corpus;
+  } catch {
+    return corpus;
+  }
+}
+
+/**
+ * Keeps the state of a corpus that has only grown, so that the next run notices what is rewritten in it meanwhile. Written in
+ * its place, which takes a fortieth of loading node:fs to rename it: half of it is no JSON, and is not believed.
+ */
+async function rememberSeen(path: string, { header }: IndexFile, now: Seen): Promise<void> {
+  const { bytes, mtimeMs, ctimeMs } = now;
+  const seen = { indexed: header.corpus.ctimeMs, bytes, mtimeMs, ctimeMs };
+  // Where it cannot be written, every run compares the windows.
+  await Bun.write(seenPath(path), JSON.stringify(seen)).catch(() => {});
+}
+
+const seenPath = (path: string): string => path.replace(/\.bin$/, ".seen");
 
 /** CRC-32 of each window of the first `covered` bytes. */
 export const sampleCorpus = (path: string, covered: number): Promise<number[]> =>

@@ -57,7 +57,10 @@ const OPTIONS: RetrieveOptions = { topK: 8, minCoverage: 0 };
 const kept = ({ index }: Place) => ({ ino: statSync(index).ino, mtimeMs: statSync(index).mtimeMs });
 
 const leftovers = ({ index }: Place): string[] =>
-  readdirSync(dirname(index)).filter((name) => !name.endsWith(".bin"));
+  readdirSync(dirname(index)).filter((name) => !/\.(?:bin|seen)$/.test(name));
+
+/** Where it is kept how a corpus was that has only grown. */
+const seenPath = ({ index }: Place): string => index.replace(/bin$/, "seen");
 
 /** The scan is the oracle: whatever it says of these tasks, the index says too, to the bit. */
 async function expectSame(at: Place, ranker: Ranker, asked: { task: string; options: RetrieveOptions }[]) {
@@ -326,6 +329,59 @@ describe("a corpus that has changed", () => {
     expect(countsOf(corpus!)).toEqual(countsOf((await scanned(at)).corpus));
     expect(countsOf(corpus!)).toEqual({ size: records.length, skipped: 2, superseded: 1 });
     expect(hashOf(corpus!, at)).toEqual(corpus!.parts);
+  });
+
+  test("is indexed anew when rewritten between the windows, at its size, while appended lines wait", async () => {
+    const at = place(jsonl(longCorpus().records));
+    await indexed(at);
+    const asked = [{ task: "tape", options: OPTIONS }];
+    for (const [n, title] of ["tape full", "lamp full"].entries()) {
+      appendFileSync(at.corpusPath, jsonl([playbook({ id: `new${n}` })]));
+      const built = kept(at);
+      await expectSame(at, "weighted", asked);
+      expect(kept(at)).toEqual(built);
+      const text = readFileSync(at.corpusPath, "utf8");
+      writeFileSync(at.corpusPath, text.replace(/(?:disk|tape) full(?=","content":"disk disk)/, title));
+      utimesSync(at.corpusPath, 1e9 + n, 1e9);
+      await expectSame(at, "weighted", asked);
+      expect(kept(at)).not.toEqual(built);
+    }
+  });
+
+  test("is indexed anew when cut to no less than what was indexed", async () => {
+    const { records, before } = longCorpus();
+    const at = place(jsonl(records));
+    await indexed(at);
+    appendFileSync(at.corpusPath, jsonl([B, { ...B, id: "c" }]));
+    await indexed(at);
+    writeFileSync(at.corpusPath, jsonl([...records.with(before, CHANGED), B]));
+    await expectSame(at, "weighted", [{ task: "tape", options: OPTIONS }]);
+  });
+
+  test.each(["", "null", "{torn", "[]", '{"indexed":1,"bytes":9e9}'])(
+    "keeps its index with %j for how it was last",
+    async (seen) => {
+      const at = place(jsonl([A, B]));
+      await indexed(at);
+      const built = kept(at);
+      appendFileSync(at.corpusPath, jsonl([CHANGED]));
+      writeFileSync(seenPath(at), seen);
+      await expectSame(at, "weighted", [{ task: "tape and disk full", options: OPTIONS }]);
+      expect(kept(at)).toEqual(built);
+      expect(JSON.parse(readFileSync(seenPath(at), "utf8"))).toMatchObject({
+        bytes: statSync(at.corpusPath).size,
+      });
+    },
+  );
+
+  test("keeps its index where it cannot be kept how it was last", async () => {
+    const at = place(jsonl([A, B]));
+    await indexed(at);
+    const built = kept(at);
+    mkdirSync(seenPath(at));
+    appendFileSync(at.corpusPath, jsonl([CHANGED]));
+    await expectSame(at, "weighted", [{ task: "tape and disk full", options: OPTIONS }]);
+    expect(kept(at)).toEqual(built);
   });
 
   test("is found out by a fold wherever it was changed", async () => {
