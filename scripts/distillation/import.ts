@@ -128,10 +128,17 @@ interface ImportRun {
 
 /** What earlier imports called pages, as far as their folders can be found again. */
 interface KnownPages {
-  /** By the page's file; more than one where it was imported with more than one folder. */
-  byFile: Map<string, PageFile[]>;
-  /** The folders that were given. */
-  folders: Set<string>;
+  /** By the page's place; more than one where it was imported with more than one folder. */
+  byPlace: Map<string, PageFile[]>;
+  /** The folders that were given, as records name them, by their place; not those of which single pages were named. */
+  folders: Map<string, string>;
+  places: Places;
+}
+
+/** Where files and folders are, by whatever links they were reached. A file that is a link itself is where the link is. */
+interface Places {
+  file: (path: string) => string;
+  folder: (path: string) => string;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -147,6 +154,8 @@ interface PageFile {
   id: string;
   /** As records name it. */
   folder: string;
+  /** Whether an earlier import has called it so. */
+  isKnown: boolean;
 }
 
 const MARKDOWN = /\.(?:md|markdown)$/i;
@@ -188,35 +197,57 @@ function namedPage(file: string, run: ImportRun): PageFile {
  */
 function pageIn(given: string, file: string, { options, known }: ImportRun): PageFile {
   const folder = folderName(given, options);
-  const names = known.byFile.get(file) ?? [];
+  const path = relative(given, file);
+  const names = known.byPlace.get(known.places.file(file)) ?? [];
   const name = names.find((page) => page.folder === folder) ?? names.at(-1);
-  if (name) return name;
-  let home = given;
+  if (name) return { ...name, file };
+  const place = known.places.folder(given);
+  let home = place;
   while (!known.folders.has(home) && home !== dirname(home)) home = dirname(home);
-  return known.folders.has(home)
-    ? pageFile(file, relative(home, file), folderName(home, options))
-    : pageFile(file, relative(given, file), folder);
+  const around = home === place ? undefined : known.folders.get(home);
+  return around === undefined
+    ? pageFile(file, path, folder)
+    : pageFile(file, join(relative(home, place), path), around);
 }
 
 function knownPages(options: ImportOptions, existing: Map<string, Playbook>): KnownPages {
-  const byFile = new Map<string, PageFile[]>();
-  const folders = new Set<string>();
+  const byPlace = new Map<string, PageFile[]>();
+  const folders = new Map<string, string>();
+  const places = realPlaces();
   for (const record of existing.values()) {
     const path = importedPath(record);
     for (const home of path === null ? [] : homesOf(record, options)) {
-      const page = pageFile(join(home, path!), path!, String(record.imported_from));
-      const others = byFile.get(page.file) ?? [];
+      const page = { ...pageFile(join(home, path!), path!, String(record.imported_from)), isKnown: true };
+      const place = places.file(page.file);
+      const others = byPlace.get(place) ?? [];
       // The sections of one page are one page.
-      if (!others.some(({ folder }) => folder === page.folder)) byFile.set(page.file, [...others, page]);
-      if (folderName(home, options) === record.imported_from) folders.add(home);
+      if (!others.some(({ folder }) => folder === page.folder)) byPlace.set(place, [...others, page]);
+      const isGiven = path!.includes("/") && folderName(home, options) === page.folder;
+      if (isGiven) folders.set(places.folder(home), page.folder);
     }
   }
-  return { byFile, folders };
+  return { byPlace, folders, places };
+}
+
+/** Each folder is looked up once, for a corpus may have a million records of them. */
+function realPlaces(): Places {
+  const real = new Map<string, string>();
+  const folder = (path: string): string => {
+    const known = real.get(path) ?? realPathOrNull(path) ?? file(path);
+    real.set(path, known);
+    return known;
+  };
+  // What is not there may lie in a folder that is.
+  const file = (path: string): string =>
+    path === dirname(path) ? path : join(folder(dirname(path)), basename(path));
+  return { file, folder };
 }
 
 /** Where the folder may be that a record came from. */
 const homesOf = ({ imported_from }: Playbook, options: ImportOptions): string[] =>
-  typeof imported_from === "string" ? basesOf(options).map((base) => resolve(base, imported_from)) : [];
+  typeof imported_from === "string" && imported_from !== ""
+    ? basesOf(options).map((base) => resolve(base, imported_from))
+    : [];
 
 /** Folders that names of folders may be relative to. */
 const basesOf = ({ root, corpusPath }: ImportOptions): string[] => [root, dirname(corpusPath)];
@@ -226,6 +257,7 @@ const pageFile = (file: string, path: string, folder: string): PageFile => ({
   path,
   id: path.replace(MARKDOWN, ""),
   folder,
+  isKnown: false,
 });
 
 /**
@@ -234,8 +266,12 @@ const pageFile = (file: string, path: string, folder: string): PageFile => ({
  */
 function folderName(folder: string, options: ImportOptions): string {
   const names = basesOf(options).map((base) => relative(base, folder) || ".");
-  return names.find((name) => !name.startsWith("..") && !isAbsolute(name)) ?? basename(folder);
+  return names.find((name) => !name.startsWith("..") && !isAbsolute(name)) ?? (basename(folder) || folder);
 }
+
+/** Whether a path lies below a folder, which may be `/`. */
+export const isBelow = (path: string, folder: string): boolean =>
+  path.startsWith(folder.endsWith("/") ? folder : `${folder}/`);
 
 function walkFolder(given: string, run: ImportRun): PageFile[] {
   const { outcome } = run;
@@ -296,7 +332,7 @@ function linkTarget(
   try {
     const isFolder = statSync(link).isDirectory();
     const real = realpathSync(link);
-    const isInside = real === top || real.startsWith(`${top}/`);
+    const isInside = real === top || isBelow(real, top);
     return isInside
       ? { real, isFolder }
       : { reason: "a symbolic link that leads out of the folder", isFolder };
@@ -305,24 +341,29 @@ function linkTarget(
   }
 }
 
-/** Of two pages with one id the first; a file that was given twice is one page. */
+/** Of two pages with one id the one that an earlier import knew, else the first; a file that was given twice is one page. */
 function onePerId(pages: PageFile[], { skipped }: ImportOutcome): PageFile[] {
-  const byId = new Map<string, PageFile>();
   const files = new Set<string>();
-  for (const page of pages) {
-    const real = realPath(page.file);
-    if (real !== null && files.has(real)) continue;
-    files.add(real ?? page.file);
-    const first = byId.get(page.id);
+  const once = pages.filter((page) => {
+    const real = realPathOrNull(page.file);
     if (real === null) skipped.push({ path: page.file, reason: "its name is not UTF-8 text" });
-    else if (first === undefined) byId.set(page.id, page);
-    else skipped.push({ path: page.file, reason: `the same path as ${first.file}, id ${page.id}` });
-  }
-  return [...byId.values()];
+    if (real === null || files.has(real)) return false;
+    files.add(real);
+    return true;
+  });
+  const holders = new Map<string, PageFile>();
+  for (const page of [...once.filter(({ isKnown }) => isKnown), ...once])
+    if (!holders.has(page.id)) holders.set(page.id, page);
+  return once.filter((page) => {
+    const holder = holders.get(page.id)!;
+    if (holder !== page)
+      skipped.push({ path: page.file, reason: `the same path as ${holder.file}, id ${page.id}` });
+    return holder === page;
+  });
 }
 
 /** Null for a name that cannot be found again: it was not UTF-8, and its bytes are lost. */
-function realPath(file: string): string | null {
+function realPathOrNull(file: string): string | null {
   try {
     return realpathSync(file);
   } catch {
@@ -770,24 +811,26 @@ function compare(records: ImportedPlaybook[], { existing, outcome }: ImportRun):
 function goneRecords(
   pages: PageFile[],
   records: ImportedPlaybook[],
-  { options, outcome, existing }: ImportRun,
+  { options, outcome, existing, known: { places } }: ImportRun,
 ): string[] {
   const produced = new Set(records.map((record) => record.id));
-  const unread = outcome.skipped.map(({ path }) => path);
-  const isUnread = (file: string): boolean =>
-    unread.some((path) => file === path || file.startsWith(`${path}/`));
+  const unread = outcome.skipped.map(({ path }) => places.file(path));
+  const isUnread = (place: string): boolean => unread.some((path) => place === path || isBelow(place, path));
   const folders = options.paths.filter((path) => statsOf(path).isDirectory());
   const key = (folder: unknown, path: string): string => `${folder}\n${path}`;
   const byKey = new Map(pages.map((page) => [key(page.folder, page.path), page]));
   const isGone = (record: Playbook): boolean => {
-    const path = importedPath(record);
-    if (path === null || typeof record.imported_from !== "string" || produced.has(record.id)) return false;
-    const page = byKey.get(key(record.imported_from, path));
-    if (page) return !isUnread(page.file);
-    const homes = folders.filter((folder) => folderName(folder, options) === record.imported_from);
-    const files = [...homes, ...homesOf(record, options)].map((home) => join(home, path));
-    const looked = files.filter((file) => folders.some((folder) => file.startsWith(`${folder}/`)));
-    return looked.length > 0 && !looked.some((file) => existsSync(file) || isUnread(file));
+    const [path, folder] = [importedPath(record), record.imported_from];
+    if (path === null || typeof folder !== "string" || produced.has(record.id)) return false;
+    const page = byKey.get(key(folder, path));
+    if (page) return !isUnread(places.file(page.file));
+    const given = folders.filter((one) => folderName(one, options) === folder);
+    // The last name alone may be that of a folder elsewhere.
+    const isTold = (home: string): boolean => folder.includes("/") || existsSync(home);
+    const homes = [...given, ...homesOf(record, options).filter(isTold)];
+    const files = homes.map((home) => places.file(join(home, path)));
+    const isGiven = (file: string): boolean => folders.some((one) => isBelow(file, places.folder(one)));
+    return files.some(isGiven) && !files.some((file) => existsSync(file) || isUnread(file));
   };
   return [...existing.values()].filter(isGone).map((record) => record.id);
 }

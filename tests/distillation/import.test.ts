@@ -2,6 +2,7 @@ import { describe, expect, spyOn, test } from "bun:test";
 import fs, { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { isBelow } from "../../scripts/distillation/import.ts";
 import { loadCorpus } from "../../scripts/distillation/replay.ts";
 import type { Playbook } from "../../scripts/distillation/replay.ts";
 import {
@@ -69,6 +70,18 @@ psql -c "SELECT 1"   # [x](#y)
 
 - Verify that \`lag\` is below 5 s.
 `;
+
+describe("isBelow", () => {
+  test.each([
+    ["/a/b", "/a", true],
+    ["/a/b/c", "/a", true],
+    ["/a", "/", true],
+    ["/a", "/a", false],
+    ["/ab", "/a", false],
+  ])("of %j in %j says %j", (path, folder, is) => {
+    expect(isBelow(path, folder)).toBe(is);
+  });
+});
 
 describe("import", () => {
   test("makes a playbook of a page", async () => {
@@ -373,6 +386,79 @@ describe("import", () => {
     expect(stdout).toStartWith("1 new, 0 changed, 1 unchanged");
     expect(stderr).toBe("");
     expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["b", "a"]);
+  });
+
+  const importedInto = async (corpus: string): Promise<[string, unknown][]> =>
+    (await loadCorpus(corpus, () => {})).records.map(({ id, imported_from }) => [id, imported_from]);
+
+  test("leaves a page its id where a new page of the folder around has the same path", async () => {
+    const place = pages({ "db/a.md": "# A\n\nOne." });
+    await importInto(place, "runbooks/db");
+    writeFile(join(place.folder, "a.md"), "# A\n\nTwo.");
+    const told = `distill: runbooks/a.md: skipped: the same path as ${join(place.folder, "db/a.md")}, id a.\n`;
+    for (const paths of [["runbooks"], ["runbooks", "runbooks/db"]]) {
+      const { stdout, stderr } = await importInto(place, ...paths);
+      expect(stdout).toStartWith("0 new, 0 changed, 1 unchanged, 1 skipped");
+      expect(stderr).toBe(told);
+    }
+  });
+
+  test("takes no folder for imported of which a page was named alone", async () => {
+    const place = pages({ "notes.md": "# N\n\nOne.", "db/a.md": "# A\n\nTwo." });
+    await importInto(place, "runbooks/notes.md");
+    await importInto(place, "runbooks/db");
+    expect(await importedInto(place.corpus)).toEqual([
+      ["notes", "runbooks"],
+      ["a", "runbooks/db"],
+    ]);
+  });
+
+  test("keeps the names of two folders, one within the other, that were both imported", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "db/b.md": "# B\n\nTwo." });
+    await importInto(place, "runbooks/db");
+    await importInto(place, "runbooks");
+    writeFile(join(place.folder, "db/c.md"), "# C\n\nThree.");
+    await importInto(place, ".");
+    for (const paths of [["runbooks/db"], ["runbooks"], ["."], ["runbooks/db/c.md"]])
+      expect((await importInto(place, ...paths)).stdout).toStartWith("0 new, 0 changed,");
+    expect((await importedInto(place.corpus)).map(([id]) => id)).toEqual(["b", "a", "runbooks/db/c"]);
+  });
+
+  test("knows the pages of a folder that is reached by a link", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "db/b.md": "# B\n\nTwo.", "db/c.md": "# C\n\nThree." });
+    symlinkSync(place.folder, join(place.cwd, "all"));
+    symlinkSync(join(place.folder, "db"), join(place.cwd, "current"));
+    await importInto(place, "all");
+    rmSync(join(place.folder, "db/c.md"));
+    writeFile(join(place.folder, "db/d.md"), "# D\n\nFour.");
+    const { stdout, stderr } = await importInto(place, "current");
+    expect(stdout).toStartWith("1 new, 0 changed, 1 unchanged");
+    expect(stderr).toStartWith("distill: db/c: no page stands for it any more");
+    expect((await importInto(place, "runbooks")).stdout).toStartWith("0 new, 0 changed, 3 unchanged");
+    expect(await importedInto(place.corpus)).toEqual(["a", "db/b", "db/c", "db/d"].map((id) => [id, "all"]));
+  });
+
+  test("takes no record for gone of a folder elsewhere whose name is not found", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    const elsewhere = temporaryFolder();
+    writeFile(join(elsewhere, "team/b.md"), "# B\n\nTwo.");
+    await importInto(place, join(elsewhere, "team"));
+    expect((await importInto(place, ".")).stderr).toBe("");
+  });
+
+  test("knows the pages of an import of the whole machine", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "b.md": "# B\n\nTwo." });
+    await importInto(place, "runbooks/a.md");
+    const below = place.folder.slice(1);
+    const [record] = (await loadCorpus(place.corpus, () => {})).records;
+    const source_run_id = record!.source_run_id.replace("import:", `import:${below}/`);
+    const whole = { ...record!, id: `${below}/a`, source_run_id, imported_from: "/" };
+    writeFileSync(place.corpus, jsonl([whole]));
+    expect((await importInto(place, "runbooks")).stdout).toStartWith("1 new, 1 changed,");
+    expect(await importedInto(place.corpus)).toEqual([
+      [`${below}/a`, "/"],
+      [`${below}/b`, "/"],
+    ]);
   });
 
   test("skips a page whose name is not UTF-8", async () => {
