@@ -39,7 +39,7 @@ import {
   MAX_SLOTS,
   PLAIN,
   PREAMBLE_BYTES,
-  realPath,
+  realPathOrSame,
   REJECTED,
   sampleCorpus,
   SECTIONS,
@@ -1179,7 +1179,7 @@ class Builder {
     const header: Header = {
       corpus: {
         ...this.stat,
-        path: realPath(corpusPath),
+        path: realPathOrSame(corpusPath),
         covered: this.covered,
         sha256: this.sha256,
         lines: this.lines,

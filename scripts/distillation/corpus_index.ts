@@ -299,12 +299,12 @@ async function statCorpus(path: string): Promise<CorpusStat | null> {
 
 /** Where the index of a corpus is, by the corpus' real path. */
 export function indexPath({ corpusPath, root }: IndexRequest): string {
-  const name = new Bun.CryptoHasher("sha256").update(realPath(corpusPath)).digest("hex").slice(0, 16);
+  const name = new Bun.CryptoHasher("sha256").update(realPathOrSame(corpusPath)).digest("hex").slice(0, 16);
   return `${root}/data/_kb/index-${name}.bin`;
 }
 
-/** Bun's resolver follows links, and costs a tenth of what loading node:fs for it would. */
-export function realPath(path: string): string {
+/** The real path, or `path` itself where nothing is there. Bun's resolver costs a tenth of what loading node:fs would. */
+export function realPathOrSame(path: string): string {
   try {
     return Bun.resolveSync(path, "/");
   } catch {
@@ -360,7 +360,7 @@ async function freshnessOf(
   { now, seen }: { now: CorpusStat; seen: Seen },
   path: string,
 ): Promise<"same" | "grown" | "stale"> {
-  const isSameFile = corpus.ino === now.ino && corpus.dev === now.dev && corpus.path === realPath(path);
+  const isSameFile = corpus.ino === now.ino && corpus.dev === now.dev && corpus.path === realPathOrSame(path);
   const isAsSeen = isUntouched(seen, now);
   // Touched at the same size is rewritten.
   if (!isSameFile || (!isAsSeen && now.bytes <= seen.bytes)) return "stale";

@@ -362,7 +362,7 @@ function onePerId(pages: PageFile[], { skipped }: ImportOutcome): PageFile[] {
   });
 }
 
-/** Null for a name that cannot be found again: it was not UTF-8, and its bytes are lost. */
+/** Null where nothing is there, or what is cannot be found by its name: that was not UTF-8, and its bytes are lost. */
 function realPathOrNull(file: string): string | null {
   try {
     return realpathSync(file);
