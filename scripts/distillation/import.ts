@@ -132,7 +132,17 @@ interface KnownPages {
   byPlace: Map<string, PageFile[]>;
   /** The folders that were given, as records name them, by their place; not those of which single pages were named. */
   folders: Map<string, string>;
+  homesOf: (record: Playbook) => Home[];
   places: Places;
+}
+
+/** Where the folder may be that a record came from. */
+interface Home {
+  folder: string;
+  /** Whether it is what its name says: there, or named by more than its last name, which may be that of a folder elsewhere. */
+  isTold: boolean;
+  /** Whether an import of it now would name it so. */
+  isNamedSo: boolean;
 }
 
 /** Where files and folders are, by whatever links they were reached. A file that is a link itself is where the link is. */
@@ -214,19 +224,20 @@ function knownPages(options: ImportOptions, existing: Map<string, Playbook>): Kn
   const byPlace = new Map<string, PageFile[]>();
   const folders = new Map<string, string>();
   const places = realPlaces();
+  const homesOf = homesByName(options);
   for (const record of existing.values()) {
     const path = importedPath(record);
-    for (const home of path === null ? [] : homesOf(record, options)) {
-      const page = { ...pageFile(join(home, path!), path!, String(record.imported_from)), isKnown: true };
-      const place = places.file(page.file);
+    for (const home of path === null ? [] : homesOf(record)) {
+      const file = `${home.folder}/${path}`;
+      const page = { ...pageFile(file, path!, String(record.imported_from)), isKnown: true };
+      const place = places.file(file);
       const others = byPlace.get(place) ?? [];
       // The sections of one page are one page.
       if (!others.some(({ folder }) => folder === page.folder)) byPlace.set(place, [...others, page]);
-      const isGiven = path!.includes("/") && folderName(home, options) === page.folder;
-      if (isGiven) folders.set(places.folder(home), page.folder);
+      if (path!.includes("/") && home.isNamedSo) folders.set(places.folder(home.folder), page.folder);
     }
   }
-  return { byPlace, folders, places };
+  return { byPlace, folders, homesOf, places };
 }
 
 /** Each folder is looked up once, for a corpus may have a million records of them. */
@@ -237,17 +248,34 @@ function realPlaces(): Places {
     real.set(path, known);
     return known;
   };
-  // What is not there may lie in a folder that is.
-  const file = (path: string): string =>
-    path === dirname(path) ? path : join(folder(dirname(path)), basename(path));
+  // What is not there may lie in a folder that is. By hand, for there may be a million.
+  const file = (path: string): string => {
+    if (path === "/") return path;
+    const cut = path.lastIndexOf("/");
+    const above = folder(path.slice(0, cut) || "/");
+    return (above === "/" ? "" : above) + path.slice(cut);
+  };
   return { file, folder };
 }
 
-/** Where the folder may be that a record came from. */
-const homesOf = ({ imported_from }: Playbook, options: ImportOptions): string[] =>
-  typeof imported_from === "string" && imported_from !== ""
-    ? basesOf(options).map((base) => resolve(base, imported_from))
-    : [];
+/** A corpus may have a million records of one folder, so that a name is looked up once. */
+function homesByName(options: ImportOptions): KnownPages["homesOf"] {
+  const byName = new Map<unknown, Home[]>();
+  const find = (name: unknown): Home[] => {
+    if (typeof name !== "string" || name === "") return [];
+    const folders = new Set(basesOf(options).map((base) => resolve(base, name)));
+    return [...folders].map((folder) => ({
+      folder,
+      isTold: name.includes("/") || existsSync(folder),
+      isNamedSo: folderName(folder, options) === name,
+    }));
+  };
+  return ({ imported_from }) => {
+    const homes = byName.get(imported_from) ?? find(imported_from);
+    byName.set(imported_from, homes);
+    return homes;
+  };
+}
 
 /** Folders that names of folders may be relative to. */
 const basesOf = ({ root, corpusPath }: ImportOptions): string[] => [root, dirname(corpusPath)];
@@ -811,12 +839,14 @@ function compare(records: ImportedPlaybook[], { existing, outcome }: ImportRun):
 function goneRecords(
   pages: PageFile[],
   records: ImportedPlaybook[],
-  { options, outcome, existing, known: { places } }: ImportRun,
+  { options, outcome, existing, known: { places, homesOf } }: ImportRun,
 ): string[] {
   const produced = new Set(records.map((record) => record.id));
   const unread = outcome.skipped.map(({ path }) => places.file(path));
   const isUnread = (place: string): boolean => unread.some((path) => place === path || isBelow(place, path));
   const folders = options.paths.filter((path) => statsOf(path).isDirectory());
+  const names = folders.map((folder) => folderName(folder, options));
+  const real = folders.map(places.folder);
   const key = (folder: unknown, path: string): string => `${folder}\n${path}`;
   const byKey = new Map(pages.map((page) => [key(page.folder, page.path), page]));
   const isGone = (record: Playbook): boolean => {
@@ -824,12 +854,11 @@ function goneRecords(
     if (path === null || typeof folder !== "string" || produced.has(record.id)) return false;
     const page = byKey.get(key(folder, path));
     if (page) return !isUnread(places.file(page.file));
-    const given = folders.filter((one) => folderName(one, options) === folder);
-    // The last name alone may be that of a folder elsewhere.
-    const isTold = (home: string): boolean => folder.includes("/") || existsSync(home);
-    const homes = [...given, ...homesOf(record, options).filter(isTold)];
-    const files = homes.map((home) => places.file(join(home, path)));
-    const isGiven = (file: string): boolean => folders.some((one) => isBelow(file, places.folder(one)));
+    if (folders.length === 0) return false;
+    const given = folders.filter((_, at) => names[at] === folder);
+    const homes = [...given, ...homesOf(record).flatMap((home) => (home.isTold ? [home.folder] : []))];
+    const files = homes.map((home) => places.file(`${home}/${path}`));
+    const isGiven = (file: string): boolean => real.some((one) => isBelow(file, one));
     return files.some(isGiven) && !files.some((file) => existsSync(file) || isUnread(file));
   };
   return [...existing.values()].filter(isGone).map((record) => record.id);
