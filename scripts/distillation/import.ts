@@ -102,7 +102,7 @@ export async function importPages(
     known: knownPages(options, existing),
     holders: new Map(),
   };
-  const pages = onePerId(findPages(run), outcome);
+  const pages = onePerId(findPages(run), run);
   const records = pages.flatMap((page, index) => {
     const text = readPage(page, outcome);
     onProgress(index + 1, pages.length);
@@ -130,6 +130,8 @@ interface ImportRun {
 interface KnownPages {
   /** By the page's place; more than one where it was imported with more than one folder. */
   byPlace: Map<string, PageFile[]>;
+  /** The places of pages by their ids. */
+  byId: Map<string, string>;
   /** The folders that were given, as records name them, by their place; not those of which single pages were named. */
   folders: Map<string, string>;
   homesOf: (record: Playbook) => Home[];
@@ -222,6 +224,7 @@ function pageIn(given: string, file: string, { options, known }: ImportRun): Pag
 
 function knownPages(options: ImportOptions, existing: Map<string, Playbook>): KnownPages {
   const byPlace = new Map<string, PageFile[]>();
+  const byId = new Map<string, string>();
   const folders = new Map<string, string>();
   const places = realPlaces();
   const homesOf = homesByName(options);
@@ -229,15 +232,24 @@ function knownPages(options: ImportOptions, existing: Map<string, Playbook>): Kn
     const path = importedPath(record);
     for (const home of path === null ? [] : homesOf(record)) {
       const file = `${home.folder}/${path}`;
-      const page = { ...pageFile(file, path!, String(record.imported_from)), isKnown: true };
+      const named = pageFile(file, path!, String(record.imported_from));
+      const page = { ...named, id: pageIdOf(record.id, named.id), isKnown: true };
       const place = places.file(file);
       const others = byPlace.get(place) ?? [];
+      byId.set(page.id, place);
       // The sections of one page are one page.
       if (!others.some(({ folder }) => folder === page.folder)) byPlace.set(place, [...others, page]);
       if (path!.includes("/") && home.isNamedSo) folders.set(places.folder(home.folder), page.folder);
     }
   }
-  return { byPlace, folders, homesOf, places };
+  return { byPlace, byId, folders, homesOf, places };
+}
+
+/** The page's id in a record's, which may begin with folders and end with a section: `runbooks/a` in `runbooks/a#fix`. */
+function pageIdOf(id: string, path: string): string {
+  const at = id === path || id.startsWith(`${path}#`) ? 0 : id.indexOf(`/${path}`) + 1;
+  const end = at + path.length;
+  return id.startsWith(path, at) && (end === id.length || id[end] === "#") ? id.slice(0, end) : path;
 }
 
 /** Each folder is looked up once, for a corpus may have a million records of them. */
@@ -369,8 +381,12 @@ function linkTarget(
   }
 }
 
-/** Of two pages with one id the one that an earlier import knew, else the first; a file that was given twice is one page. */
-function onePerId(pages: PageFile[], { skipped }: ImportOutcome): PageFile[] {
+/**
+ * A file that was given twice is one page. Of two pages with one id the one that an earlier import knew keeps it, else the first;
+ * the other's begins with its folder's name.
+ */
+function onePerId(pages: PageFile[], run: ImportRun): PageFile[] {
+  const { skipped } = run.outcome;
   const files = new Set<string>();
   const once = pages.filter((page) => {
     const real = realPathOrNull(page.file);
@@ -380,14 +396,48 @@ function onePerId(pages: PageFile[], { skipped }: ImportOutcome): PageFile[] {
     return true;
   });
   const holders = new Map<string, PageFile>();
-  for (const page of [...once.filter(({ isKnown }) => isKnown), ...once])
-    if (!holders.has(page.id)) holders.set(page.id, page);
-  return once.filter((page) => {
-    const holder = holders.get(page.id)!;
-    if (holder !== page)
-      skipped.push({ path: page.file, reason: `the same path as ${holder.file}, id ${page.id}` });
-    return holder === page;
+  for (const page of once) if (page.isKnown && !holders.has(page.id)) holders.set(page.id, page);
+  return once.flatMap((page) => {
+    const id = idsOf(page).find((one) => !isTaken(one, page, { ...run, pages: holders }));
+    if (id === undefined)
+      skipped.push({ path: page.file, reason: `the same path as another page, id ${page.id}` });
+    const named = id === undefined ? [] : [{ ...page, id }];
+    for (const one of named) holders.set(one.id, one);
+    return named;
   });
+}
+
+/** `a`, `db/a`, `runbooks/db/a`, …, for `a.md` of the folder `…/runbooks/db`. */
+function idsOf({ file, path, id }: PageFile): string[] {
+  const above = file
+    .slice(0, -path.length - 1)
+    .split("/")
+    .filter((name) => name !== "")
+    .reverse();
+  return [
+    id,
+    ...above.map(
+      (_, at) =>
+        `${above
+          .slice(0, at + 1)
+          .reverse()
+          .join("/")}/${id}`,
+    ),
+  ];
+}
+
+/** By another page of this import, by one of an earlier import that is still there, or by a record that is nobody's page. */
+function isTaken(
+  id: string,
+  { file }: PageFile,
+  { pages, known, existing }: ImportRun & { pages: Map<string, PageFile> },
+): boolean {
+  const holder = pages.get(id);
+  if (holder) return holder.file !== file;
+  const record = existing.get(id);
+  if (record && importedPath(record) === null) return true;
+  const place = known.byId.get(id);
+  return place !== undefined && place !== known.places.file(file) && existsSync(place);
 }
 
 /** Null where nothing is there, or what is cannot be found by its name: that was not UTF-8, and its bytes are lost. */

@@ -264,15 +264,33 @@ describe("import", () => {
     expect(record).toMatchObject({ id: "a", imported_from: "." });
   });
 
-  test("skips the second of two pages with one path", async () => {
-    const place = pages({ "a.md": "# A\n\nOne." });
-    writeFile(join(place.cwd, "other/a.md"), "# A\n\nTwo.");
-    const { stdout, stderr } = await importInto(place, "runbooks", "other");
-    expect(stdout).toStartWith("1 new, 0 changed, 0 unchanged, 1 skipped");
-    expect(stderr).toBe(
-      `distill: other/a.md: skipped: the same path as ${join(place.folder, "a.md")}, id a.\n`,
-    );
-  });
+  test.each([[[]], [["--split", "h2"]]])(
+    "calls the second of two pages with one path by its folder, too %p",
+    async (flags) => {
+      const section = flags.length > 0 ? "#fix" : "";
+      const page = (text: string): string => `# A\n\n## Fix\n\n${text}\n\n## Check\n\nLook.`;
+      const place = pages({ "a.md": page("One.") });
+      writeFile(join(place.cwd, "other/a.md"), page("Two."));
+      const first = await importInto(place, "runbooks", "other", ...flags);
+      expect(first.stderr).toBe("");
+      const ids = async () => (await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id);
+      expect(await ids()).toEqual(expect.arrayContaining([`a${section}`, `other/a${section}`]));
+      // Whichever is imported alone then, each is known again.
+      writeFile(join(place.cwd, "other/a.md"), page("Three."));
+      for (const [paths, told] of [
+        [["runbooks"], "0 new, 0 changed"],
+        [["other"], "0 new, 1 changed"],
+        [["other", "runbooks"], "0 new, 0 changed"],
+      ] as const) {
+        const { stdout, stderr } = await importInto(place, ...paths, ...flags);
+        expect([stdout.startsWith(told), stderr]).toEqual([true, ""]);
+      }
+      expect((await ids()).filter((id) => id.endsWith(`a${section}`)).sort()).toEqual([
+        `a${section}`,
+        `other/a${section}`,
+      ]);
+    },
+  );
 
   test("takes a page that is given twice once", async () => {
     const place = pages({ "a.md": "# A\n\nOne.", "db/b.md": "# B\n\nTwo." });
@@ -350,8 +368,9 @@ describe("import", () => {
     writeFile(join(place.cwd, "team/runbooks/a.md"), "# A\n\nTwo.");
     writeFile(join(place.cwd, "team/runbooks/b.md"), "# B\n\nThree.");
     await importInto(place, "runbooks");
-    const { stderr } = await importInto(place, "team/runbooks");
-    expect(stderr).toStartWith("distill: a: replaces a record that did not come from team/runbooks.");
+    expect((await importInto(place, "team/runbooks")).stderr).toBe("");
+    const { records } = await loadCorpus(place.corpus, () => {});
+    expect(records.map(({ id }) => id)).toEqual(["a", "runbooks/a", "b"]);
     rmSync(join(place.cwd, "team/runbooks/b.md"));
     expect((await importInto(place, "runbooks")).stderr).not.toContain("no page stands for it");
   });
@@ -395,12 +414,19 @@ describe("import", () => {
     const place = pages({ "db/a.md": "# A\n\nOne." });
     await importInto(place, "runbooks/db");
     writeFile(join(place.folder, "a.md"), "# A\n\nTwo.");
-    const told = `distill: runbooks/a.md: skipped: the same path as ${join(place.folder, "db/a.md")}, id a.\n`;
-    for (const paths of [["runbooks"], ["runbooks", "runbooks/db"]]) {
+    for (const [paths, fresh] of [
+      [["runbooks"], 1],
+      [["runbooks", "runbooks/db"], 0],
+      [["runbooks/db"], 0],
+    ] as const) {
       const { stdout, stderr } = await importInto(place, ...paths);
-      expect(stdout).toStartWith("0 new, 0 changed, 1 unchanged, 1 skipped");
-      expect(stderr).toBe(told);
+      expect(stdout).toStartWith(`${fresh} new, 0 changed`);
+      expect(stderr).toBe("");
     }
+    expect(await importedInto(place.corpus)).toEqual([
+      ["a", "runbooks/db"],
+      ["runbooks/a", "runbooks"],
+    ]);
   });
 
   test("takes no folder for imported of which a page was named alone", async () => {
@@ -490,16 +516,21 @@ describe("import", () => {
     );
   });
 
-  test("warns where a page takes the id of another record", async () => {
-    const place = pages({ "a.md": "# A\n\nOne." });
-    writeFile(place.corpus, jsonl([playbook({ id: "a" })]));
-    const told =
-      "distill: a: replaces a record that did not come from runbooks. Rename the page, or drop the earlier line.\n";
+  test("leaves a record alone that came from no page, and warns where one of another folder gives way", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "b.md": "# B\n\nTwo." });
+    const elsewhere = { source_run_id: "import:b.md@0123456789abcdef", imported_from: "elsewhere" };
+    writeFile(place.corpus, jsonl([playbook({ id: "a" }), { ...playbook({ id: "b" }), ...elsewhere }]));
     const { stdout, stderr } = await importInto(place, "runbooks");
-    expect(stdout).toStartWith("0 new, 1 changed");
-    expect(stderr).toBe(told);
-    writeFile(join(place.cwd, "other/a.md"), "# A\n\nTwo.");
-    expect((await importInto(place, "other")).stderr).toBe(told.replace("runbooks", "other"));
+    expect(stdout).toStartWith("1 new, 1 changed");
+    expect(stderr).toBe(
+      "distill: b: replaces a record that did not come from runbooks. Rename the page, or drop the earlier line.\n",
+    );
+    expect(await importedInto(place.corpus)).toEqual([
+      ["a", undefined],
+      ["runbooks/a", "runbooks"],
+      ["b", "runbooks"],
+    ]);
+    expect((await importInto(place, "runbooks")).stdout).toStartWith("0 new, 0 changed, 2 unchanged");
   });
 
   test("names bad lines of the corpus and goes on", async () => {
