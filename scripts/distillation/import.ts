@@ -710,7 +710,9 @@ const unmarked = (line: string): string =>
 
 /** The units of a page that say something: headings all written with `#`, blank lines single. */
 function cleanMarkdown(body: string): Unit[] {
-  const units = withPlainHeadings(splitUnits(withoutComments(body)));
+  const units = withPlainHeadings(
+    withHtmlCode(splitUnits(withoutComments(body))).map(withoutIndentedHeading),
+  );
   const told = units.filter((unit) => unit.kind === "code" || !isFurniture(unit.text));
   const kept = told.filter((unit, at) => {
     if (unit.kind !== "heading" || !CONTENTS.test(unit.text)) return true;
@@ -748,6 +750,29 @@ function withCodeBlanked(text: string): string {
   });
   return lines.join("\n");
 }
+
+/** `<pre>` with its lines, up to the line that closes it, as code. */
+function withHtmlCode(units: Unit[]): Unit[] {
+  const closings = units.flatMap(({ text }, at) => (/<\/pre>/i.test(text) ? at : []));
+  const coded: Unit[] = [];
+  let next = 0;
+  for (let at = 0; at < units.length; at++) {
+    const unit = units[at]!;
+    while (closings[next]! < at) next++;
+    const end = unit.kind === "line" && /^\s*<pre\b/i.test(unit.text) ? closings[next] : undefined;
+    if (end === undefined) coded.push(unit);
+    else {
+      const lines = units.slice(at, end + 1).map(({ text }) => text);
+      coded.push({ kind: "code", text: lines.join("\n") });
+      at = end;
+    }
+  }
+  return coded;
+}
+
+/** `    # as root` is a comment in code that is set in. */
+const withoutIndentedHeading = (unit: Unit): Unit =>
+  unit.kind === "heading" && /^(?: {4}|\t)/.test(unit.text) ? { ...unit, kind: "line" } : unit;
 
 /** Headings that are underlined with `===` or `---` as headings with `#`. */
 function withPlainHeadings(units: Unit[]): Unit[] {

@@ -929,6 +929,7 @@ describe("a page's content", () => {
       "<img badge".repeat(50_000),
       `![](badge)${"<a ".repeat(150_000)}`,
       "password=a1bcdefg\n".repeat(25_000),
+      "<pre>\n".repeat(60_000),
       `# a${" ".repeat(200_000)}b${"{#".repeat(200_000)}`,
       `a ${"1 ".repeat(200_000)}a`,
     ];
@@ -974,6 +975,16 @@ describe("import --split", () => {
     expect(await split("h2", text)).toEqual([
       ["kafka#fix", "Runbook 12: CheckoutQueueAge: Fix", "Restart it."],
     ]);
+  });
+
+  test("cuts no code, set in or in <pre>", async () => {
+    const steps = "1. Stop it:\n\n       # as root\n       systemctl stop pg\n\n2. Look.";
+    const html = "<pre>\n## in it\n\nls\n</pre>\n\n<pre> is never closed";
+    const records = await recordsOf(`# Page\n\n${steps}\n\n${html}\n\n## Fix\n\nText.`, {
+      flags: ["--split", "h2"],
+    });
+    expect(records.map(({ id }) => id)).toEqual(["page", "page#fix"]);
+    expect(records[0]!.content).toBe(`${steps}\n\n${html}`);
   });
 
   test("keeps a page without sections whole", async () => {
