@@ -503,8 +503,9 @@ async function printed(io: Io, text: string): Promise<number> {
 function commandNamed(name: string): Command {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command) return command;
-  const what = name.startsWith("-") ? "unknown option" : "unknown command";
-  throw usage(`${what} ${shown(name)}.${didYouMean(name, Object.keys(COMMANDS))} See distill --help.`);
+  const isOption = name.startsWith("-");
+  const near = didYouMean(name, isOption ? ["-V", "--version", "-h", "--help"] : Object.keys(COMMANDS));
+  throw usage(`unknown ${isOption ? "option" : "command"} ${shown(name)}.${near} See distill --help.`);
 }
 
 const usage = (message: string): DistillError => new DistillError("usage", message);
@@ -751,7 +752,10 @@ async function placeOf(flags: Flags, io: Io): Promise<Place> {
   const named = flags.text("root") ?? variable(io, "LH_DISTILL_ROOT");
   const root = named === undefined ? REPOSITORY : pathFrom(io.cwd, named);
   if (named !== undefined && !(await isFolder(root))) {
-    throw usage(`${flags.text("root") ? "--root" : "LH_DISTILL_ROOT"}: ${shown(named)} is not a folder.`);
+    const what = (await Bun.file(root).exists()) ? "is a file, not a folder" : "no such folder";
+    throw usage(
+      `${flags.text("root") ? "--root" : "LH_DISTILL_ROOT"}: ${shown(named)}: ${what}. Check the path.`,
+    );
   }
   const corpus = flags.text("corpus");
   return {

@@ -100,8 +100,10 @@ describe("usage errors", () => {
     [["replay", "--task", "x", "--timeout-ms", "1e999"], "--timeout-ms: expected a whole number"],
     [
       ["replay", "--task", "x", "--root", "/nonexistent-root"],
-      '--root: "/nonexistent-root" is not a folder.',
+      '--root: "/nonexistent-root": no such folder. Check the path.',
     ],
+    [["replay", "--task", "x", "--root", "/dev/null"], '--root: "/dev/null"'],
+    [["-v"], 'unknown option "-v". Did you mean -V?'],
     [["retrieve", "--tasks", "f", "--task", "x"], "--tasks goes without --task"],
     [["gate", "--rows", "f", "--task", "x"], "--rows goes without --task"],
     [["replay", "--task", "x", "--top-k", "0x5"], "--top-k: expected a whole number"],
