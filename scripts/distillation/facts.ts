@@ -146,7 +146,7 @@ interface CodeRegion extends Span {
   language: string;
 }
 
-type Role = "executable" | "verb" | "argument" | "unit" | "lone";
+type Role = "executable" | "verb" | "argument" | "value" | "unit" | "lone";
 
 interface Scene {
   text: string;
@@ -332,6 +332,11 @@ function readSimpleCommand(scene: Scene, start: number, command: string): void {
         scene.everyday.push({ start, end: start + command.length });
         return;
       }
+    } else if (/^--[a-z][\w-]*=[A-Za-z]{2,}$/.test(word)) {
+      scene.roles.set(start + token.index + word.indexOf("=") + 1, "value");
+    } else if (hasVerb && /^--[a-z][\w-]*$/.test(option) && /^[A-Za-z]{2,}$/.test(word)) {
+      // Before the verb, a word behind a flag may be the verb: `git --no-pager log`.
+      scene.roles.set(start + token.index, "value");
     } else if (/^[a-z]{2,}$/.test(word)) {
       // What stands behind an option may be its value: `kubectl -n shop get`.
       const isVerb: boolean = !hasVerb && !/^-[^=]*$/.test(option);
@@ -1064,6 +1069,7 @@ const IS_STRONG: Record<Role, (word: string) => boolean> = {
   verb: (word) => !COMMON_VERBS.has(word),
   lone: (word) => TOOL_NAME.test(word),
   argument: () => false,
+  value: () => true,
   unit: () => true,
 };
 

@@ -111,6 +111,18 @@ describe("extractFacts", () => {
     ],
     ["`dig +trace shop.lan`", ["command dig?", "flag +trace", "identifier shop.lan"]],
     ["`sudo systemctl restart chronyd`", ["command systemctl?", "command restart?", "command chronyd"]],
+    [
+      "`aws iam update-access-key --status Inactive --output=text`",
+      [
+        "command aws",
+        "command iam",
+        "identifier update-access-key",
+        "flag --status",
+        "command Inactive",
+        "flag --output",
+        "command text",
+      ],
+    ],
     ["about 25 % or ~34 s", ["percent 25 %?", "number 34 s?"]],
     ["On April 9, 2011 at 5:45 p.m.", ["time April 9, 2011", "time 5:45 p.m."]],
   ])("names the kind of each fact: %p", (answer, facts) => {
