@@ -3092,7 +3092,7 @@ const KEY_NAME =
  * The shapes of secrets that are worth keeping out of a log, each with the part in front that is kept. A value that is a
  * variable, a placeholder, a plain word or the path of a file is none. Repetitions are bounded, so that no input is slow.
  */
-const SECRETS: [kind: string, shape: RegExp][] = [
+const secretShapes = once((): [kind: string, shape: RegExp][] => [
   [
     "private_key",
     // Of a key that is cut off, the lines that look like one; a sentence about its first line goes on behind it.
@@ -3159,7 +3159,7 @@ const SECRETS: [kind: string, shape: RegExp][] = [
       "gi",
     ),
   ],
-];
+]);
 
 export interface Secret {
   kind: string;
@@ -3170,7 +3170,7 @@ export interface Secret {
 
 /** The secrets in a text, in order. Where two shapes overlap they are one secret, of the kind that stands first in the list. */
 export function findSecrets(text: string): Secret[] {
-  const matches = SECRETS.flatMap(([kind, shape]) =>
+  const matches = secretShapes().flatMap(([kind, shape]) =>
     [...text.matchAll(shape)].map((match) => {
       const end = match.index + match[0].length;
       return { kind, start: match.index + match[1]!.length, end };
