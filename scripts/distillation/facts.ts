@@ -877,10 +877,13 @@ const number: Recogniser = {
   },
 };
 
+const LINE_TOOLS = new Set(["tail", "head", "journalctl"]);
+
 /** How many lines are looked at is up to the reader: `tail -50`, `journalctl -u vault -n 100`, `--tail=100`. */
 function isLineCount(offset: number, { text, commands }: Scene): boolean {
-  const before = text.slice(spanAt(commands, offset)?.start ?? offset, offset);
-  return /^(?:tail|head|journalctl)\b.*\s-n? ?$|\s--(?:tail|lines)[ =]$/.test(before);
+  const head = spanAt(commands, offset)?.head ?? "";
+  const before = text.slice(Math.max(0, offset - 9), offset);
+  return /\s--(?:tail|lines)[ =]$/.test(before) || (LINE_TOOLS.has(head) && /\s-n? ?$/.test(before));
 }
 
 /** `1h30m` */
@@ -1504,6 +1507,8 @@ function findFilled({ kind, key }: Fact, task: Evidence, record: Evidence): numb
 
 function fills(segments: string[], template: TemplateSegment[], names: Names): boolean {
   if (!template.some(({ places }) => places.length > 0)) return false;
+  // One place alone says nothing of what fills it.
+  if (segments.length === 1 && template[0]!.literals < MIN_LITERALS) return false;
   return segments.every((segment, at) => {
     const { shape, places } = template[at]!;
     const fillers = shape.exec(segment)?.slice(1);
