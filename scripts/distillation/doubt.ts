@@ -84,13 +84,13 @@ export const RECORD_MEASURES: readonly Measure[] = [
 
 // fitted: begin
 export const PROSE: Weights = {
-  intercept: -3.616,
+  intercept: -3.621,
   weights: {
-    unsupported: 3.842,
-    altered: 5.184,
-    names: 1.756,
-    worstSentence: 3.153,
-    thinnestSentence: 2.183,
+    unsupported: 3.856,
+    altered: 5.185,
+    names: 1.753,
+    worstSentence: 3.157,
+    thinnestSentence: 2.197,
     novelRun: 0.142,
   },
 };

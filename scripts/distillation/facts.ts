@@ -46,6 +46,8 @@ export interface Fact {
   quantity?: Quantity;
   /** A path that goes on with what the reader or the shell fills in: `/dev/vg0/lv_<app>`. */
   isOpen?: true;
+  /** What it begins with, where it is a name only beside others that begin so: `runner-` of runner-18. */
+  family?: string;
 }
 
 export interface Quantity {
@@ -357,6 +359,7 @@ interface Reading {
   length?: number;
   quantity?: Quantity;
   isOpen?: true;
+  family?: string;
 }
 
 interface Recogniser {
@@ -412,7 +415,8 @@ const sampleName: Recogniser = {
 const PARTS =
   "steps?|phases?|stages?|passages?|options?|examples?|figures?|points?|answers?|questions?|parts?";
 const AMOUNT =
-  "per|pct|[km]?bps|[kmgt]i?b|bytes|sec|min|hour|hrs|day|week|month|year|hundred|thousand|million|billion|trillion|times|degrees";
+  "(?:per|pct|per ?cent|[km]?bps|[kmgt]i?b|bytes?|secs?|seconds?|mins?|minutes?|hours?|hrs?|days?|weeks?|months?|years?|hundred|" +
+  "thousand|million|billion|trillion|times|degrees?|cores?|cpus?)\\b";
 /** More parts than that no answer counts: "DHCP option 43", "85 points" are values. */
 const PART = String.raw`(?:1[0-2]|[1-9])(?!\d)`;
 
@@ -423,7 +427,7 @@ const counter: Recogniser = {
     [
       String.raw`^[ \t>#*]*\d{1,2}(?:[.):]|\.\d{1,2}\.)(?=[\s*])`,
       // "1.2 Check" is numbered, "9.5 GB" and "1.5 hours" at a line's start are not.
-      String.raw`^[ \t>#]*\d{1,2}\.\d{1,2}(?=[ \t]+(?!${AMOUNT})[a-z]{3})`,
+      String.raw`^[ \t>#]*(?:\*\*)?\d{1,2}\.\d{1,2}(?=\)?(?:\*\*)?[ \t]+[*\x60]{0,3}(?!${AMOUNT})[a-z]{2})`,
       String.raw`\b(?:${PARTS})\s#?${PART}(?:(?:,|-|\sand|\sto)\s?${PART})*\b`,
       String.raw`(?<=[\w.,'")\s])\[\d{1,2}\]`,
       String.raw`\b\d+(?=[ -](?:words?|sentences?|bullet)\b)|(?<=\()\d+(?= characters?\))`,
@@ -441,8 +445,12 @@ const contact: Recogniser = {
     String.raw`(?<![\w\0.+@/:-])[A-Za-z][\w.+-]{0,63}@[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)+`,
     String.raw`(?<![\w\0&/#(.])#[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+(?![\w-])`,
   ]),
-  read: (match, scene) =>
-    match[0].startsWith("#") && inCode(scene, match.index) ? null : { key: fold(match[0]), weight: 1 },
+  read(match, scene) {
+    const [text] = match;
+    const isCode = inCode(scene, match.index);
+    // In code "#" begins a comment, and an "@" the host that ssh goes to.
+    return isCode ? null : { key: fold(text).replace(/^#/, ""), weight: 1 };
+  },
 };
 
 /** Domains that make a dotted name a web address without a scheme. */
@@ -579,7 +587,7 @@ const path: Recogniser = {
     String.raw`(?<![\w~./$)\]\\-])(?:~|\.\.?|\$HOME|\$\{HOME\})?(?:\/[\w.@%+~-]+(?::\d{2,5}(?=[\/\s\x60"']))?)+\/?`,
     String.raw`(?<![\w\0])[A-Z]:\\[\w.\\-]+`,
     String.raw`(?<![\w\0./@$\\+%-])[\w@.][\w@.+%-]*(?:\/[\w.@%+-]+)+\/?`,
-    String.raw`(?<![\w\0./@$\\-])\.?[\w-]+(?:\.[\w-]+)*\.(?:${EXTENSIONS})(?![\w-]|\.\w)`,
+    String.raw`(?<![\w\0./@$\\-])\.?[\w-]+(?:@[\w-]+)?(?:\.[\w-]+)*\.(?:${EXTENSIONS})(?![\w-]|\.\w)`,
   ]),
   read(match, scene) {
     const text = match[0].replace(/(?<![.,:])[.,:]+$/, "");
@@ -641,8 +649,9 @@ const percent: Recogniser = {
 
 /** "about 25 %": what has been reckoned says so, and stands nowhere. */
 function isEstimate({ input, index }: RegExpExecArray): boolean {
-  return /(?:\b(?:about|around|roughly|approximately|approx\.?|nearly|almost|some)\s|[~≈]\s?)$/i.test(
-    input.slice(Math.max(0, index - 15), index),
+  // Of "about 10-15 minutes" both.
+  return /(?:\b(?:about|around|roughly|approximately|approx\.?|nearly|almost)\s|[~≈]\s?)(?:[\d.,]{1,6}\s?(?:-|to)\s?)?$/i.test(
+    input.slice(Math.max(0, index - 25), index),
   );
 }
 
@@ -698,9 +707,6 @@ const code: Recogniser = {
       String.raw`HTTP\/\d(?:\.\d)?`,
       String.raw`(?:CVE|CWE|RFC|PEP|JEP|KB|BZ)[- ]?\d{3,}(?:-\d+)?`,
       String.raw`(?:[A-Z]{1,10}-?\d{3,}[A-Z]?|[A-Z]{2,10}-\d{2,})(?:\.\d+)?`,
-      // Of parts, tickets and exceptions: SP-HDD-16T, EX-2021-07, LR-3, DC-HANDS.
-      String.raw`(?!(?:READ|NON|SELF|ALL|END|TO|ON|OFF|OPT|AD|CI|MUST|DO|NO)-)[A-Z]{2,10}-[A-Z]{2,12}`,
-      String.raw`[A-Z]{2,10}(?:-[A-Z\d]{1,10}){0,3}-(?=[A-Z]*\d)[A-Z\d]{1,12}(?:-[A-Z\d]{1,10}){0,2}`,
     ].map((shape) => String.raw`(?<![\w\0-])(?:${shape})(?![\w-])`),
   ]),
   read(match) {
@@ -718,6 +724,7 @@ const flag: Recogniser = {
   read(match, scene) {
     const text = match[0];
     if (text.startsWith("+")) return inCode(scene, match.index) ? { key: text, weight: 1 } : null;
+    if (/^--(?:tail|lines)$/.test(text)) return NO_FACT;
     if (text.startsWith("--")) return { key: fold(text), weight: 1 };
     if (spanAt(scene.everyday, match.index)) return NO_FACT;
     const isLong = text.length > 4 && inCode(scene, match.index);
@@ -760,10 +767,6 @@ const resource: Recogniser = {
 const ENGLISH_COMPOUND =
   /(?:^|-)(?:after|before|from|into|less|more|most|never|onto|over|than|turned|under|until|upon|with|without|years?|three|four|five|seven|eight|nine)(?:-|$)/;
 
-/** "top-10", "level-3", "day-1": a word and a count, not a name. */
-const COUNTED_COMPOUND =
-  /^(?:top|mid|pre|post|sub|non|phase|step|tier|level|type|layer|stage|part|option|severity|sev|priority|prio|day|week|year|under|over|plus|grade|class|figure|table|page|section|chapter|covid|route|highway|interstate)-/;
-
 /**
  * Prose: one part mixes letters and digits (7c9), three lower-case parts end in a number (main-db-1), or three lower-case
  * parts are words of some length (kube-state-metrics); English compounds of three have a short one (up-to-date).
@@ -773,10 +776,31 @@ function isMachineName(name: string): boolean {
     /-(?:[a-z]+\d|\d+[a-z]+\d)\w*(?:-|$)/.test(name) ||
     /^[a-z0-9]+-(?:[a-z0-9]+-)+\d+$/.test(name) ||
     (/^[a-z]{4,}(?:-[a-z]{4,}){2,}$/.test(name) && !ENGLISH_COMPOUND.test(name)) ||
-    (/^[a-z]{3,}-\d{1,4}$/.test(name) && !COUNTED_COMPOUND.test(name)) ||
     /^[a-z0-9]+(?:-[a-z0-9]+)+(?:\.[a-z0-9-]+)+$/.test(name) ||
     /\w_\w/.test(name)
   );
+}
+
+/** `runner-18`, `LR-3`, `DC-HANDS`: "wave-2" and "GO-LIVE" look alike, so they count only where the texts have others of the kind. */
+const sibling: Recogniser = {
+  kind: "identifier",
+  pattern: oneOf([
+    String.raw`(?<![\w\0./-])[a-z]{2,20}-\d{1,4}(?![\w-]|\.\w)`,
+    String.raw`(?<![\w\0-])[A-Z]{2,10}(?:-[A-Z\d]{1,12}){1,4}(?![\w-])`,
+  ]),
+  read(match, scene) {
+    const [name] = match;
+    if (COMMON_TERMS.has(fold(name)) || (/^[a-z]/.test(name) && inCode(scene, match.index))) return null;
+    return { key: fold(name), weight: 1, family: name.slice(0, name.indexOf("-") + 1) };
+  },
+};
+
+/** Whether a text has a name that begins so. */
+export function hasFamily(family: string, { plain, folded }: Evidence): boolean {
+  const begin = String.raw`(?<![\w-])${RegExp.escape(family)}`;
+  return /^[A-Z]/.test(family)
+    ? new RegExp(`${begin}[A-Z\\d]`).test(plain.text)
+    : new RegExp(`${begin}[\\d\\[]`).test(folded);
 }
 
 /** `snake_case`, `camelCase`, `a.b.c`, `ns::name`, `call()`, `TLSv1.2`. */
@@ -883,7 +907,7 @@ const LINE_TOOLS = new Set(["tail", "head", "journalctl"]);
 function isLineCount(offset: number, { text, commands }: Scene): boolean {
   const head = spanAt(commands, offset)?.head ?? "";
   const before = text.slice(Math.max(0, offset - 9), offset);
-  return /\s--(?:tail|lines)[ =]$/.test(before) || (LINE_TOOLS.has(head) && /\s-n? ?$/.test(before));
+  return /\s--tail[ =]$/.test(before) || (LINE_TOOLS.has(head) && /\s(?:-n? ?|--lines[ =])$/.test(before));
 }
 
 /** `1h30m` */
@@ -1012,20 +1036,27 @@ const destruction: Recogniser = {
   pattern: oneOf(
     [
       String.raw`(?<![\w./-])rm\s+-\S{1,20}\s+(?:--no-preserve-root\s+)?(?:\/\*?|~\/?|\*)(?=[\s\x60"';&|]|$)`,
-      String.raw`(?<![\w./-])(?:rm(?=\s+-\w*[rRf])|dd(?=\s+[io]f=)|mkfs(?:\.\w+)?(?=\s)|shutdown(?=\s+(?:-\w|now\b)))`,
+      String.raw`(?<![\w./-])(?:rm(?=\s+-\w*[rRf])|dd(?=\s+[io]f=)|mkfs(?:\.\w+)?(?=\s)|shutdown(?=\s+-\w))`,
       String.raw`(?<![\w./-])(?:iptables(?=\s+-[FXD]\b)|crontab(?=\s+-r\b)|chmod(?=\s+(?:-\w+\s+)?[0-7]{3,4}\b))`,
-      String.raw`(?<=\b(?:systemctl|service|kubectl|docker|helm|terraform|zpool)\s(?:[^\n.;\x60]{0,40}\s)?)(?:${[...DESTRUCTIVE_VERBS].join("|")})(?![\w-])`,
-      String.raw`(?<=(?:^|[\x60;&|])\s{0,8}):?\s?>\s?(?=\/(?!dev\/null)[\w.])`,
+      String.raw`(?<=\b(?:systemctl|kubectl|docker|helm|terraform|zpool)\s(?:--?[\w=-]{1,30}\s(?:[\w./-]{1,30}\s)?)?)(?:delete|destroy|disable|kill|mask|prune|purge|rm|stop|uninstall)(?![\w-])`,
+      String.raw`(?<=(?:^|[\x60;&|])\s{0,8}):\s?>\s?(?=\/(?!dev\/null)[\w.])|(?<=\x60)>\s?(?=\/(?!dev\/null)[\w.])`,
     ],
     "gm",
   ),
   read(match, scene) {
     const [text] = match;
-    return text.includes(">") && !inCode(scene, match.index)
-      ? null
-      : { key: text.trim().replaceAll(/\s+/g, " "), weight: 1 };
+    if (text.includes(">")) return inCode(scene, match.index) ? { key: ": >", weight: 1 } : null;
+    return isAdvisedAgainst(match) ? NO_FACT : { key: text.replaceAll(/\s+/g, " "), weight: 1 };
   },
 };
+
+/** "never run rm -rf", "instead of `kubectl delete`" */
+function isAdvisedAgainst({ input, index }: RegExpExecArray): boolean {
+  const before = input.slice(Math.max(0, index - 60), index);
+  return /(?:\b(?:never|avoid|without|instead of|rather than|not(?! only| hesitate| forget))|n't)\b[^.;:!?\n]*$/i.test(
+    before,
+  );
+}
 
 /** In lower case these are prose, or code. */
 const droppedInSql: Recogniser = {
@@ -1035,7 +1066,8 @@ const droppedInSql: Recogniser = {
   read(match, scene) {
     const [text] = match;
     if (text !== text.toUpperCase() && !inCode(scene, match.index)) return null;
-    return { key: fold(text).replaceAll(/\s+/g, " "), weight: 1 };
+    const key = fold(text).replaceAll(/\s+/g, " ").replace("truncate table", "truncate");
+    return isAdvisedAgainst(match) ? NO_FACT : { key, weight: 1 };
   },
 };
 
@@ -1044,7 +1076,7 @@ const LITERALS = new Set(
   (
     "true false null none nil yes no on off ok all any default name value string number int integer " +
     "bool boolean float list array object error warning info debug running ready pending failed " +
-    "unknown"
+    "unknown json yaml yml text table wide csv yesterday today now auto always"
   ).split(" "),
 );
 /** `connection refused` in code is a message: no executable ends like this. */
@@ -1060,7 +1092,8 @@ const command: Recogniser = {
     const role = scene.roles.get(match.index);
     if (!role) return null;
     const word = match[0].replace(/(?<![.+-])[.+-]+$/, "");
-    if (destroys(word, role)) return { key: fold(word), length: word.length, weight: 1 };
+    if (destroys(word, role))
+      return isAdvisedAgainst(match) ? NO_FACT : { key: fold(word), length: word.length, weight: 1 };
     if (EVERYDAY.has(word) || LITERALS.has(fold(word))) return NO_FACT;
     return { key: fold(word), length: word.length, weight: IS_STRONG[role](word) ? 1 : WEAK };
   },
@@ -1095,6 +1128,7 @@ const RECOGNISERS: Recogniser[] = [
   version,
   code,
   flag,
+  sibling,
   resource,
   identifier,
   duration,
@@ -1154,10 +1188,12 @@ function withoutClaims(text: string, claims: Claim[]): string {
   return pieces.join("") + text.slice(from);
 }
 
-function factOf(kind: FactKind, { key, weight, quantity, isOpen }: Reading, { start, end }: Span): Fact {
+function factOf(kind: FactKind, reading: Reading, { start, end }: Span): Fact {
+  const { key, weight, quantity, isOpen, family } = reading;
   const fact: Fact = { kind, text: "", start, end, weight, key };
   if (quantity) fact.quantity = quantity;
   if (isOpen) fact.isOpen = isOpen;
+  if (family) fact.family = family;
   return fact;
 }
 
@@ -1216,6 +1252,8 @@ interface NumberIndex {
   /** Without a unit: what a percentage may be written as in a table or a setting. */
   bare: Entry[];
   decimals: Entry[];
+  /** Of names: they stand for numbers that nothing is measured by. */
+  named: Entry[];
   percents: Entry[];
   seconds: Entry[];
   bytes: Entry[];
@@ -1258,14 +1296,21 @@ const PLACES = new RegExp(PLACE, "g");
 const TEMPLATE = new RegExp(String.raw`(?:${PLACE}|[\w.:/@%+~=?&#-])+`, "g");
 /** A segment with more of them says too little, and would take long to compare. */
 const MAX_PLACES = 3;
+/** Of a longer one no regular expression with several places would come to an end. */
+const MAX_SEGMENT_CHARS = 200;
+const MAX_TEMPLATES = 300;
 
+/** Each once. */
 function templatesIn(folded: string): Template[] {
-  return [...folded.matchAll(TEMPLATE)].flatMap(({ 0: token, index: offset }) => {
+  const offsets = new Map<string, number>();
+  for (const { 0: token, index } of folded.matchAll(TEMPLATE)) {
     // What stands behind `--user=` is a name of its own; in an address "=" belongs to it.
     const names = token.includes("://") ? [token] : token.split("=");
-    const templates = names.filter((name) => name.search(PLACES) >= 0);
-    return templates.map((name) => ({ segments: templateSegments(name), offset }));
-  });
+    for (const name of names) if (name.search(PLACES) >= 0 && !offsets.has(name)) offsets.set(name, index);
+  }
+  return [...offsets]
+    .slice(0, MAX_TEMPLATES)
+    .map(([name, offset]) => ({ segments: templateSegments(name), offset }));
 }
 
 /** Without the scheme, and without the sentence's punctuation. */
@@ -1309,6 +1354,7 @@ function indexNumbers(text: string): NumberIndex {
     all: [],
     bare: [],
     decimals: [],
+    named: [],
     percents: [],
     seconds: [],
     bytes: [],
@@ -1328,16 +1374,16 @@ function indexNumbers(text: string): NumberIndex {
   for (const match of text.matchAll(percent.pattern)) {
     index.percents.push({ value: quantityOf(match[1]!, {}).value, offset: match.index });
   }
-  for (const { 0: digits, index: offset } of [
-    ...text.matchAll(SPACED_DIGITS),
-    ...text.matchAll(NAMED_DIGITS),
-  ]) {
+  for (const { 0: digits, index: offset } of text.matchAll(SPACED_DIGITS)) {
     const entry = { value: Number(digits.replaceAll(" ", "")), offset };
     index.all.push(entry);
     index.bare.push(entry);
   }
-  for (const { 1: part, 2: whole, index: offset } of text.matchAll(RATIO)) {
-    index.percents.push({ value: (100 * countOf(part!)) / countOf(whole!), offset });
+  for (const { 0: digits, index: offset } of text.matchAll(NAMED_DIGITS))
+    index.named.push({ value: Number(digits), offset });
+  for (const { 1: one, 2: ten, 3: part = one, 4: whole = ten, index: offset } of text.matchAll(RATIO)) {
+    const share = (100 * countOf(part!)) / countOf(whole!);
+    if (share <= 100) index.percents.push({ value: share, offset });
   }
   for (const match of text.matchAll(DURATION)) {
     index.seconds.push({ value: readDuration(match).value, offset: match.index });
@@ -1377,9 +1423,10 @@ const NUMBER_WORDS = new RegExp(
 const SPACED_DIGITS = /(?<!\d ?|[\w.,])\d{1,3}(?: \d{3})+(?![\w%]|[.,]\d| \d)/g;
 /** The 12 of `osd.12` */
 const NAMED_DIGITS = /(?<=[a-z]\.)\d{1,6}(?![\w.]|-\w)/g;
-/** "one request in ten", "3 out of 20" */
+/** "one request in ten", "3 out of 20"; not "step 2 in 8 hours" */
 const RATIO = new RegExp(
-  String.raw`\b(\d{1,6}|${NUMBER_WORD}) (?:[a-z]+ )?(?:in|out of) (?:every )?(\d{1,6}|${NUMBER_WORD})\b`,
+  String.raw`\b(${NUMBER_WORD}) (?:[a-z]+ )?in (?:every )?(${NUMBER_WORD})\b(?! (?:${UNIT})\b)` +
+    String.raw`|\b(\d{1,6}|${NUMBER_WORD}) out of (?:every )?(\d{1,6}|${NUMBER_WORD})\b`,
   "gi",
 );
 
@@ -1511,7 +1558,7 @@ function fills(segments: string[], template: TemplateSegment[], names: Names): b
   if (segments.length === 1 && template[0]!.literals < MIN_LITERALS) return false;
   return segments.every((segment, at) => {
     const { shape, places } = template[at]!;
-    const fillers = shape.exec(segment)?.slice(1);
+    const fillers = segment.length > MAX_SEGMENT_CHARS ? undefined : shape.exec(segment)?.slice(1);
     return fillers?.every((filler, n) => isFiller(filler, places[n]!, names)) ?? false;
   });
 }
@@ -1523,11 +1570,15 @@ interface Names {
 }
 
 /** Numbers and dates, which a reader counts and knows: `<nn>`, `<yyyy>`. */
-const COUNTED_PLACE = /^[<${]*(?:n{1,4}|num|number|index|y{2,4}|mm?|dd?)[>}]*$/;
+const COUNTED_PLACE = /^[<${]*(?:n{1,4}|num|number|index|mm?|dd?)[>}]*$/;
+const YEAR_PLACE = /^[<${]*(?:y{2,4}|year)[>}]*$/;
 
 /** Whether a place may hold this: a name of the task, or a part of one; or one of the record that is no plain word. */
 function isFiller(filler: string, place: string, { task, record }: Names): boolean {
-  if (/^\d{1,4}$/.test(filler) && COUNTED_PLACE.test(place)) return true;
+  if (/^\d{1,2}$/.test(filler) && COUNTED_PLACE.test(place)) return true;
+  if (/^\d{4}$/.test(filler) && YEAR_PLACE.test(place)) return true;
+  // A bare number says too little: "PostgreSQL 13" and "since 13:05".
+  if (/^\d+$/.test(filler)) return findBetween(task.folded, filler, NUMBER_BOUNDARY) !== null;
   if (filler.length > 1 && findBetween(task.folded, filler, PART_BOUNDARY) !== null) return true;
   return /[^a-z]/.test(filler) && findBetween(record.folded, filler, PART_BOUNDARY) !== null;
 }
@@ -1616,6 +1667,8 @@ const SERVED_BOUNDARY: Boundary = {
   before: /(?:(?:get|post|put|head|lete|atch) |:\d{2,4}|\d{5})$/,
   after: PATH_BOUNDARY.after,
 };
+const WORD_BOUNDARY: Boundary = { before: /(?:^|[^\w-])$/, after: /^(?![\w-])/ };
+const NUMBER_BOUNDARY: Boundary = { before: /(?:^|[^\w.:])$/, after: /^(?![\w:]|\.\d)/ };
 /** A part of a name: `prod` of `network-prod`. */
 const PART_BOUNDARY: Boundary = { before: /(?:^|[^a-z0-9])$/, after: /^(?![a-z0-9])/ };
 const FILE_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|\.\/)$/, after: /^(?![\w-]|\.\w)/ };
@@ -1729,11 +1782,36 @@ function findIdentifier(fact: Fact, { folded }: Evidence): number | null {
   const release = /^[a-z]+?(?=v?\d+\.)/.exec(key)?.[0];
   if (release) spellings.push(`${release} ${key.slice(release.length).replace(/^v/, "")}`);
   const whole = findAny(folded, [...spellings, ...CONSTRAINTS.map((ending) => key + ending)], boundary);
-  return whole ?? findQualified(fact.text, folded) ?? findJoinedName(key, [folded]);
+  return (
+    whole ?? findQualified(fact.text, folded) ?? findJoinedName(key, [folded]) ?? findNumbered(key, folded)
+  );
 }
 
+/** `web-3` in "web-1 to web-4", `web-[1-4]`, "web-1/2/3" and "web-N". */
+function findNumbered(key: string, folded: string): number | null {
+  const [, stem, digits] = /^([a-z][\w.-]*-)(\d{1,4})$/.exec(key) ?? [];
+  if (stem === undefined) return null;
+  const begin = String.raw`(?<![\w-])${RegExp.escape(stem)}`;
+  const between = String.raw`\s?(?:to|through|until|-|\.{2,3}|\u2026)\s?`;
+  const ranges = new RegExp(
+    String.raw`${begin}\[?(\d{1,4})${between}(?:${RegExp.escape(stem)})?(\d{1,4})(?!\d)`,
+    "g",
+  );
+  const isIn = ({ 1: from, 2: to }: RegExpExecArray): boolean =>
+    Number(from) <= Number(digits) && Number(digits) <= Number(to);
+  const range = folded.matchAll(ranges).find(isIn);
+  return (
+    range?.index ??
+    indexOrNull(
+      folded.search(new RegExp(String.raw`${begin}(?:[nx*]\b|(?:\d{1,4}\/){1,20}${Number(digits)}(?!\d))`)),
+    )
+  );
+}
+
+const indexOrNull = (at: number): number | null => (at < 0 ? null : at);
+
 /** What says that a name is an index', a key's or a constraint's. */
-const OBJECT_KIND = /^(?:idx|ix|uq|uk|uniq|pk|pkey|fk|fkey|nn|ck|chk|key|seq)$/;
+const OBJECT_KIND = /^(?:idx|ix|uq|uk|uniq|pk|pkey|fk|fkey|nn|ck|chk)$/;
 const MAX_JOINED = 12;
 
 /**
@@ -1742,7 +1820,9 @@ const MAX_JOINED = 12;
  */
 function findJoinedName(key: string, texts: string[]): number | null {
   const words = key.split("_");
-  const parts = words.filter((word) => !OBJECT_KIND.test(word));
+  const isKind = (word: string, at: number): boolean =>
+    (at === 0 || at === words.length - 1) && OBJECT_KIND.test(word);
+  const parts = words.filter((word, at) => !isKind(word, at));
   if (parts.length === words.length || words.length > MAX_JOINED) return null;
   const find = (name: string): number | null => {
     const places = texts.map((text) => findBetween(text, name, NAME_BOUNDARY));
@@ -1862,7 +1942,9 @@ function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null
   const plain = within(numbers.all, range, isOther) ?? within(numbers.percents, around(value, 0));
   if (plain !== null) return plain;
   if (base) return findMeasure(base, numbers) ?? findCount(text, quantity!, numbers);
-  const converted = bare ? findConverted(quantity!, numbers) : null;
+  const converted = bare
+    ? (findConverted(quantity!, numbers) ?? within(numbers.named, around(value, 0)))
+    : null;
   if (converted !== null) return converted;
   // A release named by two numbers ("OpenShift 4.16") is part of a version.
   return /^\d+\.\d+$/.test(text) ? findBetween(evidence.folded, text, VERSION_BOUNDARY) : null;
@@ -1960,10 +2042,38 @@ function findTime({ key }: Fact, evidence: Evidence): number | null {
     : null;
 }
 
-/** A command's word, in any inflexion: "restart" stands in "restarting the pod". */
+/**
+ * A command's word, in any inflexion: "restart" stands in "restarting the pod". What destroys also as a runbook asks for it, "Remove
+ * the file", but not as it speaks of it, "a deleted file".
+ */
 function findWord({ key }: Fact, { folded }: Evidence): number | null {
-  return findBetween(folded, stemOf(key), INFLECTED_BOUNDARY);
+  return (
+    findBetween(folded, stemOf(key), INFLECTED_BOUNDARY) ??
+    findAny(folded, IN_ENGLISH.get(key) ?? [], WORD_BOUNDARY)
+  );
 }
+
+const IN_ENGLISH = new Map(
+  Object.entries({
+    rm: ["remove", "delete", "clean up"],
+    rmdir: ["remove", "delete"],
+    delete: ["remove"],
+    remove: ["delete"],
+    uninstall: ["remove"],
+    "drop index": ["drop the index", "drop index"],
+    "drop table": ["drop the table"],
+    "delete from": ["delete", "remove"],
+    truncate: ["empty", "clear"],
+    ": >": ["truncate", "empty"],
+    chmod: ["mode", "permissions"],
+    chown: ["owned by", "owner"],
+    reboot: ["restart the host", "restart the node", "restart the server", "restart the machine"],
+    shutdown: ["shut down", "power off"],
+    stop: ["shut", "shut down"],
+    kill: ["sigterm", "sigkill", "terminate"],
+    pkill: ["kill", "sigterm", "terminate"],
+  }),
+);
 
 function stemOf(word: string): string {
   if (word.length > 4) return word.replace(/(?:ies|es|s|e|y|ing|ed)$/, "");

@@ -2442,8 +2442,11 @@ const MAX_ASKED = 200;
 /** Every machine-made fact of the answer, looked up in the task, in the records at hand, then in the rest of the corpus. */
 function claimsOf({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
   let missing = 0;
+  const isName = ({ family }: Fact): boolean =>
+    family === undefined || sources.some(({ prepared }) => gateFacts().hasFamily(family, prepared));
   return gateFacts()
     .extractFacts(answer)
+    .filter(isName)
     .map((fact): Claim => {
       const { kind, text, start, weight } = fact;
       const literal = firstSupport(fact, sources);

@@ -254,6 +254,18 @@ describe("facts", () => {
     expect(gate(input({ answer: `${GOOD_ANSWER} Then run ${command} on it.` })).grounding).toBe("ungrounded");
   });
 
+  test.each([
+    ["a number", "In wave-2 look at it.", "In wave-1 look at it."],
+    ["capitals", "Then it is GO-LIVE.", "Then it is GO-AWAY."],
+    ["a form", "Fill in LR-5.", "Fill in LR-3."],
+  ])("are names with %s only where others of the kind are known", (_, answer, sibling) => {
+    const of = (extra: Source[]) =>
+      gate(input({ answer: `${GOOD_ANSWER} ${answer}`, sources: [...SOURCES, ...extra] }));
+    expect(of([]).grounding).toBe("grounded");
+    expect(of([recordSource("other", sibling)]).grounding).toBe("ungrounded");
+    expect(of([recordSource("other", `${sibling} ${answer}`)]).grounding).toBe("grounded");
+  });
+
   test("do not take another target of rm for everything", () => {
     const own = recordSource("own", "Then `rm -rf /var/tmp/x`.");
     const of = (answer: string) =>
