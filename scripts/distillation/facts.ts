@@ -1291,7 +1291,7 @@ interface TemplateSegment {
   literals: number;
 }
 
-const PLACE = String.raw`<[a-z][\w .-]{0,40}>|\$\{[a-z_]\w{0,40}\}|\$[a-z_]\w{0,40}|\{\{?[a-z_. ][\w. -]{0,40}\}?\}`;
+const PLACE = String.raw`<[a-z][\w .-]{0,40}>|\$\{[a-z_]\w{0,40}\}|\$[a-z_]\w{0,40}|\{\{?[a-z_. ][\w. -]{0,40}\}?\}|(?<=[\w.][-_.])\*`;
 const PLACES = new RegExp(PLACE, "g");
 const TEMPLATE = new RegExp(String.raw`(?:${PLACE}|[\w.:/@%+~=?&#-])+`, "g");
 /** A segment with more of them says too little, and would take long to compare. */
@@ -1527,13 +1527,36 @@ export function findFact(fact: Fact, evidence: Evidence): number | null {
  * be the task's, the port either's, and the path stand in the record by itself: "GET /health".
  */
 export function findAdapted(fact: Fact, task: Evidence, record: Evidence): number | null {
-  const joined = fact.kind === "identifier" ? findJoinedName(fact.key, [record.folded, task.folded]) : null;
+  const texts = [record.folded, task.folded];
+  const joined =
+    fact.kind === "path"
+      ? findJoinedPath(fact.key, texts)
+      : fact.kind === "identifier"
+        ? findJoinedName(fact.key, texts)
+        : null;
   const filled = joined ?? findFilled(fact, task, record);
   if (filled !== null) return originalOffset(record.plain, filled);
   const [address] = addressOf(fact);
   if (!address) return null;
   const found = record.addresses().find((entry) => isAdapted(address, entry, task));
   return found?.offset ?? (address.isNetwork ? findJoined(address, task, record) : null);
+}
+
+/** `/var/lib/pgsql/14/data/pg_wal`, where one of the texts has the folder and one what lies in it: no plain word, and no host. */
+function findJoinedPath(key: string, texts: string[]): number | null {
+  const isKnown = (rest: string): boolean =>
+    texts.some(
+      (text) =>
+        (findBetween(text, rest, FILE_BOUNDARY) ?? findBetween(text, `/${rest}`, PATH_BOUNDARY)) !== null,
+    );
+  if (key.split("/").length > MAX_JOINED) return null;
+  for (let cut = key.lastIndexOf("/"); cut > 0; cut = key.lastIndexOf("/", cut - 1)) {
+    const [folder, rest] = [key.slice(0, cut), key.slice(cut + 1)];
+    if (!/^\/[^/]+\//.test(folder) || !/[._/]/.test(rest) || !isKnown(rest)) continue;
+    const places = texts.map((text) => findBetween(text, folder, PATH_BOUNDARY));
+    if (places.some((place) => place !== null)) return places[0] ?? 0;
+  }
+  return null;
 }
 
 const TEMPLATED = new Set<FactKind>(["path", "url", "host", "identifier", "code"]);
@@ -1579,7 +1602,9 @@ function isFiller(filler: string, place: string, { task, record }: Names): boole
   if (/^\d{4}$/.test(filler) && YEAR_PLACE.test(place)) return true;
   // A bare number says too little: "PostgreSQL 13" and "since 13:05".
   if (/^\d+$/.test(filler)) return findBetween(task.folded, filler, NUMBER_BOUNDARY) !== null;
-  if (filler.length > 1 && findBetween(task.folded, filler, PART_BOUNDARY) !== null) return true;
+  // A queue label.print makes a deployment label-print.
+  const spellings = [filler, ...["-", ".", "_"].map((joint) => filler.replaceAll(/[-._]/g, joint))];
+  if (filler.length > 1 && findAny(task.folded, spellings, PART_BOUNDARY) !== null) return true;
   return /[^a-z]/.test(filler) && findBetween(record.folded, filler, PART_BOUNDARY) !== null;
 }
 
@@ -1783,9 +1808,17 @@ function findIdentifier(fact: Fact, { folded }: Evidence): number | null {
   if (release) spellings.push(`${release} ${key.slice(release.length).replace(/^v/, "")}`);
   const whole = findAny(folded, [...spellings, ...CONSTRAINTS.map((ending) => key + ending)], boundary);
   return (
-    whole ?? findQualified(fact.text, folded) ?? findJoinedName(key, [folded]) ?? findNumbered(key, folded)
+    whole ??
+    findQualified(fact.text, folded) ??
+    findJoinedName(key, [folded]) ??
+    findNumbered(key, folded) ??
+    findPart(key, folded)
   );
 }
+
+/** A serial number that is a part of a longer name: ZL2K9P4 of `ata-ST16000NM_ZL2K9P4`. */
+const findPart = (key: string, folded: string): number | null =>
+  /^(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{6,}$/.test(key) ? findBetween(folded, key, PART_BOUNDARY) : null;
 
 /** `web-3` in "web-1 to web-4", `web-[1-4]`, "web-1/2/3" and "web-N". */
 function findNumbered(key: string, folded: string): number | null {
@@ -1815,7 +1848,7 @@ const OBJECT_KIND = /^(?:idx|ix|uq|uk|uniq|pk|pkey|fk|fkey|nn|ck|chk)$/;
 const MAX_JOINED = 12;
 
 /**
- * What an answer may call an index or a constraint: `ix_ticket_events_tenant_id` where one of the texts has `ticket_events`, one
+ * Where in the first of the texts stands what an answer may call an index or a constraint: `ix_ticket_events_tenant_id` where one of the texts has `ticket_events`, one
  * `tenant_id`. Besides one word may be a plain one that stands there, too (a table `orders`).
  */
 function findJoinedName(key: string, texts: string[]): number | null {
@@ -1824,21 +1857,21 @@ function findJoinedName(key: string, texts: string[]): number | null {
     (at === 0 || at === words.length - 1) && OBJECT_KIND.test(word);
   const parts = words.filter((word, at) => !isKind(word, at));
   if (parts.length === words.length || words.length > MAX_JOINED) return null;
-  const find = (name: string): number | null => {
-    const places = texts.map((text) => findBetween(text, name, NAME_BOUNDARY));
-    return places.find((place) => place !== null) ?? null;
-  };
-  const found: { place: number; size: number }[] = [];
+  const find = (name: string): (number | null)[] =>
+    texts.map((text) => findBetween(text, name, NAME_BOUNDARY));
+  const isIn = (places: (number | null)[]): boolean => places.some((place) => place !== null);
+  const found: { place: number | null; size: number }[] = [];
   for (let at = 0; at < parts.length;) {
     let size = parts.length - at;
-    let place = find(parts.slice(at).join("_"));
-    while (place === null && size > 1) place = find(parts.slice(at, at + --size).join("_"));
-    if (place === null) return null;
-    found.push({ place, size });
+    let places = find(parts.slice(at).join("_"));
+    while (!isIn(places) && size > 1) places = find(parts.slice(at, at + --size).join("_"));
+    if (!isIn(places)) return null;
+    found.push({ place: places[0]!, size });
     at += size;
   }
   const names = found.filter(({ size }) => size > 1);
-  return names.length > 0 && found.length - names.length <= 1 ? names[0]!.place : null;
+  const first = names.find(({ place }) => place !== null)?.place ?? 0;
+  return names.length > 0 && found.length - names.length <= 1 ? first : null;
 }
 
 /** What stands before a column or a table: an alias, a schema that every database has. */

@@ -433,6 +433,7 @@ describe("findFact", () => {
     ["number", "rm 37", "the disk of osd.37"],
     ["number", "64 kB", "65536 bytes"],
     ["identifier", "on web-3", "hosts web-1 to web-4"],
+    ["identifier", "serial ZL2K9P4", "disk ata-ST16000NM001G_ZL2K9P4"],
     ["identifier", "on web-03", "web-01..web-04"],
     ["identifier", "on web-2", "web-1/2/3"],
     ["identifier", "on web-8", "nodes are called web-N"],
@@ -671,6 +672,10 @@ describe("findAdapted", () => {
     ["bucket `tfstate-<env>`", "`tfstate-prod`", "stack network-prod"],
     ["`sudo-<group>-{{quarter}}.tgz`", "`sudo-fin-app-Q3.tgz`", "fin-app in Q3"],
     ["`--env-file=/run/$UNIT.env`", "/run/invoice-export.env", "invoice-export.service fails"],
+    ["pairs `lb-*-1` / `lb-*-2`", "`lb-west-2`", "lb-west-1 is drained"],
+    ["deployment `<queue>-worker`", "`label-print-worker`", "queue label.print"],
+    ["data in `/var/lib/pg/14`", "/var/lib/pg/14/pg_wal", "pg_wal grows"],
+    ["restore to `/var/tmp/restore`", "/var/tmp/restore/home/projects/atlas", "/home/projects/atlas is gone"],
     ["name `LR_<app>_<nn>.txt`", "`LR_claims_01.txt`", "logs of claims-web-1"],
     ["`echo 1 > /sys/block/<disk>/rescan` (VG vg_data, `/dev/<vg>/<lv>`)", "/dev/vg_data/sdb", "disk sdb"],
   ])("finds what fills the places of %j: %s", (record, answer, task) => {
@@ -686,6 +691,7 @@ describe("findAdapted", () => {
     ["another folder", "/etc/edge/tls/<fqdn>/chain.pem", "/etc/edge/ssl/api.shop.io/chain.pem"],
     ["a number of something else", "/var/lib/pg/<version>/data", "/var/lib/pg/15/data"],
     ["a part of a name", "/etc/edge/tls/<fqdn>/chain.pem", "/etc/edge/tls/i.shop.io/chain.pem"],
+    ["a plain word below a folder", "data in `/var/lib/pg/14`", "/var/lib/pg/14/zone"],
     ["places and nothing else", "`<host>-<zone>`", "`api.shop.io-b`"],
     ["a flag", "`--<name>`", "`--api.shop.io`"],
   ])("does not fill places with %s", (_, record, answer) => {
