@@ -336,8 +336,8 @@ function readSimpleCommand(scene: Scene, start: number, command: string): void {
       }
     } else if (/^--[a-z][\w-]*=[A-Za-z]{2,}$/.test(word)) {
       scene.roles.set(start + token.index + word.indexOf("=") + 1, "value");
-    } else if (hasVerb && /^--[a-z][\w-]*$/.test(option) && /^[A-Za-z]{2,}$/.test(word)) {
-      // Before the verb, a word behind a flag may be the verb: `git --no-pager log`.
+    } else if (hasVerb && /^--[a-z][\w-]*$/.test(option) && /^[A-Z][A-Za-z]+$/.test(word)) {
+      // A word in lower case may belong to no flag: `git --no-pager log`, `--watch deployment web`.
       scene.roles.set(start + token.index, "value");
     } else if (/^[a-z]{2,}$/.test(word)) {
       // What stands behind an option may be its value: `kubectl -n shop get`.
@@ -671,7 +671,8 @@ const version: Recogniser = {
       String.raw`(?<![\w.\0])v?\d+(?:\.\d+)*\.x\b`,
       String.raw`(?<![\w.\0])(?:v\d+(?:\.\d+)*|\d+(?:\.\d+){2,})${VERSION_END}`,
       String.raw`(?<=\b(?:versions?|release|v\.?) )\d+(?:\.\d+)*${VERSION_END}`,
-      String.raw`(?<=\b(?:${RELEASED}) )\d+\.\d+(?:\.\d+)*${VERSION_END}`,
+      // "Redis 7.5 MB" is an amount.
+      String.raw`(?<=\b(?:${RELEASED}) )\d+\.\d+(?:\.\d+)*${VERSION_END}(?!\s?(?:%|(?:ms|[smhdx])\b|${AMOUNT}))`,
     ],
     "gi",
   ),
@@ -790,7 +791,8 @@ const sibling: Recogniser = {
   ]),
   read(match, scene) {
     const [name] = match;
-    if (COMMON_TERMS.has(fold(name)) || (/^[a-z]/.test(name) && inCode(scene, match.index))) return null;
+    // In code names are names.
+    if (COMMON_TERMS.has(fold(name)) || inCode(scene, match.index)) return null;
     return { key: fold(name), weight: 1, family: name.slice(0, name.indexOf("-") + 1) };
   },
 };
@@ -1035,9 +1037,9 @@ const destruction: Recogniser = {
   kind: "command",
   pattern: oneOf(
     [
-      String.raw`(?<![\w./-])rm\s+-\S{1,20}\s+(?:--no-preserve-root\s+)?(?:\/\*?|~\/?|\*)(?=[\s\x60"';&|]|$)`,
+      String.raw`(?<![\w./-])rm\s+-\S{1,20}\s+(?:--no-preserve-root\s+)?(?:\/\*?|~\/?|\*)(?=[\s\x60"';&|,.)]|$)`,
       String.raw`(?<![\w./-])(?:rm(?=\s+-\w*[rRf])|dd(?=\s+[io]f=)|mkfs(?:\.\w+)?(?=\s)|shutdown(?=\s+-\w))`,
-      String.raw`(?<![\w./-])(?:iptables(?=\s+-[FXD]\b)|crontab(?=\s+-r\b)|chmod(?=\s+(?:-\w+\s+)?[0-7]{3,4}\b))`,
+      String.raw`(?<![\w./-])(?:iptables\s+-[FXD]\b|crontab\s+-r\b|chmod(?=\s+(?:-\w+\s+)?[0-7]{3,4}\b))`,
       String.raw`(?<=\b(?:systemctl|kubectl|docker|helm|terraform|zpool)\s(?:--?[\w=-]{1,30}\s(?:[\w./-]{1,30}\s)?)?)(?:delete|destroy|disable|kill|mask|prune|purge|rm|stop|uninstall)(?![\w-])`,
       String.raw`(?<=(?:^|[\x60;&|])\s{0,8}):\s?>\s?(?=\/(?!dev\/null)[\w.])|(?<=\x60)>\s?(?=\/(?!dev\/null)[\w.])`,
     ],
@@ -1046,17 +1048,16 @@ const destruction: Recogniser = {
   read(match, scene) {
     const [text] = match;
     if (text.includes(">")) return inCode(scene, match.index) ? { key: ": >", weight: 1 } : null;
-    return isAdvisedAgainst(match) ? NO_FACT : { key: text.replaceAll(/\s+/g, " "), weight: 1 };
+    return isAdvisedAgainst(match) ? NO_FACT : { key: fold(text).replaceAll(/\s+/g, " "), weight: 1 };
   },
 };
 
-/** "never run rm -rf", "instead of `kubectl delete`" */
-function isAdvisedAgainst({ input, index }: RegExpExecArray): boolean {
-  const before = input.slice(Math.max(0, index - 60), index);
-  return /(?:\b(?:never|avoid|without|instead of|rather than|not(?! only| hesitate| forget))|n't)\b[^.;:!?\n]*$/i.test(
-    before,
-  );
-}
+/** "never run rm -rf", "instead of `kubectl delete`": what forbids stands right before the command, not somewhere in its sentence. */
+const FORBIDDEN =
+  /\b(?:never|do not|don't|must not|should not|shouldn't|avoid|without|instead of|rather than)\s+(?:(?:just|simply|ever)\s+)?(?:(?:run|use|execute|issue|type|try|do|call)(?:n?ing)?\s+)?(?:(?:an?|the|any)\s+)?[`"'*]{0,3}(?:sudo\s+)?(?:[a-z][\w.-]{1,20}\s+(?:--?\S{1,20}\s+){0,3}(?:to\s+)?)?$/i;
+
+const isAdvisedAgainst = ({ input, index }: RegExpExecArray): boolean =>
+  FORBIDDEN.test(input.slice(Math.max(0, index - 100), index));
 
 /** In lower case these are prose, or code. */
 const droppedInSql: Recogniser = {
@@ -1299,6 +1300,7 @@ const MAX_PLACES = 3;
 /** Of a longer one no regular expression with several places would come to an end. */
 const MAX_SEGMENT_CHARS = 200;
 const MAX_TEMPLATES = 300;
+const MAX_TEMPLATE_CHARS = 400;
 
 /** Each once. */
 function templatesIn(folded: string): Template[] {
@@ -1306,7 +1308,9 @@ function templatesIn(folded: string): Template[] {
   for (const { 0: token, index } of folded.matchAll(TEMPLATE)) {
     // What stands behind `--user=` is a name of its own; in an address "=" belongs to it.
     const names = token.includes("://") ? [token] : token.split("=");
-    for (const name of names) if (name.search(PLACES) >= 0 && !offsets.has(name)) offsets.set(name, index);
+    for (const name of names)
+      if (name.length <= MAX_TEMPLATE_CHARS && name.search(PLACES) >= 0 && !offsets.has(name))
+        offsets.set(name, index);
   }
   return [...offsets]
     .slice(0, MAX_TEMPLATES)
@@ -1825,18 +1829,19 @@ function findNumbered(key: string, folded: string): number | null {
   const [, stem, digits] = /^([a-z][\w.-]*-)(\d{1,4})$/.exec(key) ?? [];
   if (stem === undefined) return null;
   const begin = String.raw`(?<![\w-])${RegExp.escape(stem)}`;
-  const between = String.raw`\s?(?:to|through|until|-|\.{2,3}|\u2026)\s?`;
+  const again = RegExp.escape(stem);
+  const between = String.raw`(?:\s?(?:to|through|until|\.{2,3}|\u2026)\s?(?:${again})?|\s?-\s?${again})`;
   const ranges = new RegExp(
-    String.raw`${begin}\[?(\d{1,4})${between}(?:${RegExp.escape(stem)})?(\d{1,4})(?!\d)`,
+    String.raw`${begin}(?:\[(\d{1,4})-(\d{1,4})\]|(\d{1,4})${between}(\d{1,4})(?!\d))`,
     "g",
   );
-  const isIn = ({ 1: from, 2: to }: RegExpExecArray): boolean =>
+  const isIn = ({ 1: first, 2: last, 3: from = first, 4: to = last }: RegExpExecArray): boolean =>
     Number(from) <= Number(digits) && Number(digits) <= Number(to);
   const range = folded.matchAll(ranges).find(isIn);
   return (
     range?.index ??
     indexOrNull(
-      folded.search(new RegExp(String.raw`${begin}(?:[nx*]\b|(?:\d{1,4}\/){1,20}${Number(digits)}(?!\d))`)),
+      folded.search(new RegExp(String.raw`${begin}(?:[nx]\b|\*|(?:\d{1,4}\/){1,20}${Number(digits)}(?!\d))`)),
     )
   );
 }
@@ -2080,10 +2085,10 @@ function findTime({ key }: Fact, evidence: Evidence): number | null {
  * the file", but not as it speaks of it, "a deleted file".
  */
 function findWord({ key }: Fact, { folded }: Evidence): number | null {
-  return (
-    findBetween(folded, stemOf(key), INFLECTED_BOUNDARY) ??
-    findAny(folded, IN_ENGLISH.get(key) ?? [], WORD_BOUNDARY)
-  );
+  if (!IN_ENGLISH.has(key) && !DESTRUCTIVE_VERBS.has(key))
+    return findBetween(folded, stemOf(key), INFLECTED_BOUNDARY);
+  const doing = [`${key.replace(/e$/, "")}ing`, `${key}${key.at(-1)}ing`];
+  return findAny(folded, [key, ...doing, ...(IN_ENGLISH.get(key) ?? [])], WORD_BOUNDARY);
 }
 
 const IN_ENGLISH = new Map(

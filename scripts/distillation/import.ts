@@ -276,11 +276,14 @@ function homesByName(options: ImportOptions): KnownPages["homesOf"] {
   const find = (name: unknown): Home[] => {
     if (typeof name !== "string" || name === "") return [];
     const folders = new Set(basesOf(options).map((base) => resolve(base, name)));
-    return [...folders].map((folder) => ({
-      folder,
-      isTold: name.includes("/") || existsSync(folder),
-      isNamedSo: folderName(folder, options) === name,
-    }));
+    const homes = [...folders].map((folder) => {
+      const isThere = existsSync(folder);
+      const isNamedSo = folderName(folder, options) === name;
+      return { folder, isTold: name.includes("/") || isThere, isNamedSo, isHome: isThere && isNamedSo };
+    });
+    // Those that are there and would be called so today, where there are such.
+    const likely = homes.filter(({ isHome }) => isHome);
+    return likely.length > 0 ? likely : homes;
   };
   return ({ imported_from }) => {
     const homes = byName.get(imported_from) ?? find(imported_from);
@@ -435,9 +438,13 @@ function isTaken(
   const holder = pages.get(id);
   if (holder) return holder.file !== file;
   const record = existing.get(id);
-  if (record && importedPath(record) === null) return true;
-  const place = known.byId.get(id);
-  return place !== undefined && place !== known.places.file(file) && existsSync(place);
+  const path = record && importedPath(record);
+  if (record && path === null) return true;
+  const homes = record ? known.homesOf(record) : [];
+  const places = [...homes.map(({ folder }) => known.places.file(`${folder}/${path}`)), known.byId.get(id)];
+  return places.some(
+    (place) => place !== undefined && place !== known.places.file(file) && existsSync(place),
+  );
 }
 
 /** Null where nothing is there, or what is cannot be found by its name: that was not UTF-8, and its bytes are lost. */

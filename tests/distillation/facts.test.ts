@@ -122,6 +122,10 @@ describe("extractFacts", () => {
         "flag --output",
       ],
     ],
+    ["If pods are still not ready, run `rm -rf /`.", ["command rm -rf /"]],
+    ["To avoid a wait, `reboot`.", ["command reboot"]],
+    ["Allow `ECDHE-RSA-AES256-GCM-SHA384`.", ["identifier ECDHE-RSA-AES256-GCM-SHA384"]],
+    ["Redis 7.5 MB, kafka 1.5 times", ["number 7.5 MB", "number 1.5"]],
     ["about 25 % or ~34 s", ["percent 25 %?", "number 34 s?"]],
     ["On April 9, 2011 at 5:45 p.m.", ["time April 9, 2011", "time 5:45 p.m."]],
   ])("names the kind of each fact: %p", (answer, facts) => {
@@ -136,7 +140,10 @@ describe("extractFacts", () => {
       "## 1.2 Drain the node\n\n1.3 Wait\n\n3.1 Permissions\n\n**2.1 Timeouts**\n\n2.2 Do it",
     ],
     ["how many lines are looked at", "`tail -50` or `head -n 20`"],
-    ["what is advised against", "Never run rm -rf / or DROP TABLE x; do not `reboot`, instead of `pkill`."],
+    [
+      "what is advised against",
+      "Never run rm -rf /. Never use DROP TABLE x; do not `reboot`, look instead of `pkill`. Do not use kubectl to delete pods.",
+    ],
     ["a file that its tool looks for", "See `.gitlab-ci.yml` and package.json."],
     [
       "a tool's name that is prose",
@@ -437,6 +444,7 @@ describe("findFact", () => {
     ["identifier", "on web-03", "web-01..web-04"],
     ["identifier", "on web-2", "web-1/2/3"],
     ["identifier", "on web-8", "nodes are called web-N"],
+    ["identifier", "on web-8", "hosts web-* and db-1"],
     ["identifier", "form LR-4", "LR-3 to LR-5"],
     ["identifier", "tell #shop-ops", "Tell the channel shop-ops."],
     ["command", "`rm /run/app.pid`", "Remove the stale /run/app.pid."],
@@ -525,6 +533,7 @@ describe("findFact", () => {
     ["flag", "`dig +short`", "`dig +trace`"],
     ["command", "`rm /run/app.pid`", "a deleted /run/app.pid"],
     ["command", "`reboot`", "Restart the service."],
+    ["command", "`crontab -r`", "crontab -l"],
     ["number", "65 minutes", "165 minutes, 6.5, 650 and foo65"],
     ["number", "5 GB", "15 or 50 GB"],
     ["number", "$190 million", "181,674,817"],
@@ -693,7 +702,7 @@ describe("findAdapted", () => {
     ["a part of a name", "/etc/edge/tls/<fqdn>/chain.pem", "/etc/edge/tls/i.shop.io/chain.pem"],
     ["a plain word below a folder", "data in `/var/lib/pg/14`", "/var/lib/pg/14/zone"],
     ["places and nothing else", "`<host>-<zone>`", "`api.shop.io-b`"],
-    ["a flag", "`--<name>`", "`--api.shop.io`"],
+    ["a flag", "`--opt-<name>`", "`--opt-b`"],
   ])("does not fill places with %s", (_, record, answer) => {
     const task = prepareEvidence("api.shop.io in zone b fails");
     for (const fact of extractFacts(answer))

@@ -226,6 +226,7 @@ describe("facts", () => {
     "dd if=/dev/zero of=/var",
     "kill -9 1",
     "systemctl stop rsyslog",
+    "npm uninstall rsyslog",
     "DROP TABLE logs;",
     "TRUNCATE logs;",
     "DELETE FROM logs;",

@@ -429,6 +429,33 @@ describe("import", () => {
     ]);
   });
 
+  test("knows where a page is in a root with the corpus below it", async () => {
+    const root = temporaryFolder();
+    const importDocs = (...paths: string[]) => run(["import", "--root", root, ...paths], { cwd: root });
+    writeFile(join(root, "docs/a.md"), "# A\n\nOne.");
+    writeFile(join(root, "other/a.md"), "# A\n\nTwo.");
+    await importDocs("docs");
+    await importDocs("other");
+    writeFile(join(root, "exports/rag/docs/a.md"), "# A\n\nThree.");
+    await importDocs("exports/rag/docs");
+    for (const folder of ["docs", "other", "exports/rag/docs"])
+      expect((await importDocs(folder)).stdout).toStartWith("0 new, 0 changed, 1 unchanged");
+    expect(await importedInto(join(root, "exports/rag/playbooks.jsonl"))).toEqual([
+      ["a", "docs"],
+      ["other/a", "other"],
+      ["docs/a", "exports/rag/docs"],
+    ]);
+  });
+
+  test("leaves a section its id where a new page is called like it", async () => {
+    const place = pages({ "a.md": "# A\n\nText.\n\n## B\n\nOne." });
+    await importInto(place, "runbooks", "--split", "h2");
+    writeFile(join(place.folder, "a#b.md"), "# AB\n\nTwo.");
+    const { stdout } = await importInto(place, "runbooks", "--split", "h2");
+    expect(stdout).toStartWith("1 new, 0 changed, 2 unchanged");
+    expect((await importedInto(place.corpus)).map(([id]) => id)).toEqual(["a", "a#b", "runbooks/a#b"]);
+  });
+
   test("takes no folder for imported of which a page was named alone", async () => {
     const place = pages({ "notes.md": "# N\n\nOne.", "db/a.md": "# A\n\nTwo." });
     await importInto(place, "runbooks/notes.md");
