@@ -632,7 +632,7 @@ async function askInTurn(
     return attempt;
   };
   const first = await ask(options.local);
-  const escalation = escalationFor([first], options, deps);
+  const escalation = escalationFor(first, options, deps);
   return escalation ? [first, await ask(escalation)] : [first];
 }
 
@@ -2868,7 +2868,7 @@ function findUnknownQuotes({ wording, hasEvidence, known }: View): Finding {
 
 // ---------------------------------------------------------------------------------------------------------------------
 // 7. escalate
-// In: the attempts so far. Out: whom to ask next, and in the end which attempt counts. Escalation is no retry: it happens
+// In: the local attempt. Out: whom to ask next, and in the end which attempt counts. Escalation is no retry: it happens
 // once, when the gate rejected or doubts or nobody answered, and only where it was allowed. What passed outranks what
 // failed, the later of equals the earlier, and an answer outranks an error.
 // ---------------------------------------------------------------------------------------------------------------------
@@ -2899,9 +2899,8 @@ const KIND: Record<Severity, string> = { fail: "", soft: " (soft)", warn: " (war
 
 const reasonText = ({ name, severity, reason }: Check): string => `${name}${KIND[severity]}: ${reason}`;
 
-function escalationFor(attempts: Attempt[], options: ReplayOptions, deps: Deps): ModelTarget | null {
-  const [local] = attempts;
-  const isGood = local?.verdict === "pass" && !local.doubted;
+function escalationFor(local: Attempt, options: ReplayOptions, deps: Deps): ModelTarget | null {
+  const isGood = local.verdict === "pass" && !local.doubted;
   return isGood || deps.signal.aborted ? null : options.escalation;
 }
 
@@ -3014,7 +3013,8 @@ function buildRow(trace: Trace, options: ReplayOptions, deps: Deps): EvidenceRow
     redactions: {},
     experiment,
   };
-  return { ...secrets.strikeAll(row), redactions: secrets.counts };
+  const struck = secrets.strikeAll(row);
+  return { ...struck, redactions: marksIn(struck) };
 }
 
 /** The attempt that counts has its answer and its gate in the row itself. */
@@ -3198,27 +3198,25 @@ function merged(places: Secret[]): Secret[] {
   return apart.map(({ kind, start, end }) => ({ kind, start, end }));
 }
 
-/** The text with every secret replaced by `[redacted:<kind>]`; `onSecret` is told each one. */
-export function redactSecrets(
-  text: string,
-  onSecret: (kind: string, secret: string) => void = () => {},
-): string {
-  return replaceAt(findSecrets(text), text, onSecret);
-}
+/** The text with every secret replaced by `[redacted:<kind>]`. */
+export const redactSecrets = (text: string): string => replaceAt(findSecrets(text), text);
 
-function replaceAt(
-  secrets: Secret[],
-  text: string,
-  onSecret: (kind: string, secret: string) => void,
-): string {
+function replaceAt(secrets: Secret[], text: string): string {
   let redacted = "";
   let at = 0;
   for (const { kind, start, end } of secrets) {
-    onSecret(kind, text.slice(start, end));
     redacted += `${text.slice(at, start)}[redacted:${kind}]`;
     at = end;
   }
   return redacted + text.slice(at);
+}
+
+/** How many marks of each kind stand in a row. */
+function marksIn(row: EvidenceRow): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [, kind] of JSON.stringify(row).matchAll(/\[redacted:(\w{1,32})\]/g))
+    counts[kind!] = (counts[kind!] ?? 0) + 1;
+  return counts;
 }
 
 /** What stands for a secret; taken out of a text by `split`, with what is between. */
@@ -3235,7 +3233,6 @@ const MIN_SECRET_CHARS = 8;
  * its surroundings is thus also struck from an answer that repeats it alone.
  */
 class Secrets {
-  readonly counts: Record<string, number> = {};
   private readonly known = new Map<string, string>();
   /** Texts without any: a row says many of its words again and again. */
   private readonly clean = new Set<string>();
@@ -3247,14 +3244,14 @@ class Secrets {
 
   /** The text without what is known already, whatever stands around it. */
   strikeKnown(text: string): string {
-    return this.replaceAt(this.placesOfKnown(text), text);
+    return replaceAt(merged(this.placesOfKnown(text)), text);
   }
 
   /** The text without what is known and what has the shape of a secret, which is known from now on. */
   strike(text: string): string {
     const found = this.findNew(text);
     for (const { kind, start, end } of found) this.learn(kind, text.slice(start, end));
-    const left = this.replaceAt([...this.placesOfKnown(text), ...found], text);
+    const left = replaceAt(merged([...this.placesOfKnown(text), ...found]), text);
     // Once more where something went: a path without its last part is no path and may have the shape of a secret.
     return left === text ? text : this.strike(left);
   }
@@ -3298,12 +3295,6 @@ class Secrets {
       from += part.length;
     }
     return places;
-  }
-
-  private replaceAt(secrets: Secret[], text: string): string {
-    return replaceAt(merged(secrets), text, (kind) => {
-      this.counts[kind] = (this.counts[kind] ?? 0) + 1;
-    });
   }
 
   private learn(kind: string, secret: string): void {

@@ -79,5 +79,9 @@ describe.each(["ops", "adapted", "held-out"])("data/answers/%s.jsonl", (name) =>
     expect(onOneLine(read("reports/distillation/gate-report.md"))).toContain(
       `| \`${name}\` | ${passed} of ${honest.size} | ${caught} of ${altered.length} |`,
     );
+    if (name === "held-out")
+      expect(onOneLine(read("README.md"))).toContain(
+        `${passed} pass, and of ${altered.length} such answers with one place altered ${caught} are rejected`,
+      );
   });
 });
