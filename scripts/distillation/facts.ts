@@ -1041,6 +1041,7 @@ const destruction: Recogniser = {
       String.raw`(?<![\w./-])(?:rm(?=\s+-\w*[rRf])|dd(?=\s+[io]f=)|mkfs(?:\.\w+)?(?=\s)|shutdown(?=\s+-\w))`,
       String.raw`(?<![\w./-])(?:iptables\s+-[FXD]\b|crontab\s+-r\b|chmod(?=\s+(?:-\w+\s+)?[0-7]{3,4}\b))`,
       String.raw`(?<=\b(?:systemctl|kubectl|docker|helm|terraform|zpool)\s(?:--?[\w=-]{1,30}\s(?:[\w./-]{1,30}\s)?)?)(?:delete|destroy|disable|kill|mask|prune|purge|rm|stop|uninstall)(?![\w-])`,
+      String.raw`(?<=\bgit\s)(?:reset\s+--hard|push\s+(?:-f|--force)(?![\w-])|clean\s+-\w*f\w*)|(?<=\bfind\s[^\n\x60;|]{0,120}\s)-delete\b`,
       String.raw`(?<=(?:^|[\x60;&|])\s{0,8}):\s?>\s?(?=\/(?!dev\/null)[\w.])|(?<=\x60)>\s?(?=\/(?!dev\/null)[\w.])`,
     ],
     "gm",
@@ -1063,7 +1064,7 @@ const isAdvisedAgainst = ({ input, index }: RegExpExecArray): boolean =>
 const droppedInSql: Recogniser = {
   kind: "command",
   pattern:
-    /\b(?:DROP\s+(?:TABLE|DATABASE|SCHEMA|INDEX|VIEW|USER|ROLE)|TRUNCATE(?:\s+TABLE)?(?=\s+[\w."]+\s*[;`\n])|DELETE\s+FROM)\b/gi,
+    /\b(?:DROP\s+(?:TABLE|DATABASE|SCHEMA|INDEX|COLUMN|VIEW|USER|ROLE)|FLUSH(?:ALL|DB)|TRUNCATE(?:\s+TABLE)?(?=\s+[\w."]+\s*[;`\n])|DELETE\s+FROM)\b/gi,
   read(match, scene) {
     const [text] = match;
     if (text !== text.toUpperCase() && !inCode(scene, match.index)) return null;
@@ -2100,6 +2101,7 @@ const IN_ENGLISH = new Map(
     uninstall: ["remove"],
     "drop index": ["drop the index", "drop index"],
     "drop table": ["drop the table"],
+    "drop column": ["drop the column"],
     "delete from": ["delete", "remove"],
     truncate: ["empty", "clear"],
     ": >": ["truncate", "empty"],

@@ -230,6 +230,11 @@ describe("facts", () => {
     "DROP TABLE logs;",
     "TRUNCATE logs;",
     "DELETE FROM logs;",
+    "ALTER TABLE logs DROP COLUMN host",
+    "redis-cli FLUSHALL",
+    "git reset --hard",
+    "git push --force",
+    "find /var -name x -delete",
     ": > /var",
   ];
 
