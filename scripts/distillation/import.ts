@@ -401,32 +401,25 @@ function onePerId(pages: PageFile[], run: ImportRun): PageFile[] {
   const holders = new Map<string, PageFile>();
   for (const page of once) if (page.isKnown && !holders.has(page.id)) holders.set(page.id, page);
   return once.flatMap((page) => {
-    const id = idsOf(page).find((one) => !isTaken(one, page, { ...run, pages: holders }));
-    if (id === undefined)
+    const id = idsOf(page, run.known).find((one) => !isTaken(one, page, { ...run, pages: holders }));
+    if (id === undefined) {
       skipped.push({ path: page.file, reason: `the same path as another page, id ${page.id}` });
-    const named = id === undefined ? [] : [{ ...page, id }];
-    for (const one of named) holders.set(one.id, one);
-    return named;
+      return [];
+    }
+    const named = { ...page, id };
+    holders.set(id, named);
+    return [named];
   });
 }
 
 /** `a`, `db/a`, `runbooks/db/a`, …, for `a.md` of the folder `…/runbooks/db`. */
-function idsOf({ file, path, id }: PageFile): string[] {
-  const above = file
-    .slice(0, -path.length - 1)
+function idsOf({ file, path, id }: PageFile, { places }: KnownPages): string[] {
+  const above = places
+    .file(file)
+    .slice(0, -path.length)
     .split("/")
-    .filter((name) => name !== "")
-    .reverse();
-  return [
-    id,
-    ...above.map(
-      (_, at) =>
-        `${above
-          .slice(0, at + 1)
-          .reverse()
-          .join("/")}/${id}`,
-    ),
-  ];
+    .filter((name) => name !== "");
+  return [id, ...above.map((_, at) => `${above.slice(-1 - at).join("/")}/${id}`)];
 }
 
 /** By another page of this import, by one of an earlier import that is still there, or by a record that is nobody's page. */

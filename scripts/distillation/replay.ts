@@ -579,7 +579,8 @@ export async function replay(
   const bundle = quotable && bundleOf(quotable, trial, secrets);
   // Once more: what only a playbook says is a secret may stand in the task, too.
   const task = secrets.strike(asked);
-  const prompt = buildPrompt(task, bundle);
+  // As it is sent: lines that are joined may have a shape that they had not apart.
+  const prompt = secrets.strikeAll(buildPrompt(task, bundle));
   deps.onEvent({ kind: "asking", retrieval: quotable, bundle, prompt, records: corpus?.size ?? 0 });
 
   const settingFor = (said: Pick<Said, "task" | "bundle">): GateSetting =>
@@ -597,12 +598,9 @@ export async function replay(
   return { row, answer: outcome.reply.answer, interrupted: deps.signal.aborted, appendError };
 }
 
-/** What the model is shown of these hits; what an experiment puts in their place is rid of its secrets, too. */
-function bundleOf(retrieval: Retrieval, trial: Trial | null, secrets: Secrets): ContextBundle {
-  const build = (hits: Retrieval): ContextBundle => buildBundle(secrets.strikeHits(hits));
-  const bundle = trial ? trial.bundle(retrieval, build) : build(retrieval);
-  return secrets.strikeAll(bundle);
-}
+/** What the model is shown of these hits, which are struck; what an experiment puts in their place is rid of its secrets, too. */
+const bundleOf = (retrieval: Retrieval, trial: Trial | null, secrets: Secrets): ContextBundle =>
+  trial ? trial.bundle(retrieval, (hits) => buildBundle(secrets.strikeHits(hits))) : buildBundle(retrieval);
 
 /** What the models of one run are asked, and what their answers are judged by. */
 interface Asking {

@@ -183,6 +183,26 @@ describe("the evidence row", () => {
     expect(everything).not.toContain("hunter2");
   });
 
+  test("sends no secret that a title has only on one line", async () => {
+    const root = rootWith([{ ...DISK, title: `${DISK.title}: mysql -u root\n  -phunter2_99!` }]);
+    await using server = gateway(() => completion(GOOD_ANSWER));
+    await run(["replay", "--task", TASK, "--root", root], { env: { LH_GATEWAY_URL: server.url } });
+    expect(JSON.stringify(server.received)).toContain("mysql -u root -p[redacted:password]");
+  });
+
+  test("strikes what a later playbook says is a secret before a passage is cut within it", async () => {
+    const line = `${"disk full var ".repeat(42)} correct horse 1! ${"disk full var ".repeat(300)}`;
+    const told = { ...CLOCK, content: `The disk of db-3: password="correct horse 1!" is set.` };
+    const root = rootWith([{ ...DISK, content: line }, told]);
+    await using server = gateway(() => completion(GOOD_ANSWER));
+    await run(["replay", "--task", TASK, "--root", root], { env: { LH_GATEWAY_URL: server.url } });
+    const [row] = evidenceRows(root);
+    expect(row!.retrieved_artifacts.rag_ids).toEqual([DISK.id, CLOCK.id]);
+    const { content_preview } = row!.context_bundle!.retrieved_playbooks[0]!;
+    expect(content_preview).toEndWith("disk full var");
+    expect(JSON.stringify([row, server.received])).not.toContain("correct");
+  });
+
   const answerOf = async (task: string, answer: string, env: Record<string, string> = {}) => {
     const root = rootWith();
     await using server = gateway(() => completion(answer));

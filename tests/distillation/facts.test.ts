@@ -124,6 +124,7 @@ describe("extractFacts", () => {
     ],
     ["If pods are still not ready, run `rm -rf /`.", ["command rm -rf /"]],
     ["To avoid a wait, `reboot`.", ["command reboot"]],
+    ["`pg_ctl stop` or `pg_ctl status`", ["identifier pg_ctl", "command stop", "command status?"]],
     ["Allow `ECDHE-RSA-AES256-GCM-SHA384`.", ["identifier ECDHE-RSA-AES256-GCM-SHA384"]],
     ["Redis 7.5 MB, kafka 1.5 times", ["number 7.5 MB", "number 1.5"]],
     ["about 25 % or ~34 s", ["percent 25 %?", "number 34 s?"]],
@@ -456,6 +457,7 @@ describe("findFact", () => {
     ["percent", "10 %", "one request in ten"],
     ["percent", "15 %", "3 out of 20"],
     ["path", "`/dev/vg0/lv_<app>`", "for example /dev/vg0/lv_shop"],
+    ["path", "`/srv/net/plan-$(date +%F).out`", "for example /srv/net/plan-first.out"],
     ["identifier", "`ix_ticket_events_tenant_id`", "table ticket_events, column tenant_id"],
     ["identifier", "`orders_shipping_method_nn`", "orders gets a column shipping_method"],
     ["time", "5:45 PM", "17:45"],
@@ -699,6 +701,8 @@ describe("findAdapted", () => {
     ["another file", "/etc/edge/tls/<fqdn>/chain.pem", "/etc/edge/tls/api.shop.io/root.pem"],
     ["another folder", "/etc/edge/tls/<fqdn>/chain.pem", "/etc/edge/ssl/api.shop.io/chain.pem"],
     ["a number of something else", "/var/lib/pg/<version>/data", "/var/lib/pg/15/data"],
+    ["what fills a place alone", "/var/log/<fqdn>/current", "`shop.io`"],
+    ["a year for a month", "/srv/<mm>/app.log", "/srv/2024/app.log"],
     ["a part of a name", "/etc/edge/tls/<fqdn>/chain.pem", "/etc/edge/tls/i.shop.io/chain.pem"],
     ["a plain word below a folder", "data in `/var/lib/pg/14`", "/var/lib/pg/14/zone"],
     ["places and nothing else", "`<host>-<zone>`", "`api.shop.io-b`"],
@@ -707,6 +711,14 @@ describe("findAdapted", () => {
     const task = prepareEvidence("api.shop.io in zone b fails");
     for (const fact of extractFacts(answer))
       expect(findAdapted(fact, task, prepareEvidence(record))).toBeNull();
+  });
+
+  test("leaves numbers and dates to whoever counts", () => {
+    const task = prepareEvidence("it is down");
+    const find = (answer: string) =>
+      findAdapted(extractFacts(answer)[0]!, task, prepareEvidence("see /srv/<yyyy>/<mm>/app_<nn>.log"));
+    expect(find("/srv/2024/05/app_01.log")).not.toBeNull();
+    expect(find("/srv/202/05/app_01.log")).toBeNull();
   });
 
   test("takes the path of an address from the task, its port from the record", () => {
