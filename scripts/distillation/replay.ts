@@ -13,7 +13,7 @@
  *
  * One file, in the order in which it runs, so that a reader can follow one task from top to bottom. What comes in from
  * outside (time, randomness, the network, an interrupt) comes in through `Deps`; argv, colour and exit codes live in
- * distill.ts; the index that stands behind load and retrieve lives in corpus_index.ts; the recognisers of machine-made facts
+ * distill.ts and commands/; the index that stands behind load and retrieve lives in corpus_index.ts; the recognisers of machine-made facts
  * live in facts.ts, measures of wording in wording.ts, their weights in doubt.ts.
  */
 import { openIndexed } from "./corpus_index.ts";
@@ -1415,8 +1415,9 @@ function closingFences(lines: string[]): Map<number, number> {
  */
 export function bestPassage(content: string, weights: Map<string, number>, maxChars: number): string {
   if (content.trim().length <= maxChars) return content.trim();
-  const units = splitUnits(content).map((unit): WeighedUnit => {
-    return { ...unit, matched: weightedTokens(unit.text).filter((token) => weights.has(token)) };
+  const mentioned = mentionsOf(weights);
+  const units = splitUnits(content).map(({ kind, text }): WeighedUnit => {
+    return { kind, text, matched: mentioned(text) };
   });
   let best = { weight: -1, units: [] as WeighedUnit[] };
   for (let start = 0; start < units.length; start++) {
@@ -1427,6 +1428,28 @@ export function bestPassage(content: string, weights: Map<string, number>, maxCh
   }
   const passage = best.units.map((unit) => unit.text).join("\n");
   return passage || clip(content.trim().replaceAll(/\s+/g, " "), maxChars);
+}
+
+/** The weighed ones among a text's weightedTokens. Only words that may hold one are made tokens of: most do not. */
+export function mentionsOf(weights: Map<string, number>): (text: string) => string[] {
+  // As far as a token stands in the word that it is made from: "policy" comes from "policies", too.
+  const stems = [...weights.keys()].map((token) => token.replace(/y$/, ""));
+  const stem = new RegExp(stems.join("|"), "gi");
+  const wordEnd = /\W|$/g;
+  return (text) => {
+    const mentioned: string[] = [];
+    let read = 0;
+    for (const { index } of stems.length > 0 ? text.matchAll(stem) : []) {
+      if (index < read) continue;
+      let start = index;
+      while (start > read && /\w/.test(text[start - 1]!)) start--;
+      wordEnd.lastIndex = index;
+      read = wordEnd.exec(text)!.index;
+      for (const token of weightedTokens(text.slice(start, read)))
+        if (weights.has(token)) mentioned.push(token);
+    }
+    return mentioned;
+  };
 }
 
 function beginsPassage(units: Unit[], at: number): boolean {

@@ -14,7 +14,7 @@ import {
   withRowsIn,
 } from "../../scripts/distillation/ab.ts";
 import type { Arm } from "../../scripts/distillation/ab.ts";
-import { ARM_NAMES } from "../../scripts/distillation/distill.ts";
+import { ARM_NAMES } from "../../scripts/distillation/command_table.ts";
 import {
   buildBundle,
   buildPrompt,

@@ -6,12 +6,14 @@ import {
   buildPrompt,
   defuse,
   estimateTokens,
+  mentionsOf,
   promptText,
   splitUnits,
   validationSteps,
+  weightedTokens,
 } from "../../scripts/distillation/replay.ts";
 import type { Playbook, Retrieval } from "../../scripts/distillation/replay.ts";
-import { CLOCK, DISK, playbook, TASK } from "./support.ts";
+import { CLOCK, DISK, playbook, seeded, TASK } from "./support.ts";
 
 /** Distinct words, so that no two records are near-duplicates by accident. */
 const distinct = (id: string): string =>
@@ -298,6 +300,33 @@ describe("bestPassage", () => {
     expect(bestPassage(`磁 ${"盘已满".repeat(9)}`, weights, 6)).toBe("磁 盘已满盘");
     expect(bestPassage("𠮷".repeat(10), weights, 5)).toBe("𠮷𠮷");
     expect(bestPassage('{"lsof":"var_log","du":1}', weights, 14)).toBe('{"lsof":"');
+  });
+});
+
+describe("mentionsOf", () => {
+  const PARTS =
+    "policy policies Policies status pods POD maxWal max_wal_size kubePVC_9 5xx -3 é İ ſs K8s y ies _ /".split(
+      " ",
+    );
+
+  test("finds the tokens of a text that are weighed, as making tokens of all of it does", () => {
+    const random = seeded(1);
+    const one = <T>(among: T[]): T => among[Math.floor(random() * among.length)]!;
+    let found = 0;
+    for (let round = 0; round < 2000; round++) {
+      const text = Array.from({ length: 12 }, () => one(PARTS) + one(["", " ", "\n", "-"])).join("");
+      const task = weightedTokens(Array.from({ length: 3 }, () => one(PARTS)).join(" "));
+      const weights = new Map(task.map((token) => [token, 1]));
+      const tokens = weightedTokens(text).filter((token) => weights.has(token));
+      expect(mentionsOf(weights)(text)).toEqual(tokens);
+      found += tokens.length;
+    }
+    expect(found).toBeGreaterThan(1000);
+  });
+
+  test("takes its time from the text's length, however long its words are", () => {
+    const word = "lsof".repeat(50_000);
+    expect(mentionsOf(new Map([["lsof", 1]]))(`${word} ${word} lsof`)).toEqual(["lsof"]);
   });
 });
 

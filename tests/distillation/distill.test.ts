@@ -3,7 +3,9 @@ import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { FINDINGS } from "../../scripts/distillation/corpus.ts";
-import { COMMANDS, EXIT, helpFor, overview, printable } from "../../scripts/distillation/distill.ts";
+import { EXIT, printable } from "../../scripts/distillation/command_line.ts";
+import { COMMANDS } from "../../scripts/distillation/command_table.ts";
+import { helpFor, overview } from "../../scripts/distillation/commands/help.ts";
 import {
   BEST_EXEMPLAR_CHARS,
   CHECKS,

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 
 export { seeded } from "../../scripts/distillation/statistics.ts";
 import { main } from "../../scripts/distillation/distill.ts";
-import type { Io } from "../../scripts/distillation/distill.ts";
+import type { Io } from "../../scripts/distillation/command_line.ts";
 import { errorCode, EVIDENCE_LOG } from "../../scripts/distillation/replay.ts";
 import type { Deps, EvidenceRow, Playbook } from "../../scripts/distillation/replay.ts";
 

@@ -1,0 +1,362 @@
+/** `distill ab`: the flags of an experiment, its progress, and where its rows and its report go. */
+import type {
+  Arm,
+  ExperimentHooks,
+  ExperimentOptions,
+  ExperimentPlan,
+  ExperimentRow,
+  Planned,
+} from "../ab.ts";
+import type { Analysis, Rich } from "../ab_report.ts";
+import {
+  DistillError,
+  EVIDENCE_LOG,
+  counted,
+  errorCode,
+  nameOf,
+  readText,
+  realDeps,
+  shown,
+  toJson,
+  writeWhole,
+} from "../replay.ts";
+import type { EvidenceRow } from "../replay.ts";
+import type { Task } from "../tasks.ts";
+import {
+  EXIT,
+  didYouMean,
+  fileOf,
+  forStdout,
+  pathFrom,
+  placeOf,
+  printable,
+  readRows,
+  seconds,
+  usage,
+  warner,
+} from "../command_line.ts";
+import type { Flags, Io } from "../command_line.ts";
+import { DEFAULT_EXPERIMENT_SEED } from "../command_table.ts";
+import { replayOptions } from "./replay.ts";
+
+export async function run(flags: Flags, io: Io): Promise<number> {
+  if (flags.on("report-only")) return reportAgain(flags, io);
+  if (flags.text("experiment") !== undefined) throw usage("--experiment goes with --report-only.");
+  const { isAnswered, MAX_ERRORS_IN_A_ROW, runExperiment } = await import("../ab.ts");
+  const options = await experimentOptions(flags, io);
+  await checkOutputs(flags, io);
+  const progress = new ExperimentProgress(flags, io);
+  const { rows, planned, stopped, appendError } = await io
+    .interruptible((signal) => runExperiment(options, progress, { ...realDeps(), signal, ...io.deps }))
+    .finally(progress.clear);
+  if (stopped === "unanswered") warner(io)(`stopped: ${MAX_ERRORS_IN_A_ROW} answers in a row did not come.`);
+  const missing = planned - rows.filter(isAnswered).length;
+  if (missing > 0)
+    warner(io)(`${missing} of ${counted(planned, "answer")} missing. The same command goes on from here.`);
+  if (rows.some(isAnswered)) await reportOn([{ name: stemOf(flags.text("tasks")!), rows }], flags, io);
+  if (appendError) throw appendError;
+  if (stopped === "interrupted") return EXIT.interrupted;
+  return missing > 0 ? EXIT.noAnswer : EXIT.accepted;
+}
+
+/** What goes with --report-only. */
+const REPORT_FLAGS = new Set([
+  ...["report-only", "rows", "experiment", "arms", "root", "corpus"],
+  ...["report", "title", "notes", "keep", "json", "quiet"],
+]);
+
+/** Told before any work is done: a path that could not be written to, or would be written over. */
+async function checkOutputs(flags: Flags, io: Io): Promise<void> {
+  const { withRowsIn } = await import("../ab.ts");
+  const [report, keep] = [flags.text("report"), flags.text("keep")];
+  const idle = report === undefined && ["title", "notes"].find((flag) => flags.text(flag) !== undefined);
+  if (idle) throw usage(`--${idle} goes with --report.`);
+  if (report !== undefined && !report.endsWith(".md"))
+    throw usage(`--report: expected a name that ends in .md (got ${shown(report)}).`);
+  const { root, corpusPath } = await placeOf(flags, io);
+  const page = report?.replace(/\.md$/, ".html");
+  const written = { "--report": report, "the page of --report": page, "--keep": keep };
+  const taken = new Map([[followed(`${root}/${EVIDENCE_LOG}`), "the log"]]);
+  const read = { "--tasks": flags.text("tasks"), "--notes": flags.text("notes"), "the corpus": corpusPath };
+  for (const [name, path] of present(read)) taken.set(followed(pathFrom(io.cwd, path)), name);
+  for (const [name, path] of present(written)) {
+    const target = followed(pathFrom(io.cwd, path));
+    const other = taken.get(target);
+    if (other) throw usage(`${name}: ${path} is ${other} too, and would be written over. Name another file.`);
+    taken.set(target, name);
+    const problem = whyUnwritable(target);
+    if (problem) throw usage(`${name}: ${path} cannot be written: ${problem}. Name another file.`);
+  }
+  for (const [name, path] of present({ "--report": report, "the page of --report": page }))
+    if (await isForeign(pathFrom(io.cwd, path)))
+      throw usage(`${name}: ${path} is there and no report of ab, so it stays. Name another file.`);
+  if (keep !== undefined) await withRowsIn(pathFrom(io.cwd, keep), []);
+  await notesOf(flags, io);
+}
+
+/** Whether a file holds anything that `ab` has not reported. */
+async function isForeign(path: string): Promise<boolean> {
+  const { LEFT_OUT } = await import("../ab_report.ts");
+  const text = await Bun.file(path)
+    .text()
+    .catch(() => "");
+  return text.trim() !== "" && !text.includes(LEFT_OUT);
+}
+
+const present = (named: Record<string, string | undefined>): [name: string, value: string][] =>
+  Object.entries(named).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
+
+const folderOf = (path: string): string => path.replace(/\/[^/]*$/, "") || "/";
+
+/** An absolute path with its links followed as far as it exists. */
+function followed(path: string): string {
+  try {
+    return process.getBuiltinModule("node:fs").realpathSync(path);
+  } catch {
+    return path === "/" ? path : pathFrom(followed(folderOf(path)), path.replace(/^.*\//, ""));
+  }
+}
+
+/** What keeps a file from being written, with the folders that lead to it; null where nothing does. */
+function whyUnwritable(path: string): string | null {
+  const fs = process.getBuiltinModule("node:fs");
+  const isThere = fs.existsSync(path);
+  if (isThere && !fs.statSync(path).isFile())
+    return fs.statSync(path).isDirectory() ? "it is a folder" : "it is no regular file";
+  let folder = folderOf(path);
+  while (!fs.existsSync(folder)) folder = folderOf(folder);
+  if (!fs.statSync(folder).isDirectory()) return `${folder} is no folder`;
+  try {
+    fs.accessSync(folder, fs.constants.W_OK);
+    return null;
+  } catch (error) {
+    return `nothing can be added to ${folder} (${errorCode(error)})`;
+  }
+}
+
+/** The report once more, from rows that were kept or from the log: a part for each file. */
+async function reportAgain(flags: Flags, io: Io): Promise<number> {
+  const stray = flags.given().find((flag) => !REPORT_FLAGS.has(flag));
+  if (stray !== undefined) throw usage(`--report-only: takes the rows as they are, without --${stray}.`);
+  await checkOutputs(flags, io);
+  const { loadExperiment } = await import("../ab.ts");
+  const arms = flags.text("arms") === undefined ? null : await armsOf(flags);
+  const files = flags.texts("rows").map((file) => pathFrom(io.cwd, file));
+  const paths = files.length > 0 ? files : [`${(await placeOf(flags, io)).root}/${EVIDENCE_LOG}`];
+  const parts = [];
+  for (const path of paths) {
+    const all = await loadExperiment(path, flags.text("experiment") ?? null, warner(io));
+    const rows = all.filter(({ experiment }) => arms?.includes(experiment.arm as Arm) ?? true);
+    if (rows.length === 0)
+      throw new DistillError(
+        "input",
+        `${path}: no row of --arms ${flags.text("arms")}. Name arms that it has.`,
+      );
+    parts.push({ name: stemOf(path), rows });
+  }
+  await reportOn(parts, flags, io);
+  return EXIT.accepted;
+}
+
+/** "runs/starter-1.5b.jsonl.zst" -> starter-1.5b */
+const stemOf = (path: string): string => path.replace(/^.*\//, "").replace(/\.jsonl(?:\.zst)?$/, "");
+
+/** What the rows say: on stdout in short, and in the files that were asked for. */
+async function reportOn(
+  experiments: { name: string; rows: ExperimentRow[] }[],
+  flags: Flags,
+  io: Io,
+): Promise<void> {
+  const report = await import("../ab_report.ts");
+  const parts = experiments.map(({ name, rows }) => {
+    const commands = new Set(rows.map((row) => `distill ${row.experiment.command}`));
+    const analysis = report.analyse(rows, { seed: seedOf(rows) });
+    return { name, rows, command: [...commands].join("\n"), analysis };
+  });
+  const text = flags.on("json")
+    ? parts.map(({ name, analysis }) => `${toJson({ name, ...analysis })}\n`).join("")
+    : parts.map((part) => experimentText(part, report)).join("\n");
+  await io.stdout(forStdout(text, io));
+  const keep = flags.text("keep");
+  if (keep !== undefined) await keepRows(pathFrom(io.cwd, keep), experiments);
+  const path = flags.text("report");
+  if (path !== undefined) {
+    const title = flags.text("title") ?? "What playbooks change";
+    const options = { title, notes: await notesOf(flags, io) };
+    const { htmlReport } = await import("../ab_page.ts");
+    writeOut(pathFrom(io.cwd, path), report.markdownReport(parts, options));
+    writeOut(pathFrom(io.cwd, path.replace(/\.md$/, ".html")), htmlReport(parts, options));
+  }
+}
+
+async function notesOf(flags: Flags, io: Io): Promise<string | null> {
+  const path = flags.text("notes");
+  return path === undefined ? null : readText(pathFrom(io.cwd, path));
+}
+
+/** The experiment's seed: what its first repeats sent to the model. */
+const seedOf = (rows: ExperimentRow[]): number =>
+  Math.min(...rows.map(({ sampling, experiment }) => (sampling.seed ?? 0) - experiment.repeat));
+
+/** Rows as a file of their own, beside those that it has, compressed where its name ends in .zst. */
+async function keepRows(path: string, experiments: { rows: ExperimentRow[] }[]): Promise<void> {
+  const { withRowsIn } = await import("../ab.ts");
+  const rows = await withRowsIn(
+    path,
+    experiments.flatMap((experiment) => experiment.rows),
+  );
+  const text = rows.map((row) => `${toJson(row)}\n`).join("");
+  writeOut(path, path.endsWith(".zst") ? await Bun.zstdCompress(text, { level: 19 }) : text);
+}
+
+/** @throws DistillError `evidence` where the file cannot be written */
+function writeOut(path: string, text: string | Uint8Array): void {
+  try {
+    writeWhole(path, text);
+  } catch (error) {
+    const code = errorCode(error);
+    const advice = code === "ENOSPC" ? "Make room for it" : "Check the path and its permissions";
+    const message = `${path}: cannot be written (${code}). ${advice}, or name another file.`;
+    throw new DistillError("evidence", message, { cause: error });
+  }
+}
+
+/** The verdicts in sentences, then the outcomes of each arm. */
+function experimentText(
+  { name, analysis }: { name: string; analysis: Analysis },
+  { outcomesTable, verdictSentences }: typeof import("../ab_report.ts"),
+): string {
+  const { head, rows } = outcomesTable(analysis);
+  const plain = (cell: Rich): string =>
+    [cell].flat().reduce<string>((text, part) => text + (typeof part === "string" ? part : part.code), "");
+  const cells = [head, ...rows.map((row) => row.map(plain))];
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
+  const lines = cells.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join("  ")
+      .trimEnd(),
+  );
+  return `${name}\n${verdictSentences(analysis)
+    .map((sentence) => `  ${sentence}.`)
+    .join("\n")}\n\n${lines.join("\n")}\n`;
+}
+
+async function experimentOptions(flags: Flags, io: Io): Promise<ExperimentOptions> {
+  const tasks = await tasksOf(flags, io);
+  const most = tasks.length - 1;
+  return {
+    tasks,
+    arms: await armsOf(flags),
+    repeat: flags.number("repeat", 1, { min: 1, max: 100 }),
+    limit: flags.text("limit") === undefined ? null : flags.number("limit", 1, { min: 1, max: 1e6 }),
+    // Something has to be left to do.
+    skip: flags.number("skip", 0, { min: 0, max: most }),
+    seed: flags.number("seed", DEFAULT_EXPERIMENT_SEED, { min: 0, max: 2 ** 31 }),
+    concurrency: flags.number("concurrency", 1, { min: 1, max: 64 }),
+    command: flags.line(["report", "title", "notes", "rows", "keep", "quiet", "json"]),
+    rowsPaths: flags.texts("rows").map((path) => pathFrom(io.cwd, path)),
+    replay: await replayOptions(flags, io),
+  };
+}
+
+/** All tasks of the file: one that was left out in silence would make another experiment of it. */
+async function tasksOf(flags: Flags, io: Io): Promise<Task[]> {
+  const { toTask } = await import("../tasks.ts");
+  const file = flags.text("tasks");
+  if (file === undefined) throw usage("ab: no tasks. Name their file: --tasks FILE.");
+  const path = fileOf(file, io);
+  const bad = (problem: string): never => {
+    throw new DistillError("input", problem);
+  };
+  const tasks = new Map<string, Task>();
+  for await (const task of readRows(path, toTask, bad)) {
+    const { task_id } = task;
+    if (tasks.has(task_id))
+      bad(`${nameOf(path)}: task_id ${shown(task_id)} stands twice. Give each task one of its own.`);
+    tasks.set(task_id, task);
+  }
+  return [...tasks.values()];
+}
+
+async function armsOf(flags: Flags): Promise<Arm[]> {
+  const { ARMS, DEFAULT_ARMS } = await import("../ab.ts");
+  const text = flags.text("arms");
+  if (text === undefined) return DEFAULT_ARMS;
+  const arms = text.split(",").map((name) => {
+    const arm = ARMS.find((one) => one === name.trim());
+    if (arm) return arm;
+    throw usage(`--arms: expected some of ${ARMS.join(", ")} (got ${shown(name)}).${didYouMean(name, ARMS)}`);
+  });
+  if (new Set(arms).size < arms.length)
+    throw usage("--arms: an arm stands twice. Use --repeat to ask again.");
+  return arms;
+}
+
+/** Says on stderr how far an experiment is: on a terminal one line that is drawn over, else a line an answer. */
+class ExperimentProgress implements ExperimentHooks {
+  private readonly quiet: boolean;
+  private readonly concurrency: number;
+  private readonly took = new Map<string, number[]>();
+  private left: Planned[] = [];
+  private planned = 0;
+
+  constructor(
+    flags: Flags,
+    private readonly io: Io,
+  ) {
+    this.quiet = flags.on("quiet");
+    this.concurrency = flags.number("concurrency", 1, { min: 1, max: 64 });
+  }
+
+  readonly warn = (message: string): void => {
+    this.clear();
+    warner(this.io)(message);
+  };
+
+  readonly onPlanned = ({ id, planned, left }: ExperimentPlan): void => {
+    [this.planned, this.left] = [planned, left];
+    const had = planned - left.length;
+    this.say(`${id}: ${counted(planned, "answer")}${had > 0 ? `, ${had} of them there already` : ""}`);
+    this.draw(`0 of ${left.length}`);
+  };
+
+  readonly onAnswer = (planned: Planned, { verdict, duration_ms, attempts }: EvidenceRow): void => {
+    this.left = this.left.filter((one) => one !== planned);
+    this.took.set(planned.arm, [...(this.took.get(planned.arm) ?? []), duration_ms]);
+    const error = attempts.at(-1)?.error;
+    if (verdict === "error" && error) this.warn(error);
+    const place = `${this.planned - this.left.length} of ${this.planned}`;
+    const what = `${planned.task.task_id} ${planned.arm}: ${verdict} in ${seconds(duration_ms)}`;
+    this.draw(`${place}, ${what}; ${durationWords(this.remainingMs())} left`);
+  };
+
+  readonly clear = (): void => {
+    if (!this.quiet && this.io.stderrIsTty) this.io.stderr("\r\x1b[K");
+  };
+
+  /** As long as the answers of each arm took so far; of an arm that had none yet, as long as all. */
+  private remainingMs(): number {
+    const all = [...this.took.values()].flat();
+    const mean = (times: number[]): number => times.reduce((sum, time) => sum + time, 0) / times.length;
+    const sum = this.left.reduce((total, { arm }) => total + mean(this.took.get(arm) ?? all), 0);
+    return sum / this.concurrency;
+  }
+
+  private draw(line: string): void {
+    if (this.quiet) return;
+    if (!this.io.stderrIsTty) return this.say(line);
+    this.io.stderr(`\r\x1b[K${printable(`[ab] ${line}`).slice(0, (process.stderr.columns || 80) - 1)}`);
+  }
+
+  private say(line: string): void {
+    if (!this.quiet) this.io.stderr(`[ab] ${printable(line)}\n`);
+  }
+}
+
+/** "40 s", "12 min", "3 h 5 min" */
+function durationWords(ms: number): string {
+  const minutes = Math.round(ms / 60_000);
+  if (minutes === 0) return `${Math.round(ms / 1000)} s`;
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

@@ -1,0 +1,122 @@
+/** `distill import`: what is taken from pages, and what a user should know of it. */
+import type { ImportOptions, ImportOutcome } from "../import.ts";
+import { SUCCESS_SCORES, counted, shown, toJson, validationSteps } from "../replay.ts";
+import {
+  EXIT,
+  Progress,
+  forStdout,
+  fromHere,
+  pathFrom,
+  placeOf,
+  printable,
+  usage,
+  warner,
+} from "../command_line.ts";
+import type { Flags, Io } from "../command_line.ts";
+import { SPLIT_LEVELS } from "../command_table.ts";
+
+export async function run(flags: Flags, io: Io): Promise<number> {
+  if (flags.words.length === 0)
+    throw usage("import: name the pages, or folders of them: distill import docs/runbooks.");
+  const { root, corpusPath } = await placeOf(flags, io);
+  if (flags.text("corpus") === "-" || (await isStream(corpusPath)))
+    throw usage(
+      `--corpus: expected a file to add playbooks to (got ${shown(flags.text("corpus") ?? corpusPath)}). To print them alone: --dry-run --json.`,
+    );
+  const options: ImportOptions = {
+    paths: flags.words.map((path) => pathFrom(io.cwd, path)),
+    corpusPath,
+    root,
+    split: flags.text("split") === undefined ? null : flags.choice("split", SPLIT_LEVELS, "h2"),
+    tags: flags.texts("tags").flatMap((tags) => tags.split(",")),
+    score: flags.choice("score", SUCCESS_SCORES, "accepted"),
+    dryRun: flags.on("dry-run"),
+  };
+  const { importPages } = await import("../import.ts");
+  const progress = new Progress(io, pagesLine);
+  const outcome = await importPages(options, progress.show).finally(progress.clear);
+  reportImport(outcome, io);
+  const summary = importSummary(outcome, options, io);
+  if (flags.on("json")) {
+    await io.stdout(`${importJson(outcome, options)}\n`);
+    io.stderr(`distill: ${printable(summary)}\n`);
+    return EXIT.accepted;
+  }
+  const rows = options.dryRun ? outcome.added.map(additionRow) : [];
+  await io.stdout(forStdout([...rows, summary, ""].join("\n"), io));
+  return EXIT.accepted;
+}
+
+/** Whether a path leads to a device, a pipe, or where this command prints to: it cannot be read first and added to then. */
+async function isStream(path: string): Promise<boolean> {
+  const [stat, ...printed] = await Promise.all(
+    [Bun.file(path), Bun.stdout, Bun.stderr].map((file) => file.stat().catch(() => null)),
+  );
+  if (!stat || stat.isDirectory()) return false;
+  return !stat.isFile() || printed.some((one) => one?.ino === stat.ino && one.dev === stat.dev);
+}
+
+const pagesLine = (done: number, total: number): string => `[import] ${done} of ${counted(total, "page")}`;
+
+/** What a user should know besides the counts. */
+function reportImport(outcome: ImportOutcome, io: Io): void {
+  const warn = warner(io);
+  for (const warning of outcome.warnings) warn(warning);
+  for (const { path, line, kind } of outcome.redactions)
+    warn(
+      `${path}:${line}: a secret (${kind}) is replaced by [redacted:${kind}]. Revoke it, and take it out of the page.`,
+    );
+  for (const { path, reason } of outcome.skipped) warn(`${path}: skipped: ${reason}.`);
+  if (outcome.leftOut.length > 0) {
+    const names = outcome.leftOut.map((path) => fromHere(path, io));
+    const more = names.length > 3 ? ` and ${names.length - 3} more` : "";
+    warn(`index pages left out: ${names.slice(0, 3).join(", ")}${more}. Name them to import them.`);
+  }
+  if (outcome.retired.length > 0)
+    warn(
+      `taken as needs_human_review, for they call themselves deprecated or a draft: ${outcome.retired.join(", ")}.`,
+    );
+  for (const id of outcome.gone)
+    warn(
+      `${id}: no page stands for it any more; the record is kept. Delete every line with its id to drop it.`,
+    );
+}
+
+function importSummary(outcome: ImportOutcome, options: ImportOptions, io: Io): string {
+  const { fresh, changed } = changesOf(outcome);
+  const { unchanged, skipped } = outcome;
+  const counts = `${fresh} new, ${changed} changed, ${unchanged} unchanged, ${skipped.length} skipped`;
+  const corpus = fromHere(options.corpusPath, io);
+  return options.dryRun ? `${counts} (dry run: ${corpus} stays as it is)` : `${counts}: ${corpus}`;
+}
+
+function changesOf({ added }: ImportOutcome): { fresh: number; changed: number } {
+  const fresh = added.filter((entry) => entry.change === "new").length;
+  return { fresh, changed: added.length - fresh };
+}
+
+function additionRow({ change, record }: ImportOutcome["added"][number]): string {
+  const { id, title, content, success_score, tags } = record;
+  const checks = counted(validationSteps([content]).length, "check");
+  const details = `${content.length} characters, ${checks}, ${success_score}${tags.length > 0 ? `, tags ${tags.join(" ")}` : ""}`;
+  return `${change.padEnd(7)}  ${printable(id)}\n         ${printable(title)}\n         ${printable(details)}`;
+}
+
+function importJson(outcome: ImportOutcome, { corpusPath, dryRun }: ImportOptions): string {
+  const { fresh, changed } = changesOf(outcome);
+  const { added, unchanged, skipped, leftOut, retired, gone, redactions, warnings } = outcome;
+  return toJson({
+    corpus: corpusPath,
+    dry_run: dryRun,
+    new: fresh,
+    changed,
+    unchanged,
+    skipped,
+    left_out: leftOut,
+    retired,
+    gone,
+    redactions,
+    warnings,
+    records: added.map((entry) => entry.record),
+  });
+}
