@@ -13,8 +13,8 @@
  *
  * One file, in the order in which it runs, so that a reader can follow one task from top to bottom. What comes in from
  * outside (time, randomness, the network, an interrupt) comes in through `Deps`; argv, colour and exit codes live in
- * distill.ts and commands/; the index that stands behind load and retrieve lives in corpus_index.ts; the recognisers of machine-made facts
- * live in facts.ts, measures of wording in wording.ts, their weights in doubt.ts.
+ * distill.ts and commands/; the index that stands behind load and retrieve lives in corpus_index.ts; the recognisers of
+ * machine-made facts live in facts.ts, measures of wording in wording.ts, their weights in doubt.ts.
  */
 import { openIndexed } from "./corpus_index.ts";
 import type { Measures } from "./doubt.ts";
