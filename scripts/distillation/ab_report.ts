@@ -1101,7 +1101,7 @@ export function markFacts({
   model_response: answer,
   gate,
 }: Pick<EvidenceRow, "model_response" | "gate">): Stretch[] {
-  const rank = { nowhere: 0, retrieved: 1, task: 2, elsewhere: 3 };
+  const rank = { nowhere: 0, retrieved: 1, task: 2, computed: 3, elsewhere: 4 };
   const placed = (gate?.claims ?? [])
     .filter(
       ({ support, text, offset }) => rank[support] < 2 && text !== "" && answer.startsWith(text, offset),

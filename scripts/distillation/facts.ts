@@ -552,7 +552,7 @@ const clock: Recogniser = {
   kind: "time",
   pattern: oneOf(
     [
-      String.raw`(?<![\w:.\0])${HOUR_MINUTE}(?::[0-5]\d(?:\.\d+)?)?(?:\s?([ap])\.?m\b\.?)?(?![\w:])`,
+      String.raw`(?<![\w:.\0])${HOUR_MINUTE}(?::[0-5]\d(?:\.\d+)?)?(?:\s?([ap])\.?m\b\.?)?(?!\w|:\d)`,
       String.raw`(?<![\w:.\0])(1[0-2]|0?[1-9])\s?([ap])\.?m\b\.?`,
     ],
     "gi",
@@ -912,9 +912,9 @@ function isLineCount(offset: number, { text, commands }: Scene): boolean {
   return /\s--tail[ =]$/.test(before) || (LINE_TOOLS.has(head) && /\s(?:-n? ?|--lines[ =])$/.test(before));
 }
 
-/** `1h30m` */
+/** `1h30m`, `1 h 30 min`, `1 hour and 30 minutes` */
 const DURATION =
-  /(?<![\w.\0])(?=\d+[dhms]\d)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?(?![\w.])/g;
+  /(?<![\w.\0])(?:(?=\d+[dhms]\d)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?(?![\w.])|(\d{1,4}) ?(?:h|hrs?|hours?)(?: and|,)? (\d{1,2}) ?(?:m|mins?|minutes?)(?!\w))/gi;
 
 const duration: Recogniser = {
   kind: "number",
@@ -925,8 +925,17 @@ const duration: Recogniser = {
   },
 };
 
-function readDuration([, days = "0", hours = "0", minutes = "0", seconds = "0"]: RegExpExecArray): Quantity {
-  const amount = ((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds);
+function readDuration([
+  ,
+  days = "0",
+  shortHours,
+  shortMinutes,
+  seconds = "0",
+  hours = "0",
+  minutes = "0",
+]: RegExpExecArray): Quantity {
+  const wholeHours = Number(days) * 24 + Number(shortHours ?? hours);
+  const amount = (wholeHours * 60 + Number(shortMinutes ?? minutes)) * 60 + Number(seconds);
   return { value: amount, step: 1, bare: false, base: { dimension: "seconds", amount } };
 }
 
@@ -1148,7 +1157,7 @@ export function extractFacts(text: string): Fact[] {
   let unclaimed = plain.text;
   for (const recogniser of RECOGNISERS) {
     const claims = claim(recogniser, unclaimed, scene);
-    unclaimed = withoutClaims(unclaimed, claims);
+    unclaimed = withoutSpans(unclaimed, claims);
     for (const { start, end, reading } of claims) {
       if (reading.weight > 0) found.push(factOf(recogniser.kind, reading, { start, end }));
     }
@@ -1179,11 +1188,11 @@ function claim(recogniser: Recogniser, text: string, scene: Scene): Claim[] {
   return claims;
 }
 
-function withoutClaims(text: string, claims: Claim[]): string {
-  if (claims.length === 0) return text;
+function withoutSpans(text: string, spans: Span[]): string {
+  if (spans.length === 0) return text;
   const pieces: string[] = [];
   let from = 0;
-  for (const { start, end } of claims) {
+  for (const { start, end } of spans) {
     pieces.push(text.slice(from, start), CLAIMED.repeat(end - start));
     from = end;
   }
@@ -1501,7 +1510,105 @@ function dateKey(match: RegExpExecArray): string {
   return date.read(match, emptyScene())!.key;
 }
 
-// ---- 6. Look-up -----------------------------------------------------------------------------------------
+// ---- 6. Figures -----------------------------------------------------------------------------------------
+// What arithmetic.ts reckons with: numbers with their units, times and dates, one after the other.
+
+export type FigureKind = "clock" | "date" | "percent" | "count" | Dimension;
+
+export interface Figure extends Span {
+  kind: FigureKind;
+  /** Minutes of the day, days since 1970, seconds, bytes, bits a second, kelvins, or the number itself. */
+  value: number;
+  /** The number as it is written, whatever its unit. */
+  stated: number;
+  /** One unit of the last digit that was stated, as `value` counts; 0 where there is nothing to round. */
+  step: number;
+  /** Of a rate: the seconds that it is for. */
+  per?: number;
+  /** Whether it is written as what something is multiplied by: `2 x`. */
+  isFactor: boolean;
+  text: string;
+}
+
+type FigureReading = Pick<Figure, "kind" | "value" | "stated" | "step">;
+
+/** `8 calendar days` */
+const CALENDAR_DAYS = /(?<![\w.\0])(\d{1,3}) (?:calendar|full|whole) days?\b/gi;
+const RATE_BEHIND = /^(?:\/| ?per | an? | every )(s|sec|second|min|minute|h|hour|d|day|week|month)\b/i;
+const FACTOR_BEHIND = /^ ?(?:[x×](?![a-z])|times\b)/i;
+
+/** In order of precedence: what one reads, the later ones cannot see. */
+const FIGURES: [pattern: RegExp, read: (match: RegExpExecArray) => FigureReading | null][] = [
+  [date.pattern, (match) => wholeFigure("date", Date.parse(`${dateKey(match)}T00:00Z`) / 86_400_000)],
+  [
+    clock.pattern,
+    (match) => {
+      const [hour, minutes] = clock.read(match, emptyScene())!.key.split("|")[0]!.split(":");
+      return wholeFigure("clock", 60 * Number(hour) + Number(minutes));
+    },
+  ],
+  [percent.pattern, ([, digits]) => figureOf("percent", quantityOf(digits!, {}))],
+  [CALENDAR_DAYS, ([, digits]) => figureOf("count", quantityOf(digits!, { unit: "days" }))],
+  [DURATION, (match) => figureOf("count", readDuration(match))],
+  [NUMBER_PATTERN, (match) => figureOf("count", readQuantity(match))],
+  [
+    NUMBER_WORDS,
+    ({ 0: words, index, input }) => {
+      const end = index + words.length;
+      const unit = UNIT_BEHIND_WORDS.exec(input.slice(end, end + 10))?.[1];
+      const { factor, dimension } = (unit && UNIT_TABLE.get(fold(unit))) || {
+        factor: 1,
+        dimension: "count" as const,
+      };
+      const value = wordValue(words);
+      return { kind: dimension, value: factor * value, stated: value, step: factor };
+    },
+  ],
+];
+
+/** A date without its year comes to no day. */
+const wholeFigure = (kind: FigureKind, value: number): FigureReading | null =>
+  Number.isNaN(value) ? null : { kind, value, stated: value, step: 0 };
+
+function figureOf(kind: FigureKind, { value, step, base }: Quantity): FigureReading {
+  if (base === undefined) return { kind, value, stated: value, step };
+  const factor = value === 0 ? 1 : base.amount / value;
+  return { kind: base.dimension, value: base.amount, stated: value, step: step * factor };
+}
+
+/** The figures of a text in order, none overlapping another. */
+export function figuresIn(text: string): Figure[] {
+  const plain = plainText(text);
+  const figures: Figure[] = [];
+  let unclaimed = plain.text;
+  for (const [pattern, read] of FIGURES) {
+    const claims: Span[] = [];
+    for (const match of unclaimed.matchAll(pattern)) {
+      const reading = read(match);
+      const words = match[0].trimEnd();
+      const [from, to] = [match.index, match.index + words.length];
+      if (reading === null || to === from) continue;
+      claims.push({ start: from, end: to });
+      const behind = plain.text.slice(to, to + 14);
+      const rate = RATE_BEHIND.exec(behind)?.[1];
+      const per = rate && UNIT_TABLE.get(fold(rate))?.factor;
+      const [start, end] = [originalOffset(plain, from), originalOffset(plain, to - 1) + 1];
+      const isFactor = /\d ?x$/i.test(words) || FACTOR_BEHIND.test(behind);
+      figures.push({
+        ...reading,
+        ...(per ? { per } : {}),
+        isFactor,
+        start,
+        end,
+        text: text.slice(start, end),
+      });
+    }
+    unclaimed = withoutSpans(unclaimed, claims);
+  }
+  return figures.sort((a, b) => a.start - b.start);
+}
+
+// ---- 7. Look-up -----------------------------------------------------------------------------------------
 
 type Lookup = (fact: Fact, evidence: Evidence) => number | null;
 

@@ -14,7 +14,8 @@
  * One file, in the order in which it runs, so that a reader can follow one task from top to bottom. What comes in from
  * outside (time, randomness, the network, an interrupt) comes in through `Deps`; argv, colour and exit codes live in
  * distill.ts and commands/; the index that stands behind load and retrieve lives in corpus_index.ts; the recognisers of
- * machine-made facts live in facts.ts, measures of wording in wording.ts, their weights in doubt.ts.
+ * machine-made facts live in facts.ts, arithmetic over them in arithmetic.ts, measures of wording in wording.ts, their weights in
+ * doubt.ts.
  */
 import { openIndexed } from "./corpus_index.ts";
 import type { Measures } from "./doubt.ts";
@@ -26,6 +27,7 @@ import type { Vocabulary, Wording } from "./wording.ts";
 const fs = (): typeof import("node:fs") => process.getBuiltinModule("node:fs");
 const paths = (): typeof import("node:path") => process.getBuiltinModule("node:path");
 const gateFacts = once((): typeof import("./facts.ts") => import.meta.require("./facts.ts"));
+const gateArithmetic = once((): typeof import("./arithmetic.ts") => import.meta.require("./arithmetic.ts"));
 const gateWording = once((): typeof import("./wording.ts") => import.meta.require("./wording.ts"));
 const gateDoubt = once((): typeof import("./doubt.ts") => import.meta.require("./doubt.ts"));
 
@@ -84,7 +86,7 @@ const MAX_ERROR_CHARS = 2048;
 const CUT_PROMPT_SHARE = 0.6;
 
 // The gate. Whatever changes what it decides changes its version, but for the words of our own prompt: they go with its version.
-export const GATE_VERSION = "5";
+export const GATE_VERSION = "6";
 export const POLICIES = ["strict", "standard", "structural"] as const;
 export type Policy = (typeof POLICIES)[number];
 export const DEFAULT_POLICY: Policy = "standard";
@@ -266,7 +268,7 @@ export interface ModelReply {
 }
 
 /** Where a fact stands, best first. */
-export type Support = "task" | "retrieved" | "elsewhere" | "nowhere";
+export type Support = "task" | "retrieved" | "computed" | "elsewhere" | "nowhere";
 
 export interface Claim {
   kind: FactKind;
@@ -279,6 +281,8 @@ export interface Claim {
   supported_by: string | null;
   /** UTF-16 offset in the text that supports it: the task, or a record's title, tags and content, a line each. */
   support_offset: number | null;
+  /** What a computed figure is worked out from: "64 GB × 1.5". */
+  working: string | null;
 }
 
 /** `fail` rejects an answer, `soft` is a reason to ask a larger model, `warn` is said. */
@@ -2457,11 +2461,36 @@ const weightOf = (claims: Claim[]): number => claims.reduce((sum, claim) => sum 
 /** Kinds that another record's copy does not excuse: a value is right at its place only. */
 const ONLY_AT_HAND = new Set<FactKind>(["number", "percent", "version", "code", "time"]);
 
+/** Kinds that can be worked out. */
+const FIGURES = new Set<FactKind>(["number", "percent", "time"]);
+
 /** So many facts of an answer are looked for beyond their own spelling; one with more is no answer. */
 const MAX_ASKED = 200;
 
 /** Every machine-made fact of the answer, looked up in the task, in the records at hand, then in the rest of the corpus. */
-function claimsOf({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
+function claimsOf(input: GateInput): Claim[] {
+  const claims = lookedUp(input);
+  const open = claims.filter((claim) => isUnsupported(claim) && FIGURES.has(claim.kind));
+  if (open.length === 0) return claims;
+  const workings = workingsFor(open, input);
+  return claims.map((claim) => {
+    const working = isUnsupported(claim) ? workings.get(claim.offset) : undefined;
+    return working === undefined ? claim : { ...claim, support: "computed", working };
+  });
+}
+
+/** What the figures that stand nowhere are worked out from, by their offset. */
+function workingsFor(open: Claim[], { answer, sources }: GateInput): Map<number, string> {
+  const texts = (wanted: boolean): string[] =>
+    sources.filter((entry) => isTask(entry) === wanted).map(({ text }) => text);
+  return gateArithmetic().workingsOf(
+    answer,
+    open.map(({ offset }) => offset),
+    { task: texts(true).join("\n"), records: texts(false) },
+  );
+}
+
+function lookedUp({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
   let missing = 0;
   const isName = ({ family }: Fact): boolean =>
     family === undefined || sources.some(({ prepared }) => gateFacts().hasFamily(family, prepared));
@@ -2483,7 +2512,7 @@ function claimsOf({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
           ? "elsewhere"
           : "nowhere";
       const [supported_by, support_offset] = found ? [found.id, found.offset] : [null, null];
-      return { kind, text, offset: start, weight, support, supported_by, support_offset };
+      return { kind, text, offset: start, weight, support, supported_by, support_offset, working: null };
     });
 }
 

@@ -72,7 +72,16 @@ export function attempt(fields: Partial<AttemptRecord> = {}): AttemptRecord {
 /** A fact at its first place in the answer. */
 export function claim(answer: string, text: string, support: Claim["support"]): Claim {
   const offset = answer.indexOf(text);
-  return { kind: "code", text, offset, weight: 1, support, supported_by: null, support_offset: null };
+  return {
+    kind: "code",
+    text,
+    offset,
+    weight: 1,
+    support,
+    supported_by: null,
+    support_offset: null,
+    working: null,
+  };
 }
 
 const passage = (id: string): RetrievedPlaybook => ({

@@ -56,32 +56,35 @@ function isCaught(altered: GateResult, honest: GateResult): boolean {
   );
 }
 
-describe.each(["ops", "adapted", "held-out"])("data/answers/%s.jsonl", (name) => {
-  const { honest, altered, all } = answersOf(name);
+describe.each(["ops", "adapted", "held-out", "computed", "computed-held-out"])(
+  "data/answers/%s.jsonl",
+  (name) => {
+    const { honest, altered, all } = answersOf(name);
 
-  test("holds honest answers, and each of them with one place altered", () => {
-    expect(new Set(all.map((row) => row.id)).size).toBe(all.length);
-    for (const { honest_id, response, task, evidence } of altered) {
-      const own = honest.get(honest_id!)!;
-      expect([own.task, own.evidence]).toEqual([task, evidence]);
-      let before = 0;
-      while (response[before] === own.response[before]) before++;
-      let behind = 0;
-      while (response.at(-1 - behind) === own.response.at(-1 - behind)) behind++;
-      expect(response.length - before - behind).toBeLessThan(80);
-    }
-  });
+    test("holds honest answers, and each of them with one place altered", () => {
+      expect(new Set(all.map((row) => row.id)).size).toBe(all.length);
+      for (const { honest_id, response, task, evidence } of altered) {
+        const own = honest.get(honest_id!)!;
+        expect([own.task, own.evidence]).toEqual([task, evidence]);
+        let before = 0;
+        while (response[before] === own.response[before]) before++;
+        let behind = 0;
+        while (response.at(-1 - behind) === own.response.at(-1 - behind)) behind++;
+        expect(response.length - before - behind).toBeLessThan(80);
+      }
+    });
 
-  test("is judged as the gate's report says", () => {
-    const results = new Map(honest.values().map((row) => [row.id, judge(row)]));
-    const passed = [...results.values()].filter(({ verdict }) => verdict === "pass").length;
-    const caught = altered.filter((row) => isCaught(judge(row), results.get(row.honest_id!)!)).length;
-    expect(onOneLine(read("reports/distillation/gate-report.md"))).toContain(
-      `| \`${name}\` | ${passed} of ${honest.size} | ${caught} of ${altered.length} |`,
-    );
-    if (name === "held-out")
-      expect(onOneLine(read("README.md"))).toContain(
-        `${passed} pass, and of ${altered.length} such answers with one place altered ${caught} are rejected`,
+    test("is judged as the gate's report says", () => {
+      const results = new Map(honest.values().map((row) => [row.id, judge(row)]));
+      const passed = [...results.values()].filter(({ verdict }) => verdict === "pass").length;
+      const caught = altered.filter((row) => isCaught(judge(row), results.get(row.honest_id!)!)).length;
+      expect(onOneLine(read("reports/distillation/gate-report.md"))).toContain(
+        `| \`${name}\` | ${passed} of ${honest.size} | ${caught} of ${altered.length} |`,
       );
-  });
-});
+      if (name === "held-out")
+        expect(onOneLine(read("README.md"))).toContain(
+          `${passed} pass, and of ${altered.length} such answers with one place altered ${caught} are rejected`,
+        );
+    });
+  },
+);

@@ -782,6 +782,18 @@ describe("gate", () => {
     for (const { text, offset } of json.claims) expect(INVENTED_ANSWER.slice(offset)).toStartWith(text);
   });
 
+  test("shows what a figure is worked out from", async () => {
+    const evidence = writeFile(
+      join(temporaryFolder(), "policy.md"),
+      "First post 15 minutes after the alert.",
+    );
+    const argv = [DISTILL, "gate", "--task", "alert at 08:52, when is the post due?", "--evidence", evidence];
+    const { code, stdout } = await spawn(argv, { stdin: "It is due 15 minutes after 08:52, at 09:07.\n" });
+    expect(code).toBe(0);
+    expect(stdout).toContain("2 of 3 facts found in the task or its evidence, 1 worked out from them");
+    expect(stdout).toContain("09:07  <- 08:52 + 15 minutes\n");
+  });
+
   test("judges by the policy and the threshold it is given", async () => {
     const file = rowsFile([{ id: "a", task: TASK, evidence: DISK.content, response: INVENTED_ANSWER }]);
     const judge = async (...flags: string[]) =>

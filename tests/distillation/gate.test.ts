@@ -47,7 +47,7 @@ describe("gate", () => {
   test("passes a grounded answer and names its evidence", () => {
     const result = gate(input());
     expect(result).toMatchObject({
-      version: "5",
+      version: "6",
       policy: "standard",
       verdict: "pass",
       grounding: "grounded",
@@ -178,7 +178,32 @@ describe("facts", () => {
       support: "task",
       supported_by: "task",
       support_offset: 4,
+      working: null,
     });
+  });
+
+  test("may be worked out from figures that are known", () => {
+    const sources = [
+      taskSource("Alert fired at 08:52 on db-3. When is the first post due?"),
+      recordSource("r", "The first post is due 15 minutes after the alert."),
+    ];
+    const judge = (time: string): GateResult =>
+      gate(
+        input({
+          without: "form",
+          answer: `Count 15 minutes from the alert on db-3, so post by ${time} at the latest.`,
+          sources,
+        }),
+      );
+    const right = judge("09:07");
+    expect(right.verdict).toBe("pass");
+    expect(right.claims.find(({ text }) => text === "09:07")).toMatchObject({
+      support: "computed",
+      supported_by: null,
+      support_offset: null,
+      working: "08:52 + 15 minutes",
+    });
+    expect(judge("09:17").checks.find(({ name }) => name === "ungrounded")?.passed).toBe(false);
   });
 
   test("may be a record's path with the task's name in it", () => {

@@ -120,8 +120,8 @@ function gateReport(
   { verdict, checks, claims, ...result }: GateResult,
   files: string[],
 ): string {
-  const place = ({ supported_by, support_offset }: Claim): string => {
-    if (supported_by === null) return "NOT FOUND";
+  const place = ({ supported_by, support_offset, working }: Claim): string => {
+    if (supported_by === null) return working ?? "NOT FOUND";
     const [, file] = /^evidence:(\d+)$/.exec(supported_by) ?? [];
     return `${file === undefined ? supported_by : files[Number(file)]} at ${support_offset}`;
   };

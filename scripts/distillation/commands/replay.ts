@@ -23,6 +23,7 @@ import type {
   ReplayEvent,
   ReplayOptions,
   ReplayOutcome,
+  Support,
 } from "../replay.ts";
 import {
   EXIT,
@@ -268,8 +269,13 @@ function cutPromptLine({
 /** What the gate looked up, in words. "Nothing to check" is said, never taken for grounded. */
 export function groundingWords({ grounding, claims }: Pick<GateResult, "grounding" | "claims">): string {
   if (grounding === "nothing_to_check") return "nothing to check";
-  const atHand = claims.filter(({ support }) => support === "task" || support === "retrieved").length;
-  const elsewhere = claims.filter(({ support }) => support === "elsewhere").length;
+  const count = (...kinds: Support[]): number =>
+    claims.filter(({ support }) => kinds.includes(support)).length;
+  const [atHand, computed, elsewhere] = [count("task", "retrieved"), count("computed"), count("elsewhere")];
   const found = `${atHand} of ${counted(claims.length, "fact")} found in the task or its evidence`;
-  return `${grounding}: ${found}${elsewhere > 0 ? `, ${elsewhere} elsewhere in the corpus` : ""}`;
+  const others = [
+    ...(computed > 0 ? [`, ${computed} worked out from them`] : []),
+    ...(elsewhere > 0 ? [`, ${elsewhere} elsewhere in the corpus`] : []),
+  ];
+  return `${grounding}: ${found}${others.join("")}`;
 }
