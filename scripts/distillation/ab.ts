@@ -40,7 +40,6 @@ import {
   validationSteps,
   weightedTokens,
   wholeText,
-  withoutSecrets,
 } from "./replay.ts";
 import type {
   Answered,
@@ -60,6 +59,7 @@ import type {
   RetrieveOptions,
   Trial,
 } from "./replay.ts";
+import { withoutSecrets } from "./secrets.ts";
 import { seeded } from "./statistics.ts";
 import { meets, strangeIds } from "./tasks.ts";
 import type { Task } from "./tasks.ts";

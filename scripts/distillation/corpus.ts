@@ -8,7 +8,6 @@
  */
 import {
   DistillError,
-  findSecrets,
   INVISIBLE,
   readPlaybooks,
   shown,
@@ -19,6 +18,7 @@ import {
   wholeText,
 } from "./replay.ts";
 import type { Playbook } from "./replay.ts";
+import { findSecrets } from "./secrets.ts";
 
 /** Token Jaccard from which two records say the same. Retrieval holds back what is nearer than 0.6 from one prompt. */
 const NEAR_DUPLICATE_FROM = 0.8;

@@ -18,11 +18,9 @@ import {
   appendLines,
   DistillError,
   errorCode,
-  findSecrets,
   isObject,
   isOneOf,
   readPlaybooks,
-  redactSecrets,
   sha256,
   shown,
   splitUnits,
@@ -31,6 +29,7 @@ import {
   toJson,
 } from "./replay.ts";
 import type { Playbook, SuccessScore, Unit } from "./replay.ts";
+import { findSecrets, redactSecrets } from "./secrets.ts";
 
 /** A runbook of more is a log or a book. */
 const MAX_PAGE_BYTES = 1024 * 1024;

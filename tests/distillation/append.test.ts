@@ -14,13 +14,11 @@ import { join } from "node:path";
 import {
   appendLines,
   EVIDENCE_LOG,
-  findSecrets,
-  redactSecrets,
   runIdPrefix,
   sha256,
-  withoutSecrets,
   writeWhole,
 } from "../../scripts/distillation/replay.ts";
+import { findSecrets, redactSecrets, withoutSecrets } from "../../scripts/distillation/secrets.ts";
 import {
   CLOCK,
   DISK,
