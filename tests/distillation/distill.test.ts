@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync, symlinkSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { FINDINGS } from "../../scripts/distillation/corpus.ts";
@@ -871,16 +871,23 @@ describe("gate", () => {
 });
 
 describe("scripts/distill", () => {
-  test("reads no settings and runs no code from the folder it is called in", async () => {
+  const STRANGER = '{"compilerOptions":{"paths":{"*":["./stranger.ts"]}}}';
+  test.each([
+    [".env", "LH_DISTILL_ROOT=/nope", "."],
+    ["bunfig.toml", 'preload = ["./stranger.ts"]', "."],
+    ["tsconfig.json", STRANGER, "."],
+    ["tsconfig.json", STRANGER, "project/deep"],
+    ["jsconfig.json", STRANGER, "project"],
+    ["tsconfig.json", "{", "."],
+  ])("reads no %s %s of the folder it is called in, nor of those above it", async (name, text, below) => {
     const folder = temporaryFolder();
-    writeFile(join(folder, ".env"), "LH_DISTILL_ROOT=/nope\n");
-    writeFile(join(folder, "bunfig.toml"), 'preload = ["./preload.ts"]\n');
-    writeFile(join(folder, "preload.ts"), 'console.log("stranger");\n');
-    const { code, stdout } = await spawn([DISTILL, "retrieve", "--task", "disk full", "--top-k", "1"], {
-      cwd: folder,
-    });
-    expect(code).toBe(0);
-    expect(stdout).toStartWith("disk full");
+    writeFile(join(folder, name), `${text}\n`);
+    writeFile(join(folder, "stranger.ts"), 'console.log("stranger");\n');
+    const cwd = join(folder, below);
+    mkdirSync(cwd, { recursive: true });
+    const result = await spawn([DISTILL, "retrieve", "--task", "disk full", "--top-k", "1"], { cwd });
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    expect(result.stdout).toStartWith("disk full");
   });
 
   test("runs from another folder through a symbolic link", async () => {
