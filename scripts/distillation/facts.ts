@@ -48,6 +48,8 @@ export interface Fact {
   isOpen?: true;
   /** What it begins with, where it is a name only beside others that begin so: `runner-` of runner-18. */
   family?: string;
+  /** What a command destroys or stops: a part of what stands in the evidence is another. */
+  isTarget?: true;
 }
 
 export interface Quantity {
@@ -148,7 +150,7 @@ interface CodeRegion extends Span {
   language: string;
 }
 
-type Role = "executable" | "verb" | "argument" | "value" | "unit" | "lone";
+type Role = "executable" | "verb" | "argument" | "value" | "unit" | "target" | "lone";
 
 interface Scene {
   text: string;
@@ -159,6 +161,8 @@ interface Scene {
   commands: (Span & { head: string })[];
   /** Those whose head is a utility every shell has: their arguments say little. */
   everyday: Span[];
+  /** Those that destroy or stop something. */
+  destroying: Span[];
   /** Names that the answer gives to what its own manifests make, lower case. */
   coined: Set<string>;
 }
@@ -178,7 +182,15 @@ function setScene(text: string): Scene {
 }
 
 const emptyScene = (): Scene => {
-  return { text: "", code: [], roles: new Map(), commands: [], everyday: [], coined: new Set() };
+  return {
+    text: "",
+    code: [],
+    roles: new Map(),
+    commands: [],
+    everyday: [],
+    destroying: [],
+    coined: new Set(),
+  };
 };
 
 /** `metadata:`, `name: allow-dns`: what a manifest makes may be called anything. */
@@ -318,6 +330,7 @@ function readSimpleCommand(scene: Scene, start: number, command: string): void {
   let head: string | undefined;
   let hasVerb = false;
   let before = "";
+  const isDestroying = DESTROYING.test(command) && !isAdvisedAgainst({ input: scene.text, index: start });
   for (const token of command.matchAll(/\S+/g)) {
     const word = token[0];
     const option = before;
@@ -330,9 +343,11 @@ function readSimpleCommand(scene: Scene, start: number, command: string): void {
       head = word;
       scene.roles.set(start + token.index, "executable");
       scene.commands.push({ start: start + token.index, end: start + command.length, head: word });
+      if (isDestroying) scene.destroying.push({ start, end: start + command.length });
       if (EVERYDAY.has(word)) {
         scene.everyday.push({ start, end: start + command.length });
-        return;
+        if (!isDestroying) return;
+        hasVerb = true;
       }
     } else if (/^--[a-z][\w-]*=[A-Za-z]{2,}$/.test(word)) {
       scene.roles.set(start + token.index + word.indexOf("=") + 1, "value");
@@ -342,11 +357,22 @@ function readSimpleCommand(scene: Scene, start: number, command: string): void {
     } else if (/^[a-z]{2,}$/.test(word)) {
       // What stands behind an option may be its value: `kubectl -n shop get`.
       const isVerb: boolean = !hasVerb && !/^-[^=]*$/.test(option);
-      const argument = SERVICE_TOOLS.has(head) ? "unit" : "argument";
+      const isTarget = isDestroying && !OBJECT_KINDS.has(word) && !DESTRUCTIVE_VERBS.has(word);
+      const argument = isTarget ? "target" : SERVICE_TOOLS.has(head) ? "unit" : "argument";
       scene.roles.set(start + token.index, isVerb ? "verb" : argument);
       hasVerb ||= isVerb;
     }
   }
+}
+
+/** Whether what stands at an offset is what a command destroys, in prose that of `rm -rf` and PowerShell's. */
+function isDestroyed({ text, destroying }: Scene, offset: number): boolean {
+  if (spanAt(destroying, offset)) return true;
+  const before = text.slice(Math.max(0, offset - 120), offset);
+  const command = DESTROYING_IN_PROSE.exec(before);
+  return (
+    command !== null && !isAdvisedAgainst({ input: text, index: offset - before.length + command.index })
+  );
 }
 
 // ---- 3. Recognisers -------------------------------------------------------------------------------------
@@ -360,6 +386,7 @@ interface Reading {
   quantity?: Quantity;
   isOpen?: true;
   family?: string;
+  isTarget?: boolean;
 }
 
 interface Recogniser {
@@ -467,10 +494,11 @@ const url: Recogniser = {
     ],
     "gi",
   ),
-  read(match) {
+  read(match, scene) {
     const text = trimUrl(match[0]);
     const key = urlKey(text);
-    return { key, length: text.length, weight: key === "" ? 0 : 1 };
+    const isTarget = isDestroyed(scene, match.index);
+    return { key, length: text.length, weight: key === "" ? 0 : 1, isTarget };
   },
 };
 
@@ -595,10 +623,12 @@ const path: Recogniser = {
     const rooted = /^(?:~|\.\.?|\$|[A-Z]:\\|\/)/.test(text);
     if (!rooted && text.includes("/") && !isRelativePath(text, inCode(scene, match.index))) return null;
     const key = pathKey(text, match.input[match.index - 1] === CLAIMED);
+    const isTarget = isDestroyed(scene, match.index);
     const reading: Reading = {
       key,
       length: text.length,
-      weight: EVERYDAY_PATH.test(key) || !/\w/.test(key) ? 0 : 1,
+      weight: (EVERYDAY_PATH.test(key) && !isTarget) || !/\w/.test(key) ? 0 : 1,
+      isTarget,
     };
     if (OPEN_END.test(match.input.slice(match.index + text.length, match.index + text.length + 2)))
       reading.isOpen = true;
@@ -1033,6 +1063,22 @@ const DESTRUCTIVE_VERBS = new Set(
   ),
 );
 
+/** A command with a word that takes something away for good, or stops it. */
+const DESTROYING = new RegExp(
+  String.raw`(?:^|\s)(?:rm|rmdir|shred|mkfs[.\w]*|wipefs|pkill|killall|userdel|${[...DESTRUCTIVE_VERBS].join("|")})(?=\s|$)|\s--?(?:delete|purge)(?=\s|$)`,
+);
+const DESTROYING_IN_PROSE =
+  /(?:(?<![\w./-])rm\s+-\w*[rRf]\w*|\b(?:Remove|Clear|Uninstall)-[A-Z]\w+)\s+(?:-\w+\s+)*(?:["']?[^\s\x60"';|&]+["']?\s+){0,3}["']?$/;
+/** What is destroyed by its name behind its kind: `kubectl delete pod web`, `git push origin --delete old`. */
+const OBJECT_KINDS = new Set(
+  (
+    "pod pods po namespace namespaces ns deployment deployments deploy service services svc node nodes job jobs cronjob " +
+    "cronjobs configmap configmaps cm secret secrets pvc pv ingress sts statefulset ds daemonset hpa pdb rs replicaset " +
+    "container containers image images volume volumes network networks system builder branch tag remote origin release " +
+    "user users group groups role stack snapshot snapshots instance instances cluster queue topic index bucket object"
+  ).split(" "),
+);
+
 const destroys = (word: string, role: Role): boolean =>
   role === "verb"
     ? DESTRUCTIVE_VERBS.has(word)
@@ -1047,6 +1093,7 @@ const destruction: Recogniser = {
   pattern: oneOf(
     [
       String.raw`(?<![\w./-])rm\s+-\S{1,20}\s+(?:--no-preserve-root\s+)?(?:\/\*?|~\/?|\*)(?=[\s\x60"';&|,.)]|$)`,
+      String.raw`(?<![\w./-])find\s+(?:\/|~\/?|\.)(?=\s)[^\n\x60;|]{0,120}\s-delete\b`,
       String.raw`(?<![\w./-])(?:rm(?=\s+-\w*[rRf])|dd(?=\s+[io]f=)|mkfs(?:\.\w+)?(?=\s)|shutdown(?=\s+-\w))`,
       String.raw`(?<![\w./-])(?:iptables\s+-[FXD]\b|crontab\s+-r\b|chmod(?=\s+(?:-\w+\s+)?[0-7]{3,4}\b))`,
       String.raw`(?<=\b(?:systemctl|kubectl|docker|helm|terraform|zpool)\s(?:--?[\w=-]{1,30}\s(?:[\w./-]{1,30}\s)?)?)(?:delete|destroy|disable|kill|mask|prune|purge|rm|stop|uninstall)(?![\w-])`,
@@ -1066,7 +1113,7 @@ const destruction: Recogniser = {
 const FORBIDDEN =
   /\b(?:never|do not|don't|must not|should not|shouldn't|avoid|without|instead of|rather than)\s+(?:(?:just|simply|ever)\s+)?(?:(?:run|use|execute|issue|type|try|do|call)(?:n?ing)?\s+)?(?:(?:an?|the|any)\s+)?[`"'*]{0,3}(?:sudo\s+)?(?:[a-z][\w.-]{1,20}\s+(?:--?\S{1,20}\s+){0,3}(?:to\s+)?)?$/i;
 
-const isAdvisedAgainst = ({ input, index }: RegExpExecArray): boolean =>
+const isAdvisedAgainst = ({ input, index }: Pick<RegExpExecArray, "input" | "index">): boolean =>
   FORBIDDEN.test(input.slice(Math.max(0, index - 100), index));
 
 /** In lower case these are prose, or code. */
@@ -1079,6 +1126,21 @@ const droppedInSql: Recogniser = {
     if (text !== text.toUpperCase() && !inCode(scene, match.index)) return null;
     const key = fold(text).replaceAll(/\s+/g, " ").replace("truncate table", "truncate");
     return isAdvisedAgainst(match) ? NO_FACT : { key, weight: 1 };
+  },
+};
+
+/** What is dropped, behind what droppedInSql has claimed: `DROP TABLE IF EXISTS audit_2019`. */
+const droppedName: Recogniser = {
+  kind: "identifier",
+  pattern: /(?<=\0\s+(?:IF\s+EXISTS\s+)?["\x60]?)(?!IF\b)[A-Za-z_][\w.$]*/g,
+  read(match, { text }) {
+    const before = text.slice(Math.max(0, match.index - 60), match.index);
+    const statement = /\b(?:DROP|TRUNCATE)\b(?:\s+[A-Z]+){0,3}\s+["\x60]?$/.exec(before);
+    if (statement === null) return null;
+    const index = match.index - before.length + statement.index;
+    return isAdvisedAgainst({ input: text, index })
+      ? NO_FACT
+      : { key: fold(match[0]), weight: 1, isTarget: true };
   },
 };
 
@@ -1106,7 +1168,8 @@ const command: Recogniser = {
     if (destroys(word, role))
       return isAdvisedAgainst(match) ? NO_FACT : { key: fold(word), length: word.length, weight: 1 };
     if (EVERYDAY.has(word) || LITERALS.has(fold(word))) return NO_FACT;
-    return { key: fold(word), length: word.length, weight: IS_STRONG[role](word) ? 1 : WEAK };
+    const weight = IS_STRONG[role](word) ? 1 : WEAK;
+    return { key: fold(word), length: word.length, weight, isTarget: role === "target" };
   },
 };
 
@@ -1118,6 +1181,7 @@ const IS_STRONG: Record<Role, (word: string) => boolean> = {
   argument: () => false,
   value: () => true,
   unit: () => true,
+  target: () => true,
 };
 
 /** In order of precedence. */
@@ -1126,6 +1190,7 @@ const RECOGNISERS: Recogniser[] = [
   manifestHead,
   destruction,
   droppedInSql,
+  droppedName,
   counter,
   contact,
   url,
@@ -1200,21 +1265,22 @@ function withoutSpans(text: string, spans: Span[]): string {
 }
 
 function factOf(kind: FactKind, reading: Reading, { start, end }: Span): Fact {
-  const { key, weight, quantity, isOpen, family } = reading;
+  const { key, weight, quantity, isOpen, family, isTarget } = reading;
   const fact: Fact = { kind, text: "", start, end, weight, key };
   if (quantity) fact.quantity = quantity;
   if (isOpen) fact.isOpen = isOpen;
   if (family) fact.family = family;
+  if (isTarget) fact.isTarget = isTarget;
   return fact;
 }
 
-/** A fact said twice has its greater weight: what is a count in prose may be a value in code. */
+/** A fact said twice has its greater weight: what is a count in prose may be a value in code. What is destroyed is another. */
 function firstOccurrences(facts: Fact[]): Fact[] {
   const first = new Map<string, Fact>();
   for (const fact of facts.sort((a, b) => a.start - b.start)) {
     const { base, step } = fact.quantity ?? {};
     // "10k" allows for rounding, 10000 does not.
-    const identity = `${fact.kind} ${fact.key} ${base?.amount ?? ""} ${step ?? ""}`;
+    const identity = `${fact.kind} ${fact.key} ${base?.amount ?? ""} ${step ?? ""} ${fact.isTarget ?? ""}`;
     const earlier = first.get(identity);
     if (earlier) earlier.weight = Math.max(earlier.weight, fact.weight);
     else first.set(identity, fact);
@@ -1628,7 +1694,7 @@ const LOOKUPS: Record<FactKind, Lookup> = {
 
 /** Offset in the original evidence text where the fact stands, or null. */
 export function findFact(fact: Fact, evidence: Evidence): number | null {
-  const offset = LOOKUPS[fact.kind](fact, evidence);
+  const offset = fact.isTarget ? findTarget(fact, evidence) : LOOKUPS[fact.kind](fact, evidence);
   return offset === null ? null : originalOffset(evidence.plain, offset);
 }
 
@@ -1640,8 +1706,9 @@ export function findFact(fact: Fact, evidence: Evidence): number | null {
  */
 export function findAdapted(fact: Fact, task: Evidence, record: Evidence): number | null {
   const texts = [record.folded, task.folded];
-  const joined =
-    fact.kind === "path"
+  const joined = fact.isTarget
+    ? null
+    : fact.kind === "path"
       ? findJoinedPath(fact.key, texts)
       : fact.kind === "identifier"
         ? findJoinedName(fact.key, texts)
@@ -1650,7 +1717,8 @@ export function findAdapted(fact: Fact, task: Evidence, record: Evidence): numbe
   if (filled !== null) return originalOffset(record.plain, filled);
   const [address] = addressOf(fact);
   if (!address) return null;
-  const found = record.addresses().find((entry) => isAdapted(address, entry, task));
+  const isWhole = ({ parts }: Address): boolean => !fact.isTarget || parts.length === address.parts.length;
+  const found = record.addresses().find((entry) => isWhole(entry) && isAdapted(address, entry, task));
   return found?.offset ?? (address.isNetwork ? findJoined(address, task, record) : null);
 }
 
@@ -1770,12 +1838,14 @@ const isNameIn = (segment: string, { folded }: Evidence): boolean =>
   segment.length > 2 && findBetween(folded, segment, SEGMENT_BOUNDARY) !== null;
 
 /** The first place where `key` stands between what `before` and `after` allow: five characters of each. */
-function findBetween(text: string, key: string, { before, after }: Boundary): number | null {
+function findBetween(text: string, key: string, { before, after, line }: Boundary): number | null {
   if (key === "") return null;
   const step = key.length > LONG_KEY_CHARS ? key.length : 1;
   for (let at = text.indexOf(key); at >= 0; at = text.indexOf(key, at + step)) {
     const end = at + key.length;
-    if (before.test(text.slice(Math.max(0, at - 5), at)) && after.test(text.slice(end, end + 5))) return at;
+    const isBounded =
+      before.test(text.slice(Math.max(0, at - 5), at)) && after.test(text.slice(end, end + 5));
+    if (isBounded && (line?.test(lineAround(text, at)) ?? true)) return at;
   }
   return null;
 }
@@ -1784,11 +1854,38 @@ function findBetween(text: string, key: string, { before, after }: Boundary): nu
 const LONG_KEY_CHARS = 1000;
 
 /** `before` ends where the key starts; `after` starts where it ends. */
+/**
+ * As it stands, and no part of it: to delete what is around a path is to delete something else. A path also only where its line
+ * speaks of taking away, not where it is looked at.
+ */
+function findTarget({ kind, key, isOpen }: Fact, { folded }: Evidence): number | null {
+  const { before } = kind === "url" || !/^[/~.]/.test(key) ? FILE_BOUNDARY : TARGET_BOUNDARY;
+  const after = isOpen ? /^/ : TARGET_BOUNDARY.after;
+  // A unit that is stopped is no place.
+  const line = /[/\\]/.test(key) && (kind === "url" || kind === "path") ? TAKING_AWAY : undefined;
+  return findBetween(folded, key, { before, after, line });
+}
+
+const TAKING_AWAY =
+  /\b(?:rm|rmdir|shred|prune|purge|drop|truncate|wipe|erase|empt(?:y|ie[sd])|clean(?:s|ed|ing|up)?|clear(?:s|ed|ing)?|remov\w+|delet\w+|uninstall\w*)\b|-delete\b/;
+
+/** At most 300 characters either side. */
+function lineAround(text: string, at: number): string {
+  const before = text
+    .slice(Math.max(0, at - 300), at)
+    .split("\n")
+    .at(-1)!;
+  return before + text.slice(at, at + 300).split("\n")[0]!;
+}
+
 interface Boundary {
   before: RegExp;
   after: RegExp;
+  /** What else its line has to say. */
+  line?: RegExp;
 }
 
+const TARGET_BOUNDARY: Boundary = { before: /(?:^|[\s("'\x60=:,;>])$/, after: /^(?![\w@-]|[./\\][\w%~-])/ };
 const CODE_BOUNDARY: Boundary = { before: /(?:^|[^\w.])$/, after: /^(?!\w|\.\d)/ };
 const HASH = /^(?=\d*[a-f])(?=[a-f]*\d)[\da-f]{7,64}$/;
 const HASH_BOUNDARY: Boundary = { before: CODE_BOUNDARY.before, after: /^[\da-f]/ };

@@ -286,6 +286,35 @@ describe("facts", () => {
   });
 
   test.each([
+    ["`rm -rf /var/lib/docker/tmp/cache-2024`", "`rm -rf /var/lib/docker`"],
+    ["`rm -rf /var/lib/docker/tmp/cache-2024`", "`sudo rm -r /var`"],
+    ["rm -rf /var/lib/docker/tmp/cache-2024", "rm -rf /var/lib/docker"],
+    ["`rm -rf build/docker/cache-2024/tmp`", "`rm -rf docker`"],
+    ["`find /srv/builds/old -mtime +30 -delete`", "`find /srv -mtime +30 -delete`"],
+    ["`find /srv/builds/old -mtime +30 -delete`", "`find / -mtime +30 -delete`"],
+    ["`DROP TABLE audit_2019;`", "`DROP TABLE audit;`"],
+    ["`DROP TABLE IF EXISTS audit_2019;`", "`DROP TABLE IF EXISTS audit;`"],
+    ["`rm -rf /srv/cache/old`\nsee `df -h /srv/cache`", "`rm -rf /srv/cache`"],
+    ["`kubectl delete ns ci-scratch`, see /srv/docker/x", "`kubectl delete ns docker`"],
+    ["`systemctl stop ci-agent`, see /srv/docker/x", "`systemctl stop docker`"],
+    ["`aws s3 rm s3://ci-artifacts/tmp/ --recursive`", "`aws s3 rm s3://ci-artifacts --recursive`"],
+    ["`git push origin --delete feature/old-1`", "`git push origin --delete main`"],
+    ["`Remove-Item C:\\Temp\\spool\\PRINTERS\\*.* -Force`", "`Remove-Item C:\\Temp\\spool\\* -Force`"],
+  ])("hold what is destroyed against the whole of what stands there: %p, %p", (known, other) => {
+    const judge = (command: string): GateResult =>
+      gate(
+        input({
+          answer: `${GOOD_ANSWER} Then ${command}.`,
+          sources: [...SOURCES, recordSource("own", known)],
+        }),
+      );
+    expect(judge(known).grounding).toBe("grounded");
+    expect(judge(other).grounding).toBe("ungrounded");
+    // Looked at only, or advised against, a part of it does no harm.
+    expect(judge(`never ${other}`).grounding).toBe("grounded");
+  });
+
+  test.each([
     ["a number", "In wave-2 look at it.", "In wave-1 look at it."],
     ["capitals", "Then it is GO-LIVE.", "Then it is GO-AWAY."],
     ["a form", "Fill in LR-5.", "Fill in LR-3."],
