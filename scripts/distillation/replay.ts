@@ -1149,7 +1149,8 @@ export interface Query<Token> {
 
 export function weighTask(task: string, scope: Statistics<string>): Query<string> {
   const query: Query<string> = { weights: new Map(), known: 0, whole: 0 };
-  for (const [token, mentions] of countTokens(weightedTokens(task))) {
+  const told = task.replaceAll(LOG_HEADER, " ");
+  for (const [token, mentions] of countTokens(weightedTokens(told))) {
     const weight = rarity(token, scope) * Math.min(mentions, MAX_MENTIONS);
     query.weights.set(token, weight);
     query.whole += weight;
@@ -1159,6 +1160,24 @@ export function weighTask(task: string, scope: Statistics<string>): Query<string
 }
 
 /** V: ln(1 + N / df), the weight of a token. */
+const MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
+const CLOCK = String.raw`\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?`;
+const ZONE = String.raw`(?: ?(?:Z|UTC|GMT|CES?T|[+-]\d{2}:?\d{2})\b)?`;
+/**
+ * What a pasted line of a log or a JSON record begins with, and no playbook is about: when it was written, and the names of its
+ * fields. With "2026-01-01 12:00:00 UTC" before each of the starter tasks, success@1 was .758 instead of .919.
+ */
+const LOG_HEADER = new RegExp(
+  [
+    String.raw`\b\d{4}([-/])\d{2}\1\d{2}[T ]+${CLOCK}${ZONE}`,
+    String.raw`\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:\d{1,2}[ /]${MONTH}[ /]\d{4}|${MONTH} {1,2}\d{1,2})[: ]${CLOCK}${ZONE}`,
+    String.raw`\b[IWEF]\d{4} ${CLOCK}`,
+    String.raw`\b\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?\b`,
+    String.raw`(?<=[{,]\s{0,4})"[\w.@-]{1,40}"\s{0,4}:`,
+  ].join("|"),
+  "g",
+);
+
 const rarity = <Token>(token: Token, { size, df }: Statistics<Token>): number =>
   Math.log(1 + size / Math.max(1, df(token)));
 

@@ -22,6 +22,8 @@ const find = (
 
 const idsOf = (retrieval: ReturnType<typeof find>): string[] => retrieval.hits.map((hit) => hit.playbook.id);
 
+const weightsOf = (task: string): Map<string, number> => find(task, [DISK, CLOCK]).weights;
+
 const WORDS =
   "disk pod pods kube_state maxWalSize lag 503 v2 tls node nodes KubeletDown inode dns backup the".split(" ");
 
@@ -82,6 +84,40 @@ describe("jaccard", () => {
   ])("of %j and %j", (a, b, expected) => {
     expect(jaccard(new Set(a), new Set(b))).toBeCloseTo(expected, 12);
     expect(jaccard(new Set(b), new Set(a))).toBe(jaccard(new Set(a), new Set(b)));
+  });
+});
+
+describe("a pasted line of a log", () => {
+  const SAID = "FATAL: sorry, too many clients already";
+
+  test.each([
+    `2026-01-01 12:00:00 UTC ${SAID}`,
+    `2026-01-01T12:00:00.123Z ${SAID}`,
+    `2026-03-14T09:12:01+01:00 ${SAID}`,
+    `[2026-01-01 12:00:00,123] ${SAID}`,
+    `2026/01/01 12:00:00 ${SAID}`,
+    `Jan  1 12:00:00 ${SAID}`,
+    `I0314 09:12:01.123456 ${SAID}`,
+    `Thu, 01 Jan 2026 12:00:00 GMT ${SAID}`,
+    `[01/Jan/2026:12:00:00 +0100] ${SAID}`,
+    `12:00:00.5 ${SAID}`,
+    JSON.stringify({ ts: "2026-01-01T12:00:00Z", "log.level": "FATAL", msg: SAID.slice("FATAL: ".length) }),
+  ])("is searched for without its head: %s", (line) => {
+    expect(weightsOf(line)).toEqual(weightsOf(SAID));
+  });
+
+  test.each([
+    ["a date", "certificate expires on 2026-01-01", ["2026", "01"]],
+    ["a version", "upgrade to 2026.01.01", ["2026", "01"]],
+    ["a CVE", "CVE-2026-0101 10:30", ["2026", "0101", "10", "30"]],
+    ["quoted words", 'it says "ECONNREFUSED": connect', ["econnrefused"]],
+  ])("is not what %s is", (_, task, tokens) => {
+    expect([...weightsOf(task).keys()]).toEqual(expect.arrayContaining(tokens));
+  });
+
+  test("may be any length", () => {
+    for (const part of ["2026-01-01 ", "12:00:", '{"a"  ', "Jan ", "0".repeat(9)])
+      expect(() => weightsOf(part.repeat(20_000))).not.toThrow();
   });
 });
 
