@@ -762,6 +762,22 @@ describe("gate", () => {
   });
 
   test.each([
+    ["", "one file"],
+    [" \n\ufeff\n", "another beside a good one"],
+  ])("takes the evidence %j for bad input, not for nothing to check: %s", async (text, which) => {
+    const folder = temporaryFolder();
+    writeFile(join(folder, "runbook.md"), DISK.content);
+    writeFile(join(folder, "blank.md"), text);
+    const good = which === "one file" ? [] : ["--evidence", "runbook.md"];
+    const argv = [DISTILL, "gate", "--task", TASK, ...good, "--evidence", "blank.md"];
+    expect(await spawn(argv, { cwd: folder, stdin: INVENTED_ANSWER })).toEqual({
+      code: 3,
+      stdout: "",
+      stderr: "distill: blank.md: the evidence is empty. Name a file with text in it.\n",
+    });
+  });
+
+  test.each([
     [GOOD_ANSWER, 0, "pass (grounded: "],
     [INVENTED_ANSWER, 1, "fail (ungrounded: "],
   ])("judges one answer from standard input", async (answer, code, expected) => {

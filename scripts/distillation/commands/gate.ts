@@ -102,7 +102,7 @@ async function gateOne(judge: Judge, flags: Flags, io: Io): Promise<number> {
     throw usage("--evidence: standard input is the answer here. Name a file.");
   const task = await taskOf(flags, io);
   const files = flags.texts("evidence");
-  const evidence = await Promise.all(files.map((file) => readText(fileOf(file, io))));
+  const evidence = await Promise.all(files.map((file) => evidenceIn(fileOf(file, io))));
   const response = nonEmpty(
     await readText("-"),
     new DistillError("input", "standard input: the answer is empty."),
@@ -113,6 +113,13 @@ async function gateOne(judge: Judge, flags: Flags, io: Io): Promise<number> {
   await io.stdout(forStdout(text, io));
   return result.verdict === "fail" ? EXIT.rejected : EXIT.accepted;
 }
+
+/** An empty file is a mistake: the gate would have nothing to check by, and pass. @throws DistillError `input` */
+const evidenceIn = async (path: string): Promise<string> =>
+  nonEmpty(
+    await readText(path),
+    new DistillError("input", `${path}: the evidence is empty. Name a file with text in it.`),
+  );
 
 /** The verdict, the answer with unsupported facts marked, what the checks found, and where each fact stands. */
 function gateReport(
