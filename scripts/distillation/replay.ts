@@ -88,7 +88,7 @@ const MAX_ERROR_CHARS = 2048;
 const CUT_PROMPT_SHARE = 0.6;
 
 // The gate. Whatever changes what it decides changes its version, but for the words of our own prompt: they go with its version.
-export const GATE_VERSION = "6";
+export const GATE_VERSION = "7";
 export const POLICIES = ["strict", "standard", "structural"] as const;
 export type Policy = (typeof POLICIES)[number];
 export const DEFAULT_POLICY: Policy = "standard";
@@ -2348,7 +2348,7 @@ export interface GateInput {
   policy: Policy;
   /** The score from which an answer is doubtful. */
   threshold: number;
-  /** A family of checks to leave out: `form` for a text that is no model's whole answer, `wording` for a dry run's. */
+  /** A family of checks to leave out: `form`, but for `empty`, for a text that is no model's whole answer, `wording` for a dry run's. */
   without: Family | null;
   /** Everything that the model was shown; null where that is not known. */
   shown: string | null;
@@ -2417,7 +2417,7 @@ export interface View extends GateInput {
 /** The verdict on one answer: every check of the policy runs, every one that finds something gives its reason. */
 export function gate(input: GateInput): GateResult {
   const view = readView(input);
-  const checks = CHECKS.filter(({ family }) => isChecked(family, input)).map((rule) => runCheck(rule, view));
+  const checks = CHECKS.filter((rule) => isChecked(rule, input)).map((rule) => runCheck(rule, view));
   const { policy, threshold, sources } = input;
   const { claims, score } = view;
   return {
@@ -2434,8 +2434,9 @@ export function gate(input: GateInput): GateResult {
   };
 }
 
-function isChecked(family: Family, { policy, without }: GateInput): boolean {
-  return policy === "structural" ? family === "form" : family !== without;
+/** Whatever is left out, there has to be an answer: nothing that the others look for stands in an empty one, so it would pass. */
+function isChecked({ name, family }: Rule, { policy, without }: GateInput): boolean {
+  return policy === "structural" ? family === "form" : family !== without || name === "empty";
 }
 
 /** Everything that the checks look at, read once: the wording at first need, for a dry run has none to judge. */

@@ -736,6 +736,20 @@ describe("gate", () => {
     );
   });
 
+  test("fails an empty answer in a row as a replay does", async () => {
+    const rows = ["", " \n"].map((response, id) => ({ id, task: TASK, evidence: DISK.content, response }));
+    const { code, stdout } = await run(["gate", "--rows", rowsFile(rows)]);
+    expect(code).toBe(0);
+    for (const line of stdout.trimEnd().split("\n")) {
+      const { verdict, checks } = JSON.parse(line);
+      expect(verdict).toBe("fail");
+      expect(checks.filter(({ passed }: { passed: boolean }) => !passed)).toEqual([
+        { name: "empty", severity: "fail", passed: false, reason: "the answer is empty" },
+      ]);
+      expect(checks.map(({ name }: { name: string }) => name)).not.toContain("too_short");
+    }
+  });
+
   test.each([
     [{ task: "t", evidence: "e", response: "r" }, '"id" must be a string (got nothing).'],
     [{ id: "a", evidence: "e", response: "r" }, '"task" must be a string (got nothing).'],
@@ -872,6 +886,13 @@ describe("gate", () => {
       expect(stdout).toContain("\n  0.40    50.0 %");
       expect(stdout).toContain("\n* 0.415   50.0 %");
       expect((await run([...argv, "0.4"])).stdout).toContain("\n* 0.40    50.0 %");
+    });
+
+    test("counts an empty answer as rejected", async () => {
+      const empty = [{ task: TASK, evidence: DISK.content, response: "", label: "bad" }];
+      const argv = ["gate", "--rows", rowsFile(empty), "--calibrate", "--json", "--threshold", "1"];
+      const lines = (await run(argv)).stdout.trimEnd().split("\n");
+      expect(JSON.parse(lines.at(-1)!).false_accept).toMatchObject({ count: 0, of: 1 });
     });
 
     test.each([

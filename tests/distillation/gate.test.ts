@@ -47,7 +47,7 @@ describe("gate", () => {
   test("passes a grounded answer and names its evidence", () => {
     const result = gate(input());
     expect(result).toMatchObject({
-      version: "6",
+      version: "7",
       policy: "standard",
       verdict: "pass",
       grounding: "grounded",
@@ -756,6 +756,8 @@ describe("golden answers", () => {
     ["a loop", { answer: Array(9).fill("Restart the process that holds them.").join(" ") }],
     ["a template", { answer: `${GOOD_ANSWER} Run \`tar -C /path/to/dir -x\`.` }],
     ["cut off", { finishReason: "length" }],
+    ["nothing", { answer: " \n" }],
+    ["nothing, its form left out", { answer: " \n", without: "form" }],
     [
       "an apology",
       { answer: "I'm sorry, but I cannot help with a disk that is full although du finds nothing on it." },
