@@ -130,7 +130,10 @@ export const COMMANDS: Record<string, Command> = {
       ...GATE,
       json: { help: "print the record as appended instead of the answer" },
       "show-prompt": { help: "print the whole prompt to stderr" },
-      quiet: { short: "q", help: "on stderr only errors and rejected answers" },
+      quiet: {
+        short: "q",
+        help: "on stderr only errors, rejected answers, a cut prompt and replaced secrets",
+      },
       ...HELP,
     },
     examples: [

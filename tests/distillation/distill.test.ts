@@ -554,6 +554,20 @@ describe("replay", () => {
     expect((await run(["replay", "--dry-run", "--task", TASK, "--root", rootWith(), "-q"])).stderr).toBe("");
   });
 
+  test("says when quiet what --help promises: a cut prompt and replaced secrets", async () => {
+    const usage = { prompt_tokens: 20, completion_tokens: 60 };
+    await using server = gateway(() => completion(GOOD_ANSWER, { usage }));
+    const argv = ["replay", "--task", `${TASK}, password: hunter2x`, "--root", rootWith(), "-q"];
+    const { code, stderr } = await run(argv, { env: { LH_GATEWAY_URL: server.url } });
+    expect(code).toBe(0);
+    expect(stderr.trimEnd().split("\n")).toEqual([
+      expect.stringMatching(/^\[replay\] warning: .* seems to have seen only a part of the prompt /),
+      "[replay] secrets replaced before anything was sent or stored: 1 password",
+    ]);
+    const words = "only errors, rejected answers, a cut prompt and replaced secrets";
+    expect((await run(["replay", "--help"])).stdout).toContain(words);
+  });
+
   test("escapes control characters for a terminal only", async () => {
     const root = rootWith();
     const answer = `${GOOD_ANSWER}\x1b]0;owned\x07`;
