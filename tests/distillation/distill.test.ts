@@ -1047,6 +1047,29 @@ describe("scripts/distill", () => {
       expect(evidenceRows(root)).toMatchObject([{ verdict: "error" }]);
     },
   );
+
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const)("ends by %s where nothing is recorded, as the README says: %d", async (signal, code) => {
+    const child = Bun.spawn([DISTILL, "gate", "--rows", "-"], {
+      env: { PATH: process.env.PATH ?? "", HOME: temporaryFolder() },
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const row = { id: "a", task: TASK, evidence: DISK.content, response: GOOD_ANSWER };
+    child.stdin.write(jsonl([row]));
+    await child.stdin.flush();
+    // Once it has judged a row it waits for more.
+    await child.stdout.getReader().read();
+    child.kill(signal);
+    expect(await child.exited).toBe(code);
+    expect(await child.stderr.text()).toBe("");
+    const readme = readFileSync(join(REPOSITORY, "README.md"), "utf8");
+    expect(readme).toContain("a signal ends them as the system has it: 130, 143 or 129 in a shell.");
+  });
 });
 
 /** A folder with everything that the launcher needs but these. */

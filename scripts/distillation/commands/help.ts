@@ -34,7 +34,7 @@ ${columns([
   ["3", "input: a file is missing or holds bad data"],
   ["4", "no model answered"],
   ["5", "the run could not be recorded, or stdout not be written"],
-  ["130", "interrupted; the run is recorded as an error"],
+  ["130", "interrupted; replay and ab record the run as an error"],
 ])}
 
 distill <command> --help tells more.
