@@ -134,8 +134,9 @@ async function writeStdout(text: string): Promise<boolean> {
 /** Nothing can be said about a stderr that cannot be written, so that is no reason to fail. */
 function writeStderr(text: string): void {
   try {
-    // Loaded where something is said: a retrieval says nothing.
-    process.getBuiltinModule("node:fs").writeSync(2, text);
+    // Loaded where something is said: a retrieval says nothing. A Bun that is too old has no process.getBuiltinModule.
+    const fs: typeof import("node:fs") = import.meta.require("node:fs");
+    fs.writeSync(2, text);
   } catch {}
 }
 

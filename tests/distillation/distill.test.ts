@@ -960,6 +960,17 @@ describe("scripts/distill", () => {
     expect(stdout.match(/^distill: /gm)).toHaveLength(1);
   });
 
+  test("says in one line that Bun is too old, with what such a one has", async () => {
+    const path = join(REPOSITORY, "scripts/distillation/distill.ts");
+    const old = "Bun.semver.satisfies = () => false; delete process.getBuiltinModule;";
+    const script = `${old} const { main } = await import("${path}"); process.exitCode = await main(["corpus"]);`;
+    expect(await spawn([process.execPath, "-e", script])).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: `distill: this Bun is ${Bun.version}, and distill needs >=1.4.5. Run: bun upgrade\n`,
+    });
+  });
+
   test("says in one line how to get Bun where there is none", async () => {
     const { code, stdout, stderr } = await spawn([DISTILL, "--version"], {
       env: { PATH: pathWithout("bun", "npx") },
