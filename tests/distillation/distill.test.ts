@@ -902,6 +902,22 @@ describe("gate", () => {
       expect((await run([...argv, "0.4"])).stdout).toContain("\n* 0.40    50.0 %");
     });
 
+    test("says of a run without an answer that there is nothing to judge, and takes the others", async () => {
+      const root = rootWith();
+      for (const reply of [() => new Response("no", { status: 400 }), () => completion(GOOD_ANSWER)]) {
+        await using server = gateway(reply);
+        await run(["replay", "--task", TASK, "--root", root], { env: { LH_GATEWAY_URL: server.url } });
+      }
+      const rows = evidenceRows(root).map((row) => ({ ...row, label: "good" }));
+      expect(rows.map(({ verdict }) => verdict)).toEqual(["error", "pass"]);
+      const { code, stdout, stderr } = await run(["gate", "--rows", rowsFile(rows), "--calibrate"]);
+      expect(code).toBe(3);
+      expect(stderr).toEndWith(
+        "rows.jsonl:1: no model answered, so there is nothing to judge. Drop the row.\n",
+      );
+      expect(stdout).toStartWith("1 good and 0 bad answers.");
+    });
+
     test("counts an empty answer as rejected", async () => {
       const empty = [{ task: TASK, evidence: DISK.content, response: "", label: "bad" }];
       const argv = ["gate", "--rows", rowsFile(empty), "--calibrate", "--json", "--threshold", "1"];

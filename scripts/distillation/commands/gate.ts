@@ -181,6 +181,7 @@ function toLabelledAnswer(value: Record<string, unknown>, judge: Judge): Labelle
   const { label } = value;
   if (typeof label !== "string" || ![...GOOD_LABELS, ...BAD_LABELS].includes(label))
     return `"label" must be ${GOOD_LABELS.join(", ")}, or ${BAD_LABELS.join(", ")} (got ${shown(label)}).`;
+  if (value.verdict === "error") return "no model answered, so there is nothing to judge. Drop the row.";
   const isGood = GOOD_LABELS.includes(label);
   const judged = isObject(value.gate) ? value.gate : value;
   if (typeof judged.score === "number" && typeof judged.verdict === "string")
