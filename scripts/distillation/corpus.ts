@@ -7,6 +7,7 @@
  * their user badly. Lines that a later import of their page superseded are history, so they are counted and not found.
  */
 import {
+  ADD_PLAYBOOKS,
   DistillError,
   INVISIBLE,
   readPlaybooks,
@@ -61,7 +62,7 @@ export async function readCorpusLines(path: string): Promise<CorpusLines> {
   }
   corpus.records = [...live.values()];
   if (corpus.records.length + corpus.bad.length > 0) return corpus;
-  throw new DistillError("input", `${path}: the corpus is empty. Add playbooks, for example with import.`);
+  throw new DistillError("input", `${path}: the corpus is empty. ${ADD_PLAYBOOKS}`);
 }
 
 /** The page that an import made a record of, below the imported folder; null for a record of another origin. */

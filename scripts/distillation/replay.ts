@@ -751,15 +751,15 @@ export async function loadCorpus(path: string, onBadLine: (message: string) => v
   if (records.size === 0) {
     const what =
       counts.skipped > 0 ? `none of its ${counts.skipped} lines is a playbook` : "the corpus is empty";
-    throw new DistillError(
-      "input",
-      `${path}: ${what}. Add playbooks, or ask for the baseline with --no-retrieval.`,
-    );
+    throw new DistillError("input", `${path}: ${what}. ${ADD_PLAYBOOKS}`);
   }
   const { skipped } = counts;
   if (skipped > 1) onBadLine(skippedLine(path, skipped, records.size));
   return { path, records: [...records.values()], ...counts, sha256: hasher.digest("hex") };
 }
+
+/** What every command advises where a corpus has no playbook; replay has more to offer. */
+export const ADD_PLAYBOOKS = "Add playbooks, for example with import.";
 
 /** Lets a later line with an id win, in its own place: a map by itself keeps the first. Whether there was an earlier one. */
 export function supersede<Line>(byId: Map<string, Line>, id: string, line: Line): boolean {

@@ -1151,6 +1151,29 @@ describe("completion", () => {
   });
 });
 
+describe("a corpus without a playbook", () => {
+  const MISSING = "Add playbooks, for example with import";
+  test.each([
+    [["replay", "--dry-run", "--task", TASK], `${MISSING}, or ask for the baseline with --no-retrieval.`],
+    [["retrieve", "--task", TASK], `${MISSING}.`],
+    [["ab", "--dry-run", "--tasks", "tasks.jsonl"], `${MISSING}.`],
+    [["gate", "--rows", "rows.jsonl"], `${MISSING}.`],
+    [["corpus"], `${MISSING}.`],
+    [["corpus", "check"], `${MISSING}.`],
+  ])("gets advice that %j can follow", async ([command, ...flags], advice) => {
+    const cwd = temporaryFolder();
+    writeFile(join(cwd, "none.jsonl"), "");
+    writeFile(join(cwd, "tasks.jsonl"), jsonl([{ task: TASK }]));
+    writeFile(join(cwd, "rows.jsonl"), jsonl([{ id: 1, task: TASK, evidence: "e", response: "r" }]));
+    const place = command === "gate" ? [] : ["--root", "."];
+    const { code, stderr } = await run([command!, ...flags, "--corpus", "none.jsonl", ...place], { cwd });
+    expect(code).toBe(3);
+    expect(stderr).toEndWith(`distill: none.jsonl: the corpus is empty. ${advice}\n`);
+    for (const flag of advice.match(/--[a-z-]+/g) ?? [])
+      expect(COMMANDS[command!]!.options).toHaveProperty(flag.slice(2));
+  });
+});
+
 describe("printable", () => {
   test.each([
     ["a\x1b[31mb", "a\\x1b[31mb"],

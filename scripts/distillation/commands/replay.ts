@@ -1,5 +1,6 @@
 /** `distill replay`: the flags of a run, and what is said on stderr while it goes on. */
 import {
+  ADD_PLAYBOOKS,
   DEFAULT_ESCALATION_MODEL,
   DEFAULT_GATEWAY_URL,
   DEFAULT_LOCAL_MODEL,
@@ -7,6 +8,7 @@ import {
   DEFAULT_MAX_TOKENS,
   DEFAULT_TEMPERATURE,
   DEFAULT_TIMEOUT_MS,
+  DistillError,
   counted,
   endpointsFor,
   isAtLimit,
@@ -53,12 +55,20 @@ export async function run(flags: Flags, io: Io): Promise<number> {
     .interruptible((signal) =>
       replay(task, options, { ...realDeps(), signal, ...io.deps, onEvent: watcher.onEvent }),
     )
-    .finally(() => watcher.stopWaiting());
+    .finally(() => watcher.stopWaiting())
+    .catch(orBaseline);
   watcher.summarise(outcome);
   if (flags.on("json")) await io.stdout(`${toJson(outcome.row)}\n`);
   else if (outcome.row.verdict === "pass")
     await io.stdout(forStdout(`${outcome.answer?.replace(/^(?:[ \t]*\n)+/, "").trimEnd()}\n`, io));
   return exitCodeOf(outcome);
+}
+
+/** Of a corpus without a playbook: no other command can go on without one. */
+function orBaseline(error: unknown): never {
+  if (!(error instanceof DistillError) || !error.message.endsWith(ADD_PLAYBOOKS)) throw error;
+  const message = error.message.replace(/\.$/, ", or ask for the baseline with --no-retrieval.");
+  throw new DistillError(error.code, message, { cause: error });
 }
 
 function exitCodeOf({ row, interrupted, appendError }: ReplayOutcome): number {
