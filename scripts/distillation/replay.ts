@@ -1822,21 +1822,35 @@ async function postWithRetries(endpoint: Endpoint, call: Call, mayGoElsewhere: b
 async function postOnce(endpoint: Endpoint, call: Call): Promise<CallResult> {
   const reply = await exchange(endpoint, call).catch((error) => networkFailure(call, endpoint, error));
   if ("kind" in reply) return reply;
-  const { status, text, retryAfter } = reply;
-  if (text === null) return failure(call, endpoint, { status, what: "the reply is larger than 8 MiB" });
+  const { status, text, headers } = reply;
   const secrets = secretsBeside(call.target);
   const strike = (part: string): string => secrets.strikeKnown(part);
-  const parsed = readReply(status, text, strike);
+  const location = status >= 300 && status < 400 ? headers.get("location") : null;
+  if (location !== null) {
+    const where = whereTo(strike(location), endpoint);
+    const what = `HTTP ${status}: redirected to ${where}, and distill follows no redirect`;
+    return failure(call, endpoint, { status, what });
+  }
+  if (text === null) return failure(call, endpoint, { status, what: "the reply is larger than 8 MiB" });
+  const parsed = readReply({ status, text, headers }, strike);
   if (parsed.kind === "reply") return parsed;
   const names = parsed.isUnknownModel ? await listModels(endpoint, call) : [];
+  const retryAfter = headers.get("retry-after");
   return failure(call, endpoint, { ...parsed, names: names.map(strike), retryAfter });
 }
 
+/** Where a redirect leads, at most 200 characters; without credentials and query, where whoever redirects may put a token. */
+function whereTo(location: string, endpoint: Endpoint): string {
+  const url = URL.parse(location, endpoint.url);
+  return plainWords(url?.host ? `${url.origin}${url.pathname}` : location);
+}
+
 /** Whatever a server sends is an answer or an error. Keys are struck from it before any of it is cut. */
-function readReply(status: number, text: string, strike: (part: string) => string): ServerReply | ReplyError {
+function readReply(reply: Received, strike: (part: string) => string): ServerReply | ReplyError {
+  const { status, text } = reply;
   try {
     // After parsing: an escaped key in the JSON would not be recognised.
-    return parseReply(status, strike(text), mapStrings(parseJson(text), strike));
+    return parseReply({ ...reply, text: strike(text) }, mapStrings(parseJson(text), strike));
   } catch (error) {
     // Nested deeper than the stack.
     if (!(error instanceof RangeError)) throw error;
@@ -1844,17 +1858,21 @@ function readReply(status: number, text: string, strike: (part: string) => strin
   }
 }
 
-interface Exchange {
+interface Received {
   status: number;
+  text: string;
+  headers: Headers;
+}
+
+interface Exchange extends Omit<Received, "text"> {
   /** Null where the body is larger than allowed. */
   text: string | null;
-  retryAfter: string | null;
 }
 
 async function exchange(endpoint: Endpoint, call: Call): Promise<Exchange> {
   const response = await call.deps.fetch(endpoint.url, requestInit(endpoint, call));
   const text = await readBounded(response);
-  return { status: response.status, text, retryAfter: response.headers.get("retry-after") };
+  return { status: response.status, text, headers: response.headers };
 }
 
 function requestInit(
@@ -1907,19 +1925,28 @@ interface ReplyError {
   what: string;
   isUnknownModel?: boolean;
   isAbsentPath?: boolean;
+  isStream?: boolean;
 }
 
 /**
  * The answer in a chat completion, or the error that any of the known servers puts in its place: an `error` (string,
  * object, array), `{object: "error", message}`, `{detail}`, an error inside the choice, no choices, HTML or plain text.
  */
-function parseReply(status: number, text: string, body: unknown): ServerReply | ReplyError {
+function parseReply({ status, text, headers }: Received, body: unknown): ServerReply | ReplyError {
   const choice = isObject(body) && Array.isArray(body.choices) ? body.choices[0] : undefined;
   const error = errorIn(body) ?? (isObject(choice) ? (errorIn(choice) ?? finishError(choice)) : null);
   if (error || status < 200 || status > 299)
     return replyError(status, error ?? { message: plainWords(text), code: null });
-  if (!isObject(body))
-    return { kind: "error", status, what: `the reply is not JSON (${shown(plainWords(text))})` };
+  if (!isObject(body)) {
+    const isStream = headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+    const instead = isStream ? " but a stream, which was not asked for" : "";
+    return {
+      kind: "error",
+      status,
+      what: `the reply is not JSON${instead} (${shown(plainWords(text))})`,
+      isStream,
+    };
+  }
   if (!isObject(choice)) return { kind: "error", status, what: "the reply holds no choices" };
   const message = isObject(choice.message) ? choice.message : {};
   const { answer, reasoning } = splitReasoning(textOf(message.content));
@@ -2079,6 +2106,7 @@ interface FailureCause {
   what: string;
   isUnknownModel?: boolean;
   isAbsentPath?: boolean;
+  isStream?: boolean;
   names?: string[];
   retryAfter?: string | null;
 }
@@ -2102,7 +2130,14 @@ function failure(call: Call, endpoint: Endpoint, cause: FailureCause): CallFailu
 
 function adviceFor(
   target: ModelTarget,
-  { status, isUnknownModel, names, isAbsentPath, retryAfterMs }: FailureCause & { retryAfterMs: number },
+  {
+    status,
+    isUnknownModel,
+    names,
+    isAbsentPath,
+    isStream,
+    retryAfterMs,
+  }: FailureCause & { retryAfterMs: number },
 ): string {
   const flag = target.role === "local" ? "--model" : "--escalation-model";
   if (isUnknownModel && names && names.length > 0)
@@ -2114,6 +2149,7 @@ function adviceFor(
   if (status === 401 || status === 403) return `Set ${keyVariable(target)}.`;
   if (isAbsentPath || (status !== null && status >= 300 && status < 400))
     return `Set ${urlVariable(target)} to the server's chat URL.`;
+  if (isStream) return "Turn streaming off in the server, or in what stands before it.";
   return "Look into the server's log.";
 }
 

@@ -392,8 +392,52 @@ describe("callModel", () => {
   test("follows no redirect, so that nobody else is asked", async () => {
     await using elsewhere = gateway(() => completion("from elsewhere"));
     await using server = gateway(() => Response.redirect(`${elsewhere.url}/v1/chat`, 307));
-    expect((await ask(server.url, { key: "k-12345678" })).answer).toBeNull();
+    const { answer, record } = await ask(server.url, { key: "k-12345678" });
+    expect(answer).toBeNull();
+    expect(record.error).toContain(`HTTP 307: redirected to ${elsewhere.url}/v1/chat, and distill`);
     expect(elsewhere.received).toEqual([]);
+  });
+
+  test.each([
+    ["an address", "https://gw.internal/v1/chat", "https://gw.internal/v1/chat"],
+    ["a path", "/api/v1/chat", "SERVER/api/v1/chat"],
+    ["a token in its query", "https://sso/in?next=%2Fv1&token=AbCdSecret#x", "https://sso/in"],
+    ["credentials", "https://user:p4ssw0rd@gw/v1", "https://gw/v1"],
+    ["our own key", "/for/ab/cd-own-key", "SERVER/for/[redacted:key]"],
+    ["somebody's key", `/k/sk-proj-${"aB1".repeat(10)}`, "SERVER/k/[redacted:api_key]"],
+    ["control characters", "/a\x1b]0;owned\x9b", "SERVER/a%1B]0;owned%C2%9B"],
+    ["no host", "http://", "http://"],
+    ["no end", `/${"long/".repeat(100)}`, `SERVER/${"long/".repeat(100)}`],
+  ])("says where a redirect leads that has %s", async (_, location, expected) => {
+    const headers = { location };
+    const fetch: Deps["fetch"] = async () => new Response("<h1>Moved</h1>", { status: 307, headers });
+    const { record } = await ask("http://h:1/v1", { key: "ab/cd-own-key" }, {}, impatient({ fetch }));
+    const where = expected.replace("SERVER", "http://h:1").slice(0, 200);
+    expect(record.error).toBe(
+      `POST http://h:1/v1/chat/completions: HTTP 307: redirected to ${where}, and distill follows no redirect. Set LH_GATEWAY_URL to the server's chat URL.`,
+    );
+    expect(record.requests).toHaveLength(1);
+  });
+
+  test.each(["text/event-stream", "text/event-stream; charset=utf-8"])(
+    "says that a server streams: %s",
+    async (type) => {
+      const events = 'data: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: [DONE]\n\n';
+      await using server = gateway(() => new Response(events, { headers: { "content-type": type } }));
+      const { answer, record } = await ask(`${server.url}/v1`);
+      expect(answer).toBeNull();
+      expect(record.error).toMatch(
+        /: the reply is not JSON but a stream, which was not asked for \("data: .*\)\. Turn streaming off in the server, or in what stands before it\.$/,
+      );
+    },
+  );
+
+  test("takes JSON for an answer whatever type it is given", async () => {
+    const headers = { "content-type": "text/event-stream" };
+    await using server = gateway(
+      () => new Response(JSON.stringify({ choices: [{ message: { content: "fine" } }] }), { headers }),
+    );
+    expect((await ask(server.url)).answer).toBe("fine");
   });
 
   test.each([
