@@ -185,26 +185,33 @@ function joinValues(argv: string[], { options }: Command): string[] {
   return joined;
 }
 
-/** " Did you mean …?" where one of the names is near enough, else nothing. */
+/**
+ * " Did you mean …?" where one of the names is near enough, else nothing: fewer than a third of the letters differ, case apart.
+ * Of a name as short as h2 or zsh another letter makes another name.
+ */
 export function didYouMean(text: string, names: readonly string[]): string {
   const ranked = names
-    .map((name) => ({ name, edits: editDistance(text, name) }))
+    .map((name) => ({ name, edits: editDistance(text.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.edits - b.edits);
   const [nearest] = ranked;
-  return nearest && nearest.edits <= Math.max(2, nearest.name.length / 3)
+  return nearest && 3 * nearest.edits < Math.max(text.length, nearest.name.length)
     ? ` Did you mean ${nearest.name}?`
     : "";
 }
 
-/** Levenshtein's distance: insertions, deletions and substitutions that turn `a` into `b`. */
+/** Edits that turn `a` into `b`: insertions, deletions, substitutions, and neighbours that change places (Damerau, 1964). */
 function editDistance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, char] of [...a].entries()) {
-    const next = [i + 1];
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (char === b[j - 1] ? 0 : 1)));
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      const isSwap = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swapped = i > 1 && j > 1 && isSwap ? before[j - 2]! + 1 : Infinity;
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + cost, swapped));
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[b.length]!;
 }

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { FINDINGS } from "../../scripts/distillation/corpus.ts";
-import { EXIT, printable } from "../../scripts/distillation/command_line.ts";
+import { didYouMean, EXIT, printable } from "../../scripts/distillation/command_line.ts";
 import { COMMANDS } from "../../scripts/distillation/command_table.ts";
 import { helpFor, overview } from "../../scripts/distillation/commands/help.ts";
 import {
@@ -112,6 +112,7 @@ describe("usage errors", () => {
     [["gate", "--task", "x", "--evidence", "-"], "--evidence: standard input is the answer here"],
     [["gate", "--task-file", "-"], "standard input is the answer here"],
     [["completion"], "name your shell"],
+    [["completion", "tcsh"], 'completion: expected bash or zsh or fish (got "tcsh").\n'],
     [["completion", "bsh"], 'completion: expected bash or zsh or fish (got "bsh"). Did you mean bash?'],
   ])("are one line and exit code 2: %j", async (argv, expected) => {
     const { code, stdout, stderr } = await run(argv);
@@ -1171,6 +1172,35 @@ describe("a corpus without a playbook", () => {
     expect(stderr).toEndWith(`distill: none.jsonl: the corpus is empty. ${advice}\n`);
     for (const flag of advice.match(/--[a-z-]+/g) ?? [])
       expect(COMMANDS[command!]!.options).toHaveProperty(flag.slice(2));
+  });
+});
+
+describe("didYouMean", () => {
+  const SHELLS = ["bash", "zsh", "fish"];
+  test.each([
+    ["bsh", SHELLS, "bash"],
+    ["fihs", SHELLS, "fish"],
+    ["BASH", SHELLS, "bash"],
+    ["gaet", ["gate", "ab"], "gate"],
+    ["retreival", ["none", "retrieval"], "retrieval"],
+    ["-v", ["--version", "-V"], "-V"],
+    ["--vresion", ["--version"], "--version"],
+    ["--tsak", ["--tasks", "--task"], "--task"],
+  ])("names for %j among %j the one that was meant", (text, names, meant) => {
+    expect(didYouMean(text, names)).toBe(` Did you mean ${meant}?`);
+  });
+
+  test.each([
+    ["h4", ["h2", "h3"]],
+    ["tcsh", SHELLS],
+    ["ksh", SHELLS],
+    ["xx", ["ab", "gate"]],
+    ["ba", ["ab", "gate"]],
+    ["", ["ab"]],
+    ["--nope", ["--seed", "--root"]],
+    ["anything", []],
+  ])("names nothing for %j among %j", (text, names) => {
+    expect(didYouMean(text, names)).toBe("");
   });
 });
 
