@@ -59,6 +59,7 @@ import {
   elsewhereIn,
   indexRecord,
   jaccard,
+  MAX_NAMED_LINES,
   parsePlaybook,
   saturationOf,
   scanCorpus,
@@ -223,7 +224,7 @@ export async function openIndexed(
   return corpusOver(request.corpusPath, { index, ranker }, hooks.warn);
 }
 
-/** The corpus at `path` with this index, its bad lines named to `warn`; null where the index turns out to be stale. */
+/** The corpus at `path` with this index, its bad lines told to `warn` as loadCorpus does; null where the index turns out to be stale. */
 export async function corpusOver(
   path: string,
   { index, ranker }: { index: IndexFile; ranker: Ranker },
@@ -234,7 +235,7 @@ export async function corpusOver(
     throw error;
   });
   if (corpus === null) return null;
-  for (const [line, problem] of corpus.bad) warn(`${path}:${line}: ${problem}`);
+  for (const [line, problem] of corpus.bad.slice(0, MAX_NAMED_LINES)) warn(`${path}:${line}: ${problem}`);
   if (corpus.skipped > 1) warn(skippedLine(path, corpus.skipped, corpus.size));
   return corpus;
 }

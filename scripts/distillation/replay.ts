@@ -728,7 +728,8 @@ export async function scanCorpus(
 
 /**
  * The corpus at `path`.
- * @param onBadLine called with one line of text for each line that was skipped, and with their number where there are several.
+ * @param onBadLine called with one line of text for each of the first ten lines that were skipped, and with their number where
+ *   there are several.
  * @throws DistillError `input` where the file is missing, unreadable or holds no playbook.
  */
 export async function loadCorpus(path: string, onBadLine: (message: string) => void): Promise<Corpus> {
@@ -741,8 +742,7 @@ export async function loadCorpus(path: string, onBadLine: (message: string) => v
   };
   for await (const line of readPlaybooks(path, onChunk)) {
     if ("problem" in line) {
-      counts.skipped++;
-      onBadLine(`${path}:${line.number}: ${line.problem}`);
+      if (++counts.skipped <= MAX_NAMED_LINES) onBadLine(`${path}:${line.number}: ${line.problem}`);
       continue;
     }
     const { playbook } = line;
@@ -768,8 +768,17 @@ export function supersede<Line>(byId: Map<string, Line>, id: string, line: Line)
   return hadEarlier;
 }
 
-export const skippedLine = (path: string, skipped: number, left: number): string =>
-  `${path}: ${skipped} bad lines skipped, ${left} playbooks left.`;
+/** Bad lines that are named one by one: a file that was torn or written in another form has as many as it has lines. */
+export const MAX_NAMED_LINES = 10;
+
+/** What is said of two bad lines or more in the end. */
+export function skippedLine(path: string, skipped: number, left: number): string {
+  const playbooks = `${counted(left, "playbook")} left`;
+  const more = skipped - MAX_NAMED_LINES;
+  return more > 0
+    ? `${path}: ${counted(more, "more bad line")}, ${skipped} skipped in all, ${playbooks}. Run distill corpus check to see each.`
+    : `${path}: ${skipped} bad lines skipped, ${playbooks}.`;
+}
 
 export type PlaybookLine = { number: number; playbook: Playbook } | { number: number; problem: string };
 

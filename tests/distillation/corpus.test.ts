@@ -50,6 +50,18 @@ describe("corpus", () => {
     expect(stderr).toStartWith(`distill: ${path}:5: not valid JSON`);
   });
 
+  test("names ten bad lines and leaves all of them to check", async () => {
+    const path = corpusFile(`${text}${"[]\n".repeat(12)}`);
+    const { stderr } = await run(["corpus", "--corpus", path]);
+    const lines = stderr.trimEnd().split("\n");
+    expect(lines.slice(9)).toEqual([
+      expect.stringContaining(`${path}:14: expected a JSON object`),
+      `distill: ${path}: 2 more bad lines, 12 skipped in all, 3 playbooks left. Run distill corpus check to see each.`,
+    ]);
+    const checked = await run(["corpus", "check", "--corpus", path]);
+    expect(checked.stdout.match(/: error: expected a JSON object/g)).toHaveLength(12);
+  });
+
   test("ends as a replay would where no line is a playbook", async () => {
     const { code, stdout } = await run(["corpus", "--corpus", corpusFile("{torn\n[]\n")]);
     expect(code).toBe(3);

@@ -234,6 +234,22 @@ describe("openIndexed", () => {
     expect(corpus!.answeredBy).toBe("index");
   });
 
+  test("names ten bad lines, those behind its end included, and counts the others as the scan does", async () => {
+    const at = place(`${"[]\n".repeat(8)}${jsonl([A])}`);
+    await indexed(at);
+    appendFileSync(at.corpusPath, `${"{torn\n".repeat(5)}${jsonl([B])}`);
+    await expectSame(at, "weighted", []);
+    const { warnings } = await indexed(at);
+    expect(warnings.slice(7)).toEqual([
+      expect.stringContaining(":8: expected a JSON object"),
+      expect.stringContaining(":10: not valid JSON"),
+      expect.stringContaining(":11: not valid JSON"),
+      expect.stringMatching(
+        /: 3 more bad lines, 13 skipped in all, 2 playbooks left\. Run distill corpus check /,
+      ),
+    ]);
+  });
+
   test("leaves it to the scan where there is no playbook", async () => {
     for (const text of ["", "\n", "nope\n", torn]) expect((await indexed(place(text))).corpus).toBeNull();
   });

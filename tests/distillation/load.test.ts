@@ -18,6 +18,8 @@ async function load(text: string | Uint8Array) {
 const A = JSON.stringify(playbook({ id: "a" }));
 const B = JSON.stringify(playbook({ id: "b" }));
 
+const CHECK = "Run distill corpus check to see each.";
+
 describe("loadCorpus", () => {
   test.each([
     ["plain lines", `${A}\n${B}\n`],
@@ -72,7 +74,20 @@ describe("loadCorpus", () => {
 
   test("counts several bad lines in the end", async () => {
     const { problems } = await load(`x\n${A}\ny\n`);
-    expect(problems.at(-1)).toBe("FILE: 2 bad lines skipped, 1 playbooks left.");
+    expect(problems.at(-1)).toBe("FILE: 2 bad lines skipped, 1 playbook left.");
+  });
+
+  test.each([
+    [10, ["FILE: 10 bad lines skipped, 2 playbooks left."]],
+    [11, [`FILE: 1 more bad line, 11 skipped in all, 2 playbooks left. ${CHECK}`]],
+    [5000, [`FILE: 4990 more bad lines, 5000 skipped in all, 2 playbooks left. ${CHECK}`]],
+  ])("names ten bad lines of %d and says how many more there are", async (count, told) => {
+    const { problems, skipped } = await load(`${A}\n${"x\n".repeat(count)}${B}\n`);
+    expect(skipped).toBe(count);
+    expect(problems.slice(0, 10).map((line) => line.split(" ")[0])).toEqual(
+      Array.from({ length: 10 }, (_, n) => `FILE:${n + 2}:`),
+    );
+    expect(problems.slice(10)).toEqual(told);
   });
 
   test("lets the later of two lines with one id win", async () => {

@@ -1,6 +1,6 @@
 /** `distill corpus` and `distill corpus check`. */
 import type { CorpusSurvey, Count, Finding } from "../corpus.ts";
-import { counted, toJson } from "../replay.ts";
+import { counted, MAX_NAMED_LINES, skippedLine, toJson } from "../replay.ts";
 import { EXIT, columns, forStdout, fromHere, placeOf, printable, usage, warner } from "../command_line.ts";
 import type { Flags, Io } from "../command_line.ts";
 
@@ -12,7 +12,10 @@ export async function run(flags: Flags, io: Io): Promise<number> {
   const survey = surveyCorpus(corpus);
   const text = flags.on("json") ? `${toJson({ path: corpus.path, ...survey })}\n` : surveyTable(survey);
   await io.stdout(forStdout(text, io));
-  for (const { line, problem } of corpus.bad) warner(io)(`${corpus.path}:${line}: ${problem}`);
+  const warn = warner(io);
+  const { path, bad } = corpus;
+  for (const { line, problem } of bad.slice(0, MAX_NAMED_LINES)) warn(`${path}:${line}: ${problem}`);
+  if (bad.length > MAX_NAMED_LINES) warn(skippedLine(path, bad.length, survey.records));
   return survey.records > 0 ? EXIT.accepted : EXIT.input;
 }
 
