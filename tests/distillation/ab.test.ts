@@ -746,13 +746,24 @@ describe("distill ab", () => {
 
   test.each([
     ["a bad row", [{ task: 3 }], 'tasks.jsonl:1: "task" must be a non-empty string'],
-    ["an id twice", [TASK_FILE[0], TASK_FILE[0]], 'task_id "disk" stands twice'],
+    ["an id twice", [TASK_FILE[0], TASK_FILE[0]], 'tasks.jsonl:2: task_id "disk" stands twice'],
   ])("refuses a tasks file with %s", async (_, rows, message) => {
     const { ab, rows: written } = lab({ tasks: rows as object[] });
     const { code, stderr } = await ab("http://127.0.0.1:1");
     expect(code).toBe(3);
     expect(stderr).toContain(message);
     expect(written()).toEqual([]);
+  });
+
+  test("names ten problems of a tasks file and counts them all", async () => {
+    const { ab } = lab({ tasks: Array.from({ length: 12 }, () => ({ task: 3 })) });
+    const { code, stderr } = await ab("http://127.0.0.1:1");
+    const lines = stderr.trimEnd().split("\n");
+    expect({ code, lines: lines.length }).toEqual({ code: 3, lines: 11 });
+    expect(lines[9]).toStartWith("distill: tasks.jsonl:10: ");
+    expect(lines[10]).toBe(
+      "distill: tasks.jsonl: 12 problems, of which 10 are named. Correct them: all tasks are run, or none.",
+    );
   });
 
   test("refuses rows that are missing, or not what they are called", async () => {

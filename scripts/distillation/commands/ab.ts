@@ -11,6 +11,7 @@ import type { Analysis, Rich } from "../ab_report.ts";
 import {
   DistillError,
   EVIDENCE_LOG,
+  MAX_NAMED_LINES,
   counted,
   errorCode,
   nameOf,
@@ -266,17 +267,26 @@ async function tasksOf(flags: Flags, io: Io): Promise<Task[]> {
   const file = flags.text("tasks");
   if (file === undefined) throw usage("ab: no tasks. Name their file: --tasks FILE.");
   const path = fileOf(file, io);
-  const bad = (problem: string): never => {
-    throw new DistillError("input", problem);
-  };
+  const problems: string[] = [];
+  const bad = (problem: string): void => void problems.push(problem);
   const tasks = new Map<string, Task>();
-  for await (const task of readRows(path, toTask, bad)) {
-    const { task_id } = task;
-    if (tasks.has(task_id))
-      bad(`${nameOf(path)}: task_id ${shown(task_id)} stands twice. Give each task one of its own.`);
-    tasks.set(task_id, task);
-  }
+  const toNewTask = (value: Record<string, unknown>): Task | string => {
+    const task = toTask(value);
+    if (typeof task === "string" || !tasks.has(task.task_id)) return task;
+    return `task_id ${shown(task.task_id)} stands twice. Give each task one of its own.`;
+  };
+  for await (const task of readRows(path, toNewTask, bad)) tasks.set(task.task_id, task);
+  if (problems.length > 0) throw refusal(path, problems, io);
   return [...tasks.values()];
+}
+
+/** Why no task of a file is run: the one problem, else how many there are behind the first of them. */
+function refusal(path: string, problems: string[], io: Io): DistillError {
+  if (problems.length === 1) return new DistillError("input", problems[0]!);
+  for (const problem of problems.slice(0, MAX_NAMED_LINES)) warner(io)(problem);
+  const named = problems.length > MAX_NAMED_LINES ? `, of which ${MAX_NAMED_LINES} are named` : "";
+  const what = `${problems.length} problems${named}`;
+  return new DistillError("input", `${nameOf(path)}: ${what}. Correct them: all tasks are run, or none.`);
 }
 
 async function armsOf(flags: Flags): Promise<Arm[]> {
