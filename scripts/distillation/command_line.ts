@@ -185,18 +185,22 @@ function joinValues(argv: string[], { options }: Command): string[] {
   return joined;
 }
 
-/**
- * " Did you mean …?" where one of the names is near enough, else nothing: fewer than a third of the letters differ, case apart.
- * Of a name as short as h2 or zsh another letter makes another name.
- */
+/** " Did you mean …?" where one of the names is near enough, else nothing. */
 export function didYouMean(text: string, names: readonly string[]): string {
+  const name = nearestOf(text, names);
+  return name === null ? "" : ` Did you mean ${name}?`;
+}
+
+/**
+ * The name that a text is nearest to, where fewer than a third of the letters differ, case apart; else null. Of a name as short
+ * as h2 or zsh another letter makes another name.
+ */
+function nearestOf(text: string, names: readonly string[]): string | null {
   const ranked = names
     .map((name) => ({ name, edits: editDistance(text.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.edits - b.edits);
   const [nearest] = ranked;
-  return nearest && 3 * nearest.edits < Math.max(text.length, nearest.name.length)
-    ? ` Did you mean ${nearest.name}?`
-    : "";
+  return nearest && 3 * nearest.edits < Math.max(text.length, nearest.name.length) ? nearest.name : null;
 }
 
 /** Edits that turn `a` into `b`: insertions, deletions, substitutions, and neighbours that change places (Damerau, 1964). */
@@ -294,25 +298,51 @@ export function nonEmpty(text: string, error: DistillError): string {
   return text;
 }
 
+/** What an object at a place, `file:line`, is read as, or what is wrong with it. */
+type ToRow<T> = (value: Record<string, unknown>, place: string) => T | string;
+
 /** The rows of a JSONL file that `toRow` accepts; what it says of the others is told by `warn` with their place. */
 export async function* readRows<T>(
   path: string,
-  toRow: (value: Record<string, unknown>) => T | string,
+  toRow: ToRow<T>,
   warn: (message: string) => void,
 ): AsyncGenerator<T> {
   let rows = 0;
   for await (const line of readJsonLines(path)) {
     rows++;
+    const place = `${nameOf(path)}:${line.number}`;
     const row =
       "problem" in line
         ? line.problem
         : isObject(line.value)
-          ? toRow(line.value)
+          ? toRow(line.value, place)
           : `expected a JSON object (got ${shown(line.value)}).`;
-    if (typeof row === "string") warn(`${nameOf(path)}:${line.number}: ${row}`);
+    if (typeof row === "string") warn(`${place}: ${row}`);
     else yield row;
   }
   if (rows === 0) throw new DistillError("input", `${nameOf(path)}: no rows. Write one JSON object a line.`);
+}
+
+/**
+ * `toRow`, which also tells of a key that is nearly a known one, each once: what it says would count for nothing, without a word.
+ * Beside the known key it is another one, and keys that are near to none may be anything.
+ */
+export function mindingKeys<T>(
+  known: readonly string[],
+  toRow: ToRow<T>,
+  tell: (message: string) => void,
+): ToRow<T> {
+  const meant = new Map(known.map((key): [string, string | null] => [key, null]));
+  return (value, place) => {
+    for (const key of Object.keys(value)) {
+      if (!meant.has(key)) meant.set(key, nearestOf(key, known));
+      const name = meant.get(key) ?? null;
+      if (name === null || Object.hasOwn(value, name)) continue;
+      meant.set(key, null);
+      tell(`${place}: ${shown(key)} counts for nothing. Did you mean ${name}?`);
+    }
+    return toRow(value, place);
+  };
 }
 
 /** A build that takes longer than that says so. */

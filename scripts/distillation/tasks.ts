@@ -61,6 +61,9 @@ function whyUnusable(text: string): string | null {
 
 const LISTS = ["relevant_ids", "expects", "rejects", "exclude_ids", "exclude_source_run_ids"] as const;
 
+/** What is read of a row. */
+export const TASK_KEYS: readonly string[] = ["task", "task_id", ...LISTS];
+
 /** Whether a text contains what an expectation names: the string as it is, or a match of `/regular expression/flags`. */
 export function meets(text: string, expectation: string): boolean {
   return matcher(expectation)?.(text) ?? false;

@@ -747,12 +747,37 @@ describe("distill ab", () => {
   test.each([
     ["a bad row", [{ task: 3 }], 'tasks.jsonl:1: "task" must be a non-empty string'],
     ["an id twice", [TASK_FILE[0], TASK_FILE[0]], 'tasks.jsonl:2: task_id "disk" stands twice'],
+    [
+      "a misspelt key",
+      [TASK_FILE[0], { task: "t", expcts: ["x"] }],
+      'distill: tasks.jsonl:2: "expcts" counts for nothing. Did you mean expects?\n',
+    ],
   ])("refuses a tasks file with %s", async (_, rows, message) => {
     const { ab, rows: written } = lab({ tasks: rows as object[] });
     const { code, stderr } = await ab("http://127.0.0.1:1");
     expect(code).toBe(3);
     expect(stderr).toContain(message);
     expect(written()).toEqual([]);
+  });
+
+  test("names every problem of a tasks file, and a key that is misspelt throughout once", async () => {
+    const { ab, rows } = lab({
+      tasks: [
+        { task: 3 },
+        { task: "t", expcts: ["x"], names: ["t"] },
+        { task: "u", expcts: ["y"], relevant_id: ["z"] },
+        { task: "u" },
+      ],
+    });
+    const { code, stderr } = await ab("http://127.0.0.1:1");
+    expect({ code, rows: rows() }).toEqual({ code: 3, rows: [] });
+    expect(stderr.trimEnd().split("\n")).toEqual([
+      'distill: tasks.jsonl:1: "task" must be a non-empty string (got 3). Fix the row or drop it.',
+      'distill: tasks.jsonl:2: "expcts" counts for nothing. Did you mean expects?',
+      'distill: tasks.jsonl:3: "relevant_id" counts for nothing. Did you mean relevant_ids?',
+      expect.stringMatching(/^distill: tasks\.jsonl:4: task_id "[0-9a-f]{16}" stands twice\./),
+      "distill: tasks.jsonl: 4 problems. Correct them: all tasks are run, or none.",
+    ]);
   });
 
   test("names ten problems of a tasks file and counts them all", async () => {

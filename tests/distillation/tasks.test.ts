@@ -210,6 +210,27 @@ describe("retrieve --tasks", () => {
     expect(stderr).toContain("nDCG@10 1.000 over 1 task");
   });
 
+  test("tells of a misspelt key once, where it first stands, and does the tasks", async () => {
+    const { code, stdout, stderr } = await scored([
+      { task: TASK, names: ["db-3"], note: 7 },
+      { task: TASK, relevant_id: [DISK.id], taskId: "t" },
+      { task: TASK, relevant_id: [DISK.id] },
+    ]);
+    expect({ code, tasks: stdout.trimEnd().split("\n").length }).toEqual({ code: 0, tasks: 3 });
+    expect(stderr.replaceAll(/\S+tasks\.jsonl/g, "FILE")).toBe(
+      [
+        'distill: FILE:2: "relevant_id" counts for nothing. Did you mean relevant_ids?',
+        'distill: FILE:2: "taskId" counts for nothing. Did you mean task_id?',
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("takes a key beside the one that it is near to for another", async () => {
+    const row = { task: TASK, tasks: 7, relevant_ids: [DISK.id], relevant_id: DISK.id };
+    expect((await scored([row])).stderr).toStartWith("[retrieve] success@1 1.000");
+  });
+
   test("says nothing of tasks that name none", async () => {
     expect((await scored([{ task: TASK }])).stderr).toBe("");
   });

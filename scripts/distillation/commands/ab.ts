@@ -28,6 +28,7 @@ import {
   didYouMean,
   fileOf,
   forStdout,
+  mindingKeys,
   pathFrom,
   placeOf,
   printable,
@@ -263,7 +264,7 @@ async function experimentOptions(flags: Flags, io: Io): Promise<ExperimentOption
 
 /** All tasks of the file: one that was left out in silence would make another experiment of it. */
 async function tasksOf(flags: Flags, io: Io): Promise<Task[]> {
-  const { toTask } = await import("../tasks.ts");
+  const { TASK_KEYS, toTask } = await import("../tasks.ts");
   const file = flags.text("tasks");
   if (file === undefined) throw usage("ab: no tasks. Name their file: --tasks FILE.");
   const path = fileOf(file, io);
@@ -275,7 +276,8 @@ async function tasksOf(flags: Flags, io: Io): Promise<Task[]> {
     if (typeof task === "string" || !tasks.has(task.task_id)) return task;
     return `task_id ${shown(task.task_id)} stands twice. Give each task one of its own.`;
   };
-  for await (const task of readRows(path, toNewTask, bad)) tasks.set(task.task_id, task);
+  for await (const task of readRows(path, mindingKeys(TASK_KEYS, toNewTask, bad), bad))
+    tasks.set(task.task_id, task);
   if (problems.length > 0) throw refusal(path, problems, io);
   return [...tasks.values()];
 }

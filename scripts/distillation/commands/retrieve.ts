@@ -7,6 +7,7 @@ import {
   corpusOf,
   fileOf,
   forStdout,
+  mindingKeys,
   printable,
   rankerOf,
   readRows,
@@ -54,11 +55,12 @@ async function retrieveMany(
     io: Io;
   },
 ): Promise<number> {
-  const { scoreRetrieval, strangeIds, toTask } = await import("../tasks.ts");
+  const { scoreRetrieval, strangeIds, TASK_KEYS, toTask } = await import("../tasks.ts");
   let bad = 0;
   const warn = (message: string): void => (bad++, warner(io)(message));
+  const toRow = mindingKeys(TASK_KEYS, toTask, warner(io));
   const ranked: RankedTask[] = [];
-  for await (const task of readRows(path, toTask, warn)) {
+  for await (const task of readRows(path, toRow, warn)) {
     const { exclude_ids: excludeIds, exclude_source_run_ids: excludeSourceRunIds } = task;
     const topK = Math.max(options.topK, SCORED_HITS);
     const retrieval = await corpus.retrieve(task.task, { ...options, topK, excludeIds, excludeSourceRunIds });
