@@ -110,11 +110,22 @@ export interface Secret {
 export function findSecrets(text: string): Secret[] {
   const matches = SHAPES.flatMap(([kind, shape]) =>
     [...text.matchAll(shape)].map((match) => {
-      const end = match.index + match[0].length;
-      return { kind, start: match.index + match[1]!.length, end };
+      const start = match.index + match[1]!.length;
+      return withoutMarks({ kind, start, end: match.index + match[0].length }, text);
     }),
   );
   return merged(matches);
+}
+
+/** A password's place without the marks around it, and without what ends its sentence or bracket. In quotes all of it counts. */
+function withoutMarks(place: Secret, text: string): Secret {
+  if (place.kind !== "password" || /["']/.test(text[place.end] ?? "")) return place;
+  const value = text.slice(place.start, place.end);
+  const before = /^[*\x60]{0,3}/.exec(value)![0].length;
+  const closing = /[([{]/.test(value) ? /[.,;*\x60]{1,4}$/ : /[.,:;)\]}*\x60]{1,4}$/;
+  const behind = closing.exec(value)?.[0].length ?? 0;
+  if (value.length - before - behind < 4) return place;
+  return { ...place, start: place.start + before, end: place.end - behind };
 }
 
 /** Places that overlap as one, of the kind that is given first, in the order of the text. */
