@@ -23,14 +23,87 @@ const QUOTED = String.raw`(?:(?!\k<open>)(?:\\[^\n]|[^\\\n]))`;
 const QUOTED_SOLID = String.raw`(?:(?!\k<open>)(?:\\\S|[^\\\s]))`;
 /** What is quoted may have blanks. Then it is a sentence, unless it has both a digit and a sign that sentences do without. */
 const NO_SENTENCE = String.raw`(?:(?=${QUOTED_SOLID}{0,127}[\d!#%&+/=@^~])(?=${QUOTED_SOLID}{6,128}\k<open>)|(?=${QUOTED}{0,127}\d)(?=${QUOTED}{0,127}[!#%&+=@^~]))`;
-const KEY_NAME =
-  "(?:pass(?:word|wd|phrase|wort)|[_-]pass|secret|token|(?:api|access|account|encryption|secret)[_-]?key(?:[_-]base)?)";
+const PASSWORD_NAME = "(?:pass(?:word|wd|phrase|wort)|kennwort)";
+const KEY_NAME = `(?:${PASSWORD_NAME}|[_-]pass|secret|token|(?:api|access|account|encryption|secret)[_-]?key(?:[_-]base)?)`;
+/** Too short to be looked for within words, but for "dbPwd". */
+const SHORT_NAME = String.raw`(?:(?<![a-z\d])(?:pwd|pw)|(?-i:(?<=[a-z])Pwd))`;
+/** Tests call so what they passed, and how often. */
+const PASS_NAME = String.raw`(?:(?<![a-z\d_-])(?:db|user|admin|root|smtp|mail)?pass)`;
+const LOGIN_NAME = `(?:${PASSWORD_NAME}|${SHORT_NAME})`;
+/** Whose it is: "for root on db-3", "(root)". */
+const OWNER_WORD = String.raw`\s{1,2}[\w@./'"\x60*%-]{1,40}`;
+const OWNER = String.raw`(?:\s{1,2}(?:for|of|on|to|für|von|vom)(?:${OWNER_WORD}){1,4}|\s{0,2}\([^\n()]{1,40}\))`;
+/** Not behind "?", "&" (a query) or ":" (the name of a secret's kind in a resource's name). */
+const APART = String.raw`(?<![?&][\w-]{0,32}|:)`;
+const QUOTES = String.raw`(?:\\{0,7}["'\x60*]){0,3}`;
+/** Between a name that prose has as well and its value: both are on one line. */
+const IS = String.raw`${QUOTES}[ \t]{0,4}[:=]\*{0,3}[ \t]{0,4}\*{0,3}(?:${QUOTE}|\x60)?`;
+/** A value as far as it may reach. */
+const VALUE = String.raw`(?:[^\s"',;<\x60\\]|<(?![a-z/])|\\(?!\\{0,7}["'])){6,4096}`;
+
+/** UTF-16 units on either side of a value and its name that tell what they are. */
+const CONTEXT_CHARS = 48;
+
+/** Whether a value is a secret, by itself and by what stands behind it and before its name. */
+type Judge = (value: string, behind: string, before: string) => boolean;
 
 /**
- * The shapes of secrets that are worth keeping out of a log, each with the part in front that is kept. A value that is a
- * variable, a placeholder, a plain word or the path of a file is none. Repetitions are bounded, so that no input is slow.
+ * What has digits or signs and is no secret: variables, paths, addresses, figures and what is counted, tickets, and the names
+ * of algorithms and types.
  */
-const SHAPES: [kind: string, shape: RegExp][] = [
+const NO_SECRETS = [
+  /^(?:!?\$|[<{*%[(]|--|\d?>)/,
+  /^[a-z_][\w.:]*[[(](?:.*[\])])?$/i,
+  /^(?:[.~]{0,2}\/[\w./-]*$|[a-z]:\\)/i,
+  /^[a-z_][a-z_.-]*(?:\/[a-z\d_.-]*)+$/,
+  /^(?:[a-z][a-z\d+.-]*:\/\/|(?:vault|env|file|kv|ssm|sops|gopass|keepass|bitwarden|1password):)/i,
+  /^[\w.+-]+@[\w-]+(?:\.[\w-]+)+$/,
+  /^(?=\d*[^\d])[\d.,:/%x+~-]+$/,
+  /^\d{4}-\d\d(?:-\d\d)?(?:T[\d:.+-]*Z?)?$/,
+  /^(?:\d+(?:ms|min|[smhdwx]|[kmgt]i?b?|st|nd|rd|th))+$/i,
+  /^\d+[a-z]{0,3}-[a-z-]+$/i,
+  /^(?:0x[\da-f]{4}|#[\da-f]{3,8}$)/i,
+  /^[A-Z]{2,10}-\d+$/,
+  /^(?:base(?:32|58|64)|sha-?\d|md5|utf-?\d|argon2|pbkdf2|x509|aes-?\d|rsa-?\d|rfc-?\d|oauth-?2|2fa|u?int\d|(?:var)?char\()/i,
+  /^(?:e2e|k8s|ec2|s3|v\d{1,3})(?:[-_./]|$)/i,
+  /^(?:string|text|bytes|boolean|optional|required)[!?]$/i,
+];
+
+const mayBeSecret = (value: string): boolean =>
+  value.length >= 6 && /[\d!#%&+/=@^~]/.test(value) && !NO_SECRETS.some((shape) => shape.test(value));
+
+/** web-1, eu-west-1b, default-token-x7k2p, but no UUID. */
+const PLAIN_NAME = /^(?=.*[g-z])[a-z\d]+(?:[._-][a-z\d]+)+$/;
+
+/** `Sup3rS3cret1`, `winter24!`: letters behind a digit, or a sign beside letters and digits, which names seldom have. */
+const isMadeUp = (value: string): boolean =>
+  value.length >= 8 &&
+  mayBeSecret(value) &&
+  !PLAIN_NAME.test(value) &&
+  (/\d[a-z]/i.test(value) || (/\d/.test(value) && /[a-z]/i.test(value) && /[!#%&+@^~$*?]|=$/.test(value)));
+
+/** Here the line, the sentence, a bracket or a list ends, or the next name has its value. */
+const CLAUSE_END =
+  /^[*_]{0,3}(?:$|["'\x60]|\.(?:\s|$)|[ \t]{0,8}(?:$|[\r\n,;|<)\]}]|\((?!\d)|[-–—]\s|(?:(?:and|und)\s)?[\w-]{1,20}\s?[:=]))/;
+
+/** `winter24` may be a host as well; it is a value where it is all that is said. */
+const isValue: Judge = (value, behind) => isMadeUp(value) || (mayBeSecret(value) && CLAUSE_END.test(behind));
+
+/** What passed stands beside what failed, or is counted. */
+const isNoResult: Judge = (value, behind, before) =>
+  isMadeUp(value) ||
+  (isValue(value, behind, before) &&
+    !/^\d+$/.test(value) &&
+    !/fail(?:ed|ures?)?\s?[:=]/i.test(`${before} ${behind}`));
+
+type Shape = [kind: string, shape: RegExp, isSecret?: Judge];
+
+/**
+ * The shapes of secrets that are worth keeping out of a log, each with the part in front that is kept, and who decides where
+ * the name says too little. A value that is a variable, a placeholder, a plain word or the path of a file is none.
+ * Repetitions are bounded, so that no input is slow.
+ */
+const SHAPES: Shape[] = [
   [
     "private_key",
     // Of a key that is cut off, the lines that look like one; a sentence about its first line goes on behind it.
@@ -79,12 +152,16 @@ const SHAPES: [kind: string, shape: RegExp][] = [
       "g",
     ),
   ],
+];
+
+/** What every name holds by which a secret is known: most texts have none, and need not be searched for a dozen shapes. */
+const NAMED = /pass|pw|kennwort|secret|token|key|identified|masterauth/i;
+const NAMED_SHAPES: Shape[] = [
   ["password", new RegExp(String.raw`(\bpass(?:word|phrase)\s{1,2}is\s{1,2}["'\x60])${PASSWORD}`, "gi")],
-  // Not behind "?", "&" (a query) or ":" (the name of a secret's kind in a resource's name).
   [
     "password",
     new RegExp(
-      String.raw`(?<![?&][\w-]{0,32}|:)(${KEY_NAME}(?:${EQUALS}(?:${QUOTE})?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))` +
+      String.raw`${APART}(${KEY_NAME}(?:${EQUALS}(?:${QUOTE})?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))` +
         String.raw`(?!${NO_VALUE}|${NO_PLACE})${NO_PLAIN_WORD}(?:[^\s"',;\\]|\\(?!\\{0,7}["'])){6,4096}`,
       "gi",
     ),
@@ -92,10 +169,76 @@ const SHAPES: [kind: string, shape: RegExp][] = [
   [
     "password",
     new RegExp(
-      String.raw`(?<![?&][\w-]{0,32}|:)(${KEY_NAME}${EQUALS}(?<open>\\{0,7}["'\x60]))` +
+      String.raw`${APART}((?:${KEY_NAME}|${SHORT_NAME})${EQUALS}(?<open>\\{0,7}["'\x60]))` +
         String.raw`(?!${NO_VALUE}|${NO_PLACE})${NO_SENTENCE}${QUOTED}{6,128}(?=\k<open>)`,
       "gi",
     ),
+  ],
+  // What a validator demands of a password is none: 'password' => 'required|min:8'.
+  [
+    "password",
+    new RegExp(
+      String.raw`((?:${KEY_NAME}|${SHORT_NAME}|${PASS_NAME})(?:${QUOTE})?\s{0,8}(?:=>|:=)\s{0,4}(?<open>\\{0,7}["'\x60]))` +
+        String.raw`(?!${NO_VALUE}|${NO_PLACE}|[a-z_]{1,32}(?::[\w,]{1,20})?\|)${NO_SENTENCE}${QUOTED}{6,128}(?=\k<open>)`,
+      "gi",
+    ),
+  ],
+  // The quotes of an option's value hold no sentence.
+  [
+    "password",
+    new RegExp(
+      String.raw`(--[\w-]{0,32}(?:${LOGIN_NAME}|pass|token|(?:api|access|account|encryption|secret)-?key)(?:=|\s{1,4})(?<open>${QUOTE}))` +
+        String.raw`(?!${NO_VALUE}|${NO_PLACE})(?=${QUOTED}{0,127}[\d!#%&+/=@^~])${QUOTED}{6,128}(?=\k<open>)`,
+      "gi",
+    ),
+  ],
+  // SQL doubles a quote within quotes.
+  [
+    "password",
+    new RegExp(
+      String.raw`(\b(?:password|identified\s{1,4}(?:with\s{1,4}\w{1,40}\s{1,4})?by)(?:\s{1,4}|\s{0,4}\(\s{0,4})(?<open>${QUOTE}))` +
+        String.raw`(?:\k<open>\k<open>|(?!\k<open>)\S){6,128}(?=\k<open>(?!\k<open>))`,
+      "gi",
+    ),
+    mayBeSecret,
+  ],
+  [
+    "password",
+    new RegExp(
+      String.raw`(<(?:[\w.-]{1,40}:)?[\w.-]{0,40}(?:${KEY_NAME}|${SHORT_NAME}|(?<![a-z\d])pass)(?:\s[^<>]{0,200})?>\s{0,40})` +
+        String.raw`(?:[^<>\s]{6,4096}|(?=[^<>\n]{0,127}\d)(?=[^<>\n]{0,127}[!#%&+=@^~])[^<>\s][^<>\n]{5,127})(?=\s{0,40}<\\?/)`,
+      "gi",
+    ),
+    mayBeSecret,
+  ],
+  [
+    "password",
+    new RegExp(String.raw`(\b(?:requirepass|masterauth)[ \t]{1,4}(?:${QUOTE})?)${VALUE}`, "gi"),
+    isValue,
+  ],
+  ["password", new RegExp(`${APART}(${SHORT_NAME}${IS})${VALUE}`, "gi"), isValue],
+  // Test runners say "PASS: TestDisk2b".
+  [
+    "password",
+    new RegExp(`${APART}(${PASS_NAME}${IS})(?!(?-i:(?<=PASS: )[Tt]est))${VALUE}`, "gi"),
+    isNoResult,
+  ],
+  ["url_password", new RegExp(String.raw`([?&](?:pass|pwd|pw)=)[^\s"'&#<>]{6,4096}`, "gi"), isNoResult],
+  [
+    "password",
+    new RegExp(
+      String.raw`((?:(?:${LOGIN_NAME}|api[ _-]?key)${QUOTES}${OWNER}|\bapi key)${IS})${VALUE}`,
+      "gi",
+    ),
+    isValue,
+  ],
+  [
+    "password",
+    new RegExp(
+      String.raw`((?:(?:secret|token)${QUOTES}${OWNER}|\b(?:access|account|encryption|secret) key(?:${QUOTES}${OWNER})?)${IS})${VALUE}`,
+      "gi",
+    ),
+    isMadeUp,
   ],
 ];
 
@@ -108,13 +251,21 @@ export interface Secret {
 
 /** The secrets in a text, in order. Where two shapes overlap they are one secret, of the kind that stands first in the list. */
 export function findSecrets(text: string): Secret[] {
-  const matches = SHAPES.flatMap(([kind, shape]) =>
-    [...text.matchAll(shape)].map((match) => {
-      const start = match.index + match[1]!.length;
-      return withoutMarks({ kind, start, end: match.index + match[0].length }, text);
-    }),
-  );
-  return merged(matches);
+  const found = SHAPES.flatMap((shape) => matchesOf(shape, text));
+  if (!NAMED.test(text)) return merged(found);
+  const named = NAMED_SHAPES.flatMap((shape) => matchesOf(shape, text));
+  return merged([...found, ...named]);
+}
+
+function matchesOf([kind, shape, isSecret]: Shape, text: string): Secret[] {
+  return [...text.matchAll(shape)].flatMap((match) => {
+    const { index, 0: whole, 1: label } = match;
+    const place = withoutMarks({ kind, start: index + label!.length, end: index + whole.length }, text);
+    const { start, end } = place;
+    const before = text.slice(Math.max(0, index - CONTEXT_CHARS), index);
+    const isOne = isSecret?.(text.slice(start, end), text.slice(end, end + CONTEXT_CHARS), before) ?? true;
+    return isOne ? [place] : [];
+  });
 }
 
 /** A password's place without the marks around it, and without what ends its sentence or bracket. In quotes all of it counts. */
