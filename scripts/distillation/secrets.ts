@@ -254,7 +254,7 @@ export function findSecrets(text: string): Secret[] {
   const found = SHAPES.flatMap((shape) => matchesOf(shape, text));
   if (!NAMED.test(text)) return merged(found);
   const named = NAMED_SHAPES.flatMap((shape) => matchesOf(shape, text));
-  return merged([...found, ...named]);
+  return merged([...found, ...named, ...secretsInTables(text)]);
 }
 
 function matchesOf([kind, shape, isSecret]: Shape, text: string): Secret[] {
@@ -277,6 +277,92 @@ function withoutMarks(place: Secret, text: string): Secret {
   const behind = closing.exec(value)?.[0].length ?? 0;
   if (value.length - before - behind < 4) return place;
   return { ...place, start: place.start + before, end: place.end - behind };
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Tables
+// In: Markdown. Out: the cells beside or below one that names a password. Prose has no cells, so a word with a digit is one.
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface Cell {
+  text: string;
+  /** Its offset in the whole text. */
+  start: number;
+}
+
+/** A cell that says no more than the name, whose it is, and how it is set. */
+const cellNaming = (name: string): RegExp =>
+  new RegExp(
+    String.raw`^[\s*_\x60"']{0,8}[\w ./-]{0,40}${name}(?:\s?\([^()]{1,40}\))?:?[\s*_\x60"']{0,8}$`,
+    "i",
+  );
+const PASSWORD_CELL = cellNaming(LOGIN_NAME);
+/** Secrets and tokens have names, and tests pass: of these cells a value has to look made up. */
+const KEY_CELL = cellNaming(
+  String.raw`(?:${PASS_NAME}|[_-]pass|(?:api|access|account|encryption|secret)[ _-]?key|[a-z][ _-](?:secret|token))`,
+);
+
+function judgeBeside({ text }: Cell): Judge | null {
+  if (PASSWORD_CELL.test(text)) return isValue;
+  return KEY_CELL.test(text) ? isMadeUp : null;
+}
+
+function secretsInTables(text: string): Secret[] {
+  if (!text.includes("|")) return [];
+  const rows = rowsOf(text);
+  let columns: (Judge | null)[] = [];
+  return rows.flatMap((row, at) => {
+    if (row.cells.length === 0) columns = [];
+    if (isRule(row)) columns = (rows[at - 1]?.cells ?? []).map(judgeBeside);
+    const isHead = isRule(rows[at + 1]);
+    return row.cells.flatMap((cell, column) => {
+      // A line that does not begin with a bar may be a pipe: echo password | sha256sum.
+      const isRow = row.beginsWithBar || columns.length > 0;
+      const left = isRow && column > 0 ? judgeBeside(row.cells[column - 1]!) : null;
+      // In the head of a table, and in the midst of a row, the next cell is more often of another matter.
+      const beside = left && (column > 1 || isHead ? isMadeUp : left);
+      return [columns[column], beside].flatMap((judge) => (judge ? secretIn(cell, judge) : []));
+    });
+  });
+}
+
+interface Row {
+  /** None where the line is of no table. */
+  cells: Cell[];
+  beginsWithBar: boolean;
+}
+
+/** One a line. An escaped bar is part of its cell. */
+function rowsOf(text: string): Row[] {
+  let next = 0;
+  return text.split("\n").map((line) => {
+    let start = next;
+    next += line.length + 1;
+    const cells = line.split(/(?<!\\)\|/).map((cell): Cell => {
+      const place = { text: cell, start };
+      start += cell.length + 1;
+      return place;
+    });
+    const beginsWithBar = cells.length > 1 && /^[\s>]*$/.test(cells[0]!.text);
+    if (beginsWithBar) cells.shift();
+    else if (cells.length === 1) cells.pop();
+    return { cells, beginsWithBar };
+  });
+}
+
+/** Whether it is the line of dashes between a table's head and its body. */
+const isRule = (row: Row | undefined): boolean =>
+  row !== undefined &&
+  row.cells.some(({ text }) => text.includes("-")) &&
+  row.cells.every(({ text }) => /^(?::?-+:?)?$/.test(text.trim()));
+
+function secretIn(cell: Cell, judge: Judge): Secret[] {
+  const match = /^(\s*[*_\x60"']{0,4})[^\s\x60<"']{6,4096}/.exec(cell.text);
+  if (match === null) return [];
+  const whole = { kind: "password", start: match[1]!.length, end: match[0].length };
+  const { kind, start, end } = withoutMarks(whole, cell.text);
+  if (!judge(cell.text.slice(start, end), cell.text.slice(end), "")) return [];
+  return [{ kind, start: cell.start + start, end: cell.start + end }];
 }
 
 /** Places that overlap as one, of the kind that is given first, in the order of the text. */

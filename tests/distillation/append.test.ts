@@ -651,6 +651,10 @@ describe("redactSecrets", () => {
     ["SET PASSWORD FOR 'a'@'%' = 'Sup3rS3cret1'", "SET PASSWORD FOR 'a'@'%' = '[redacted:password]'"],
     ["requirepass Sup3rS3cret1", "requirepass [redacted:password]"],
     ['masterauth "Sup3rS3cret1"', 'masterauth "[redacted:password]"'],
+    ["| password | Sup3rS3cret1 |", "| password | [redacted:password] |"],
+    ["> | **DB_PASSWORD** | `winter24` | app |", "> | **DB_PASSWORD** | `[redacted:password]` | app |"],
+    ["| API key | 9f8e7d6c5b4a, rotated |", "| API key | [redacted:password], rotated |"],
+    ["| root | Password | Sup3rS3cret1 |", "| root | Password | [redacted:password] |"],
     // Two shapes over one value are one secret, of the kind that tells more.
     ["token=glpat-abcdefghij0123456789,x", "token=[redacted:gitlab_token],x"],
     [`password=AKIA${"A1".repeat(8)}+tail9`, "password=[redacted:aws_key]"],
@@ -731,6 +735,12 @@ describe("redactSecrets", () => {
     "IDENTIFIED BY '<password-1>'",
     "requirepass and/or masterauth",
     "requirepass is set on redis-1",
+    "| password | stored in kv/team/db |",
+    "| password | kv/team/db-1 |",
+    "| password | varchar(255) |",
+    "| password | [redacted:password] |",
+    "| Pass | 120/125 |",
+    "| secret | web-tls-1 |",
     "echo password | sha256sum1",
   ])("leaves %j alone", (text) => {
     expect(redactSecrets(text)).toBe(text);
@@ -738,6 +748,41 @@ describe("redactSecrets", () => {
 });
 
 describe("findSecrets", () => {
+  const inTable = (...lines: string[]): string[] => {
+    const text = lines.join("\n");
+    return findSecrets(text).map(({ start, end }) => text.slice(start, end));
+  };
+
+  test("finds what stands below a password's head", () => {
+    const rows = [
+      "| root | Sup3rS3cret1 | db-3 |",
+      "| app | winter24 | kv/x1 |",
+      "| web | in the vault | db-4 |",
+    ];
+    expect(inTable("| user | password | host-1 |", "|:---|---:|---|", ...rows)).toEqual([
+      "Sup3rS3cret1",
+      "winter24",
+    ]);
+    expect(inTable("user | Passwort (neu)", "--- | ---", "root | a\\|Sup3rS3cret1")).toEqual([
+      "a\\|Sup3rS3cret1",
+    ]);
+  });
+
+  test("finds no names, counts or next columns in tables", () => {
+    expect(inTable("| Secret | Used by |", "|---|---|", "| default-token-x7k2p | k8s-1 |")).toEqual([]);
+    expect(inTable("| Suite | Pass |", "|---|---|", "| gate-1 | 1200000 |", "| gate-2 | run-12b |")).toEqual(
+      [],
+    );
+    expect(inTable("| Password | Host-12 |", "|---|---|", "| ask the on-call | db-3-old |")).toEqual([]);
+    expect(inTable("| Token | Value |", "|---|---|", "| `--ink-900` | `#060B14FF` |")).toEqual([]);
+  });
+
+  test("takes what follows a table for none of it", () => {
+    expect(inTable("| password |", "|---|", "| Sup3rS3cret1 |", "", "| S3cret2Name |")).toEqual([
+      "Sup3rS3cret1",
+    ]);
+  });
+
   test("keeps two apart that touch", () => {
     const key = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----";
     expect(findSecrets(`${key}AKIA${"A1".repeat(8)}`)).toHaveLength(2);
@@ -784,6 +829,9 @@ describe("redactSecrets on hostile input", () => {
     "password ''",
     "identified with x by ",
     "requirepass a1",
+    "| password ",
+    "|-",
+    "| a | password |\n|---|---|\n",
   ])("survives 400 KB of %j", (unit) => {
     const text = `${unit.repeat(400_000 / unit.length)} password=hunter2x99 end`;
     expect(redactSecrets(text)).not.toContain("hunter2x99");
