@@ -29,7 +29,7 @@ import {
   toJson,
 } from "./replay.ts";
 import type { Playbook, SuccessScore, Unit } from "./replay.ts";
-import { findSecrets, redactSecrets } from "./secrets.ts";
+import { Secrets } from "./secrets.ts";
 
 /** A runbook of more is a log or a book. */
 const MAX_PAGE_BYTES = 1024 * 1024;
@@ -103,9 +103,9 @@ export async function importPages(
   };
   const pages = onePerId(findPages(run), run);
   const records = pages.flatMap((page, index) => {
-    const text = readPage(page, outcome);
+    const read = readPage(page, outcome);
     onProgress(index + 1, pages.length);
-    return text === null ? [] : onePageEach(page, playbooksOf(page, text, run), run);
+    return read === null ? [] : onePageEach(page, playbooksOf(read, run), run);
   });
   compare(records, run);
   outcome.gone = goneRecords(pages, records, run);
@@ -455,7 +455,14 @@ function realPathOrNull(file: string): string | null {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-function readPage(page: PageFile, outcome: ImportOutcome): string | null {
+interface ReadPage {
+  file: PageFile;
+  text: string;
+  /** Those of this page: another one may have the same word for something else, and is not to change with this one. */
+  secrets: Secrets;
+}
+
+function readPage(page: PageFile, outcome: ImportOutcome): ReadPage | null {
   const bytes = readBytes(page.file);
   const text = typeof bytes === "string" ? null : decoded(bytes);
   const reason = typeof bytes === "string" ? bytes : text === null ? "not UTF-8 text" : "empty";
@@ -483,15 +490,17 @@ function decoded(bytes: Uint8Array): string | null {
   }
 }
 
-function strikeSecrets(page: PageFile, text: string, outcome: ImportOutcome): string {
+/** The page without its secrets, of which every mention is told with its line. */
+function strikeSecrets(file: PageFile, text: string, { redactions }: ImportOutcome): ReadPage {
+  const secrets = new Secrets();
   let line = 1;
   let at = 0;
-  for (const { kind, start } of findSecrets(text)) {
+  for (const { kind, start } of secrets.placesIn(text)) {
     line += text.slice(at, start).split("\n").length - 1;
     at = start;
-    outcome.redactions.push({ path: page.file, line, kind });
+    redactions.push({ path: file.file, line, kind });
   }
-  return redactSecrets(text);
+  return { file, text: secrets.strike(text), secrets };
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -506,7 +515,7 @@ interface Page extends PageFile {
   units: Unit[];
 }
 
-function playbooksOf(file: PageFile, text: string, { options, outcome }: ImportRun): ImportedPlaybook[] {
+function playbooksOf({ file, text, secrets }: ReadPage, { options, outcome }: ImportRun): ImportedPlaybook[] {
   const { fields, body, problem } = splitFrontMatter(text);
   if (problem !== null) outcome.warnings.push(`${file.file}:1: ${problem}`);
   const deepest = options.split === null ? 0 : Number(options.split.slice(1));
@@ -515,18 +524,23 @@ function playbooksOf(file: PageFile, text: string, { options, outcome }: ImportR
     fields,
     ...splitTitle(file, fields, { units: cleanMarkdown(body), deepest }),
   };
-  const sections = splitSections(page.units, deepest).filter((section) => section.text !== "");
+  const split = {
+    title: page.title,
+    tags: tagsOf(page, options.tags),
+    sections: splitSections(page.units, deepest).filter((section) => section.text !== ""),
+  };
+  // Where a comment or front matter held it apart, a secret is seen only now; twice, for it may stand before its name.
+  const { title: pageTitle, tags, sections } = secrets.strikeAll(secrets.strikeAll(split));
   if (sections.length === 0)
     outcome.skipped.push({ path: page.file, reason: "empty: no text besides its title" });
   const ids = new Map<string, number>();
   const shared = {
     success_score: scoreOf(page, options.score, outcome),
-    tags: tagsOf(page, options.tags),
+    tags,
     source_category: textOf(fields.source_category) ?? textOf(fields.category) ?? "runbook",
   };
-  return sections.map(({ headings, text }) => {
-    const title = [page.title, ...headings].join(": ");
-    const content = redactSecrets(text);
+  return sections.map(({ headings, text: content }) => {
+    const title = [pageTitle, ...headings].join(": ");
     const source_run_id = `import:${page.path}@${sha256(toJson({ title, content, ...shared })).slice(0, HASH_CHARS)}`;
     const id = sectionId(page.id, headings, ids);
     return { id, title, content, source_run_id, ...shared, imported_from: page.folder };

@@ -424,11 +424,16 @@ export class Secrets {
 
   /** The text without what is known and what has the shape of a secret, which is known from now on. */
   strike(text: string): string {
-    const found = this.findNew(text);
-    for (const { kind, start, end } of found) this.learn(kind, text.slice(start, end));
-    const left = replaceAt(merged([...this.placesOfKnown(text), ...found]), text);
+    const left = replaceAt(this.placesIn(text), text);
     // Once more where something went: a path without its last part is no path and may have the shape of a secret.
     return left === text ? text : this.strike(left);
+  }
+
+  /** What is struck of a text, in its order: what is known and what has the shape of a secret, which is known from now on. */
+  placesIn(text: string): Secret[] {
+    const found = this.findNew(text);
+    for (const { kind, start, end } of found) this.learn(kind, text.slice(start, end));
+    return merged([...this.placesOfKnown(text), ...found]);
   }
 
   /** A JSON value with every string in it struck. */

@@ -681,6 +681,44 @@ describe("import and secrets", () => {
     );
   });
 
+  test("replaces every mention of a page's secret and names its line", async () => {
+    const place = pages({
+      "a.md": [
+        "---",
+        "title: Log in with hunter2x99",
+        "tags: [db, hunter2x99]",
+        "---",
+        "## Log in",
+        "",
+        "It was changed from hunter2x99.",
+        "",
+        "- password: hunter2x99",
+        "",
+        "## Check hunter2x99",
+        "",
+        "```sh",
+        "psql -W hunter2x99",
+        "```",
+      ].join("\n"),
+      "b.md": "# B\n\nThe host hunter2x99 is up.",
+    });
+    const { stderr } = await importInto(place, "runbooks", "--split", "h2");
+    expect(stderr.match(/(?<=a\.md:)\d+/g)).toEqual(["2", "3", "7", "9", "11", "14"]);
+    const { records } = await loadCorpus(place.corpus, () => {});
+    expect(JSON.stringify(records.slice(0, 2))).not.toContain("hunter2x99");
+    expect(records.map(({ content }) => content)).toEqual([
+      "It was changed from [redacted:password].\n\n- password: [redacted:password]",
+      "```sh\npsql -W [redacted:password]\n```",
+      "The host hunter2x99 is up.",
+    ]);
+  });
+
+  test("replaces every mention of a secret that a comment held apart", async () => {
+    const text =
+      "# Not hunter2x99\n\n## Old: hunter2x99\n\nText.\n\n## New\n\npassword: <!-- x -->hunter2x99";
+    expect(JSON.stringify(await recordsOf(text, { flags: ["--split", "h2"] }))).not.toContain("hunter2x99");
+  });
+
   test("leaves no secret that a comment held apart", async () => {
     const record = await recordOf("Text.\n\npassword: <!-- x -->hunter2x");
     expect(record.content).toBe("Text.\n\npassword: [redacted:password]");
