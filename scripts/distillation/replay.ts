@@ -363,6 +363,7 @@ export interface EvidenceRow {
   verdict: Verdict;
   validation_result: { passed: boolean; reasons: string[] };
   gate: GateResult | null;
+  /** How many different secrets of each kind this run replaced. */
   redactions: Record<string, number>;
   /** Null but for the runs of an experiment (ab.ts). */
   experiment: ExperimentRecord | null;
@@ -629,7 +630,7 @@ async function askInTurn(
     const reply =
       unasked !== null && !deps.signal.aborted
         ? { answer: unasked, record: unaskedRecord(target) }
-        : await callModel({ ...options, target, prompt }, deps);
+        : await callModel({ ...options, target, prompt, secrets }, deps);
     // Before it is judged, and after it, for a reason may quote a record.
     const attempt = secrets.strikeAll(judge(secrets.strikeAll(reply), setting));
     deps.onEvent({ kind: "judged", attempt });
@@ -1703,18 +1704,18 @@ const SECRET_PARAMETER = /key|token|secret|sig|pass|code/i;
 const secretsBeside = (...targets: (ModelTarget | null)[]): Secrets =>
   new (secretFinder().Secrets)(targets.flatMap((target) => (target ? secretsOf(target) : [])));
 
-/** What must never be printed or stored of a target: its key, and the credentials in its URL. */
-function secretsOf({ key, baseUrl }: ModelTarget): string[] {
+/** What must never be printed or stored of a target: its key, and the credentials in its URL, each in its forms. */
+function secretsOf({ key, baseUrl }: ModelTarget): string[][] {
   const url = URL.parse(baseUrl ?? DEFAULT_GATEWAY_URL);
   const query = [...(url?.searchParams ?? [])].flatMap(([name, value]) =>
-    SECRET_PARAMETER.test(name) ? value : [],
+    SECRET_PARAMETER.test(name) ? [[value]] : [],
   );
   const basic = url && authorizationFor(null, url)?.slice("Basic ".length);
   // A name that comes without a password is a token; beside one it may be a word like "postgres".
   const credential = url?.password || url?.username || "";
   // A server that complains about a key often echoes the whole header, and there even a short key is one.
-  const parts = [key, key && `Bearer ${key}`, credential, decoded(credential), basic, ...query];
-  return parts.filter((part): part is string => typeof part === "string" && part !== "");
+  const keys = [[key, key && `Bearer ${key}`], [credential, decoded(credential), basic], ...query];
+  return keys.map((forms) => forms.filter((form): form is string => typeof form === "string" && form !== ""));
 }
 
 function parseBaseUrl(target: ModelTarget): URL {
@@ -1737,6 +1738,8 @@ const keyVariable = (target: ModelTarget): string =>
 export interface CallOptions extends Pick<ReplayOptions, "sampling" | "timeoutMs" | "maxRetries"> {
   target: ModelTarget;
   prompt: Prompt;
+  /** Those that the run has seen so far; by default those of the target alone. */
+  secrets?: Secrets;
 }
 
 /** Everything that one call's requests have in common. */
@@ -1747,15 +1750,17 @@ interface Call {
   signal: AbortSignal;
   /** When its time is up, by the clock that is never set. */
   deadlineMs: number;
+  secrets: Secrets;
   requests: RequestRecord[];
 }
 
 /** Asks one model once. Failures of any kind are in the record, not thrown; only an unusable URL is an error. */
 export async function callModel(options: CallOptions, deps: Deps): Promise<ModelReply> {
-  const { target, timeoutMs } = options;
+  const { target, timeoutMs, secrets = secretsBeside(target) } = options;
   const startedMs = deps.uptimeMs();
   const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(timeoutMs)]);
-  const call: Call = { target, options, deps, signal, deadlineMs: startedMs + timeoutMs, requests: [] };
+  const deadlineMs = startedMs + timeoutMs;
+  const call: Call = { target, options, deps, signal, deadlineMs, secrets, requests: [] };
   const { endpoint, result } = await firstPresent(endpointsFor(target), call);
   const record = callRecord(call, endpoint, result);
   record.duration_ms = sinceMs(startedMs, deps);
@@ -1832,16 +1837,16 @@ async function postOnce(endpoint: Endpoint, call: Call): Promise<CallResult> {
   const reply = await exchange(endpoint, call).catch((error) => networkFailure(call, endpoint, error));
   if ("kind" in reply) return reply;
   const { status, text, headers } = reply;
-  const secrets = secretsBeside(call.target);
-  const strike = (part: string): string => secrets.strikeKnown(part);
+  const { secrets } = call;
+  const strike = (part: string): string => secrets.strikeKeys(part);
   const location = status >= 300 && status < 400 ? headers.get("location") : null;
   if (location !== null) {
-    const where = whereTo(strike(location), endpoint);
+    const where = whereTo(strike(location), endpoint, secrets);
     const what = `HTTP ${status}: redirected to ${where}, and distill follows no redirect`;
     return failure(call, endpoint, { status, what });
   }
   if (text === null) return failure(call, endpoint, { status, what: "the reply is larger than 8 MiB" });
-  const parsed = readReply({ status, text, headers }, strike);
+  const parsed = readReply({ status, text, headers }, secrets);
   if (parsed.kind === "reply") return parsed;
   const names = parsed.isUnknownModel ? await listModels(endpoint, call) : [];
   const retryAfter = headers.get("retry-after");
@@ -1849,21 +1854,22 @@ async function postOnce(endpoint: Endpoint, call: Call): Promise<CallResult> {
 }
 
 /** Where a redirect leads, at most 200 characters; without credentials and query, where whoever redirects may put a token. */
-function whereTo(location: string, endpoint: Endpoint): string {
+function whereTo(location: string, endpoint: Endpoint, secrets: Secrets): string {
   const url = URL.parse(location, endpoint.url);
-  return plainWords(url?.host ? `${url.origin}${url.pathname}` : location);
+  return plainWords(url?.host ? `${url.origin}${url.pathname}` : location, secrets);
 }
 
 /** Whatever a server sends is an answer or an error. Keys are struck from it before any of it is cut. */
-function readReply(reply: Received, strike: (part: string) => string): ServerReply | ReplyError {
-  const { status, text } = reply;
+function readReply(reply: Received, secrets: Secrets): ServerReply | ReplyError {
+  const strike = (part: string): string => secrets.strikeKeys(part);
   try {
     // After parsing: an escaped key in the JSON would not be recognised.
-    return parseReply({ ...reply, text: strike(text) }, mapStrings(parseJson(text), strike));
+    const body = mapStrings(parseJson(reply.text), strike);
+    return parseReply({ ...reply, text: strike(reply.text) }, body, secrets);
   } catch (error) {
     // Nested deeper than the stack.
     if (!(error instanceof RangeError)) throw error;
-    return { kind: "error", status, what: "the reply cannot be read" };
+    return { kind: "error", status: reply.status, what: "the reply cannot be read" };
   }
 }
 
@@ -1941,18 +1947,22 @@ interface ReplyError {
  * The answer in a chat completion, or the error that any of the known servers puts in its place: an `error` (string,
  * object, array), `{object: "error", message}`, `{detail}`, an error inside the choice, no choices, HTML or plain text.
  */
-function parseReply({ status, text, headers }: Received, body: unknown): ServerReply | ReplyError {
+function parseReply(
+  { status, text, headers }: Received,
+  body: unknown,
+  secrets: Secrets,
+): ServerReply | ReplyError {
   const choice = isObject(body) && Array.isArray(body.choices) ? body.choices[0] : undefined;
   const error = errorIn(body) ?? (isObject(choice) ? (errorIn(choice) ?? finishError(choice)) : null);
   if (error || status < 200 || status > 299)
-    return replyError(status, error ?? { message: plainWords(text), code: null });
+    return replyError(status, error ?? { message: plainWords(text, secrets), code: null }, secrets);
   if (!isObject(body)) {
     const isStream = headers.get("content-type")?.startsWith("text/event-stream") ?? false;
     const instead = isStream ? " but a stream, which was not asked for" : "";
     return {
       kind: "error",
       status,
-      what: `the reply is not JSON${instead} (${shown(plainWords(text))})`,
+      what: `the reply is not JSON${instead} (${shown(plainWords(text, secrets))})`,
       isStream,
     };
   }
@@ -2064,9 +2074,9 @@ const finishError = ({ finish_reason }: Record<string, unknown>): ServerError | 
 
 const codeOf = (code: unknown): string | null => (typeof code === "number" ? String(code) : textOrNull(code));
 
-function replyError(httpStatus: number, error: ServerError): ReplyError {
+function replyError(httpStatus: number, error: ServerError, secrets: Secrets): ReplyError {
   const { code, n_prompt_tokens, n_ctx } = error;
-  const message = secretFinder().redactSecrets(error.message);
+  const message = secrets.strike(error.message);
   // A failure inside a 200 carries the status that it would have had.
   const status = httpStatus < 300 && /^[45]\d\d$/.test(code ?? "") ? Number(code) : httpStatus;
   const isUnknownModel =
@@ -2088,9 +2098,9 @@ function replyError(httpStatus: number, error: ServerError): ReplyError {
 }
 
 /** The beginning of a body that is no JSON, without its markup and whatever looks like a secret. */
-const plainWords = (text: string): string =>
-  secretFinder()
-    .redactSecrets(text.slice(0, 2 * MAX_ERROR_CHARS))
+const plainWords = (text: string, secrets: Secrets): string =>
+  secrets
+    .strike(text.slice(0, 2 * MAX_ERROR_CHARS))
     .slice(0, MAX_ERROR_CHARS)
     .replaceAll(/<[^>]*>|\s+/g, " ")
     .replaceAll(/ +/g, " ")
@@ -3136,7 +3146,7 @@ function buildRow(trace: Trace, options: ReplayOptions, deps: Deps): EvidenceRow
     experiment,
   };
   const struck = secrets.strikeAll(row);
-  return { ...struck, redactions: marksIn(struck) };
+  return { ...struck, redactions: secrets.counts };
 }
 
 /** The attempt that counts has its answer and its gate in the row itself. */
@@ -3192,14 +3202,6 @@ export function mapStrings<T>(value: T, replace: (text: string) => string): T {
       : part;
   };
   return visit(value) as T;
-}
-
-/** How many marks of each kind stand in a row. */
-function marksIn(row: EvidenceRow): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const [, kind] of JSON.stringify(row).matchAll(/\[redacted:(\w{1,32})\]/g))
-    counts[kind!] = (counts[kind!] ?? 0) + 1;
-  return counts;
 }
 
 export const EVIDENCE_LOG = "data/_kb/replay_runs.jsonl";

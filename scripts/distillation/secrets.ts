@@ -381,19 +381,6 @@ function merged(places: Secret[]): Secret[] {
   return apart.map(({ kind, start, end }) => ({ kind, start, end }));
 }
 
-/** The text with every secret replaced by `[redacted:<kind>]`. */
-export const redactSecrets = (text: string): string => replaceAt(findSecrets(text), text);
-
-function replaceAt(secrets: Secret[], text: string): string {
-  let redacted = "";
-  let at = 0;
-  for (const { kind, start, end } of secrets) {
-    redacted += `${text.slice(at, start)}[redacted:${kind}]`;
-    at = end;
-  }
-  return redacted + text.slice(at);
-}
-
 /** What stands for a secret; taken out of a text by `split`, with what is between. */
 const MARKS = /(\[redacted:\w{1,32}\])/;
 
@@ -408,23 +395,34 @@ const MIN_SECRET_CHARS = 8;
  * its surroundings is thus also struck from an answer that repeats it alone.
  */
 export class Secrets {
-  private readonly known = new Map<string, string>();
+  /** By how they are written, of which one secret may have several ways. */
+  private readonly known = new Map<string, { kind: string; secret: string }>();
+  /** The kinds of those that were replaced in a text. */
+  private readonly struck = new Map<string, string>();
   /** Texts without any: a row says many of its words again and again. */
   private readonly clean = new Set<string>();
 
-  /** @param keys the run's own */
-  constructor(keys: string[] = []) {
-    for (const key of keys) this.learn("key", key);
+  /** @param keys the run's own, each in all the ways in which it may be written */
+  constructor(keys: string[][] = []) {
+    for (const forms of keys) for (const form of forms) this.learn("key", form, forms[0]);
   }
 
-  /** The text without what is known already, whatever stands around it. */
-  strikeKnown(text: string): string {
-    return replaceAt(merged(this.placesOfKnown(text)), text);
+  /** How many different secrets of each kind were replaced by `[redacted:<kind>]` so far; marks that were there are none. */
+  get counts(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const kind of this.struck.values()) counts[kind] = (counts[kind] ?? 0) + 1;
+    return counts;
+  }
+
+  /** The text without the run's own keys, whatever stands around them; all else is left whole for `strike`. */
+  strikeKeys(text: string): string {
+    const keys = this.placesOfKnown(text).filter(({ kind }) => kind === "key");
+    return this.replaceAt(merged(keys), text);
   }
 
   /** The text without what is known and what has the shape of a secret, which is known from now on. */
   strike(text: string): string {
-    const left = replaceAt(this.placesIn(text), text);
+    const left = this.replaceAt(this.placesIn(text), text);
     // Once more where something went: a path without its last part is no path and may have the shape of a secret.
     return left === text ? text : this.strike(left);
   }
@@ -469,16 +467,29 @@ export class Secrets {
     for (const [index, part] of this.known.size > 0 ? text.split(MARKS).entries() : []) {
       // A key may be a word like "redacted".
       const isMark = index % 2 === 1;
-      for (const [secret, kind] of isMark ? [] : this.known)
-        for (let at = part.indexOf(secret); at >= 0; at = part.indexOf(secret, at + secret.length))
-          places.push({ kind, start: from + at, end: from + at + secret.length });
+      for (const [form, { kind }] of isMark ? [] : this.known)
+        for (let at = part.indexOf(form); at >= 0; at = part.indexOf(form, at + form.length))
+          places.push({ kind, start: from + at, end: from + at + form.length });
       from += part.length;
     }
     return places;
   }
 
-  private learn(kind: string, secret: string): void {
-    if (secret.length >= MIN_SECRET_CHARS && !this.known.has(secret)) this.known.set(secret, kind);
+  private replaceAt(places: Secret[], text: string): string {
+    let redacted = "";
+    let at = 0;
+    for (const { kind, start, end } of places) {
+      const form = text.slice(start, end);
+      const secret = this.known.get(form)?.secret ?? form;
+      if (!this.struck.has(secret)) this.struck.set(secret, kind);
+      redacted += `${text.slice(at, start)}[redacted:${kind}]`;
+      at = end;
+    }
+    return redacted + text.slice(at);
+  }
+
+  private learn(kind: string, form: string, secret = form): void {
+    if (form.length >= MIN_SECRET_CHARS && !this.known.has(form)) this.known.set(form, { kind, secret });
   }
 }
 

@@ -18,7 +18,7 @@ import {
   sha256,
   writeWhole,
 } from "../../scripts/distillation/replay.ts";
-import { findSecrets, redactSecrets, withoutSecrets } from "../../scripts/distillation/secrets.ts";
+import { findSecrets, Secrets, withoutSecrets } from "../../scripts/distillation/secrets.ts";
 import {
   CLOCK,
   DISK,
@@ -100,10 +100,12 @@ describe("the evidence row", () => {
     expect(row!.task_hash).toBe(sha256(row!.input_task));
     expect(row!.recorded_run_id).toStartWith(`replay:${row!.task_hash.slice(0, 16)}:`);
     expect(row!.response_sha256).toBe(sha256(row!.model_response));
-    expect(row!.redactions).toEqual({ bearer: 1, password: 2, url_password: 2 });
+    expect(row!.redactions).toEqual({ bearer: 1, password: 1, url_password: 1 });
     const everything = JSON.stringify([row, server.received, stdout, stderr]);
     expect(everything).not.toMatch(/hunter2|s3cr3t|abcDEF_ghij/);
-    expect(stderr).toContain("secrets replaced before anything was sent or stored: ");
+    expect(stderr).toContain(
+      "secrets replaced before anything was sent or stored: 1 password, 1 url_password, 1 bearer",
+    );
   });
 
   test("sends and stores no secret of a playbook", async () => {
@@ -115,19 +117,42 @@ describe("the evidence row", () => {
     expect(code).toBe(0);
     expect(JSON.stringify(server.received)).toContain("password: [redacted:password]");
     expect(JSON.stringify([server.received, evidenceRows(root)])).not.toContain("hunter2");
-    const [row] = evidenceRows(root);
-    const marks = JSON.stringify(row).match(/\[redacted:password\]/g);
-    expect(row!.redactions).toEqual({ password: marks!.length });
+    expect(evidenceRows(root)[0]!.redactions).toEqual({ password: 1 });
   });
 
-  test("counts no secret of a playbook that is not in the row", async () => {
+  test("counts no mark that a playbook or a task had before", async () => {
+    const root = rootWith([
+      { ...DISK, content: `${DISK.content}\nLog in with password: [redacted:password]` },
+    ]);
+    await using server = gateway(() => completion(`${GOOD_ANSWER} The key is [redacted:key].`));
+    const task = `${TASK}, token: [redacted:password]`;
+    const env = { LH_GATEWAY_URL: server.url };
+    const { stderr } = await run(["replay", "--task", task, "--root", root], { env });
+    expect(JSON.stringify(evidenceRows(root))).toContain("[redacted:password]");
+    expect(evidenceRows(root)[0]!.redactions).toEqual({});
+    expect(stderr).not.toContain("secrets replaced");
+  });
+
+  test.each([
+    ["an answer", (key: string) => completion(`${GOOD_ANSWER} The key is ${key}, sent as Bearer ${key}.`)],
+    ["an error", (key: string) => new Response(`no such key: Bearer ${key}, ${key}`, { status: 400 })],
+  ])("counts a key that %s repeats once, in whatever form", async (_, reply) => {
+    const root = rootWith();
+    const LH_GATEWAY_KEY = "own-local-key";
+    await using server = gateway(() => reply(LH_GATEWAY_KEY));
+    const env = { LH_GATEWAY_URL: server.url, LH_GATEWAY_KEY };
+    await run(["replay", "--task", TASK, "--root", root], { env });
+    expect(evidenceRows(root)[0]!.redactions).toEqual({ key: 1 });
+  });
+
+  test("counts a secret of a playbook whose passage does not show it", async () => {
     const history = "Nothing of note stands in this part. ".repeat(90);
     const content = `${DISK.content}\n\n${history}\n\nLog in with password: hunter2_prod9`;
     const root = rootWith([{ ...DISK, content }]);
     await using server = gateway(() => completion(GOOD_ANSWER));
     await run(["replay", "--task", TASK, "--root", root], { env: { LH_GATEWAY_URL: server.url } });
     expect(JSON.stringify(evidenceRows(root))).not.toContain("redacted:");
-    expect(evidenceRows(root)[0]!.redactions).toEqual({});
+    expect(evidenceRows(root)[0]!.redactions).toEqual({ password: 1 });
   });
 
   /** A page of which no passage of 2,600 characters that holds the right paragraph holds the first line of its key, too. */
@@ -292,7 +317,7 @@ describe("the evidence row", () => {
     const [row] = evidenceRows(root);
     const stored = answer.replace("hun1er", "[redacted:password]");
     expect([row!.attempts[0]!.response, row!.model_response]).toEqual([stored, stored]);
-    expect(row!.redactions).toEqual({ password: 2 });
+    expect(row!.redactions).toEqual({ password: 1 });
   });
 
   test("strikes no key from what stands for one", async () => {
@@ -520,7 +545,7 @@ describe("a log that cannot be written", () => {
   });
 });
 
-describe("redactSecrets", () => {
+describe("withoutSecrets", () => {
   test.each([
     ["-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "[redacted:private_key]"],
     [
@@ -659,9 +684,9 @@ describe("redactSecrets", () => {
     ["token=glpat-abcdefghij0123456789,x", "token=[redacted:gitlab_token],x"],
     [`password=AKIA${"A1".repeat(8)}+tail9`, "password=[redacted:aws_key]"],
   ])("replaces %j", (text, expected) => {
-    expect(redactSecrets(text)).toBe(expected);
+    expect(withoutSecrets(text)).toBe(expected);
     expect(findSecrets(text)).toHaveLength(1);
-    expect(redactSecrets(expected)).toBe(expected);
+    expect(withoutSecrets(expected)).toBe(expected);
   });
 
   test.each([
@@ -743,7 +768,7 @@ describe("redactSecrets", () => {
     "| secret | web-tls-1 |",
     "echo password | sha256sum1",
   ])("leaves %j alone", (text) => {
-    expect(redactSecrets(text)).toBe(text);
+    expect(withoutSecrets(text)).toBe(text);
   });
 });
 
@@ -798,7 +823,23 @@ describe("findSecrets", () => {
   });
 });
 
-describe("redactSecrets on hostile input", () => {
+describe("Secrets", () => {
+  test("counts what it replaced, each secret once and by its kind", () => {
+    const secrets = new Secrets([["own-key-1", "Bearer own-key-1"], ["other-key-2"]]);
+    secrets.strike("pw: Sup3rS3cret1, password: [redacted:password]");
+    secrets.strike("Sup3rS3cret1 again, and pw: 0therS3cret2");
+    secrets.strikeKeys("Authorization: Bearer own-key-1, or own-key-1");
+    expect(secrets.counts).toEqual({ password: 2, key: 1 });
+  });
+
+  test("counts nothing that it only knows", () => {
+    const secrets = new Secrets([["own-key-1"]]);
+    expect(secrets.placesIn("password: hunter2x99")).toHaveLength(1);
+    expect(secrets.counts).toEqual({});
+  });
+});
+
+describe("withoutSecrets on hostile input", () => {
   test.each([
     "token:",
     "token*:*",
@@ -834,7 +875,7 @@ describe("redactSecrets on hostile input", () => {
     "| a | password |\n|---|---|\n",
   ])("survives 400 KB of %j", (unit) => {
     const text = `${unit.repeat(400_000 / unit.length)} password=hunter2x99 end`;
-    expect(redactSecrets(text)).not.toContain("hunter2x99");
+    expect(withoutSecrets(text)).not.toContain("hunter2x99");
   });
 });
 
