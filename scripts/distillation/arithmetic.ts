@@ -5,8 +5,8 @@
  * A figure of the answer is worked out if it is what an expression beside it comes to ("6 x 0.42 x 730 h = 1,839.60"), or what
  * one operation makes of two figures of which one is said in its own clause or row of a table, and the other there, near it in
  * the paragraph or in the task; or of two of the task. Where the clause itself comes to something else, the figure is wrong,
- * whatever could be made of the rest. Operands are never looked for in the records: they hold so many figures that some two of
- * them come to nearly anything.
+ * whatever could be made of the rest. Operands are never looked for in the records, nor in a task that is a pasted log: some two of
+ * so many figures come to nearly anything.
  *
  * A figure of the answer is known, and so an operand, if it stands in the task or a record, is a small count, or has been
  * worked out itself.
@@ -24,9 +24,11 @@ const SMALL_COUNT = 12;
 const BEFORE = 320;
 const BEHIND = 120;
 
-/** More figures than that are not asked for, and more operands of one place not paired. */
+/** More figures than that are not asked for. */
 const MAX_ASKED = 40;
-const MAX_OPERANDS = 60;
+
+/** Of a place with more figures some two come to nearly anything, so they say nothing: a pasted log, the records. */
+const MAX_OPERANDS = 12;
 
 /** UTF-16 units between two terms of an expression, and between it and what it comes to. */
 const MAX_GAP = 60;
@@ -128,7 +130,8 @@ class Reckoning {
     const task = this.said.filter(isTelling);
     const ofItsOwn = resultsOf(own, own, figure);
     const withOthers = (): Result[] => [
-      ...resultsOf(own, [...task, ...paragraph.filter(isTelling)], figure),
+      ...resultsOf(own, task, figure),
+      ...resultsOf(own, paragraph.filter(isTelling), figure),
       ...resultsOf(task, task, figure),
     ];
     // Where its own clause comes to anything of its kind, it has to come to it.
@@ -254,7 +257,8 @@ interface Result {
 /** Each once; what the figure itself says is no operand of it. */
 function operands(figures: Figure[], figure: Figure): Figure[] {
   const kept = new Map(figures.map((one) => [`${keyOf(one)} ${one.per ?? ""}`, one]));
-  return [...kept.values()].filter((one) => keyOf(one) !== keyOf(figure)).slice(0, MAX_OPERANDS);
+  const operands = [...kept.values()].filter((one) => keyOf(one) !== keyOf(figure));
+  return operands.length > MAX_OPERANDS ? [] : operands;
 }
 
 /** Of the figure's kind, whatever can be made of one figure of each list. */
@@ -294,7 +298,8 @@ function* operations(a: Figure, b: Figure): Generator<Result> {
     yield result(a.kind, (x * y) / 100, "×");
     yield result(a.kind, x * (1 - y / 100), "less");
   } else if (a.kind === b.kind && isQuantity) {
-    if (isBalanced(x, y)) {
+    // The double of one figure is said to be that.
+    if (isBalanced(x, y) && x !== y) {
       yield result(a.kind, x + y, "+");
       yield result(a.kind, x - y, "-");
     }

@@ -100,6 +100,16 @@ describe("workingsOf", () => {
     expect(Object.fromEntries(figures.map((figure, n) => [figure, found.get(open[n]!)]))).toEqual(workings);
   });
 
+  test("makes nothing of a task that is all figures", () => {
+    const answer = "It took 53 ms beside 40 ms.";
+    const task = (count: number): string =>
+      `took ${Array.from({ length: count }, (_, n) => `${13 + 7 * n} ms`).join(", ")}`;
+    const found = (count: number): Map<number, string> =>
+      workingsOf(answer, [answer.indexOf("53 ms")], { task: task(count), records: ["40 ms"] });
+    expect([...found(4).values()]).toEqual(["40 ms + 13 ms"]);
+    expect(found(40).size).toBe(0);
+  });
+
   test("works out nothing of figures that it has made up itself", () => {
     const answer = "It takes 70 min: 30 min + 40 min. That is 30 min of 70 min.";
     const open = ["70 min", "30 min", "40 min"].map((figure) => answer.indexOf(figure));
