@@ -67,7 +67,7 @@ const NEAR_DUPLICATE = 0.6;
 const BUNDLE_TOKENS = 1500;
 
 // The prompt. Whatever changes what a model is shown for the same hits changes its version.
-export const PROMPT_VERSION = "2";
+export const PROMPT_VERSION = "3";
 
 // The call.
 export const DEFAULT_GATEWAY_URL = "http://localhost:3100";
@@ -1405,11 +1405,6 @@ export interface Unit {
   text: string;
 }
 
-/** A unit with those of its tokens that the task has. */
-interface WeighedUnit extends Unit {
-  matched: string[];
-}
-
 /** A text as lines and whole fenced code blocks, in order; joined with newlines they are the text again, with LF for CRLF. */
 export function splitUnits(text: string): Unit[] {
   const lines = text.split(/\r?\n/);
@@ -1443,26 +1438,61 @@ function closingFences(lines: string[]): Map<number, number> {
   return closing;
 }
 
+/** A unit with those of its tokens that the task has. */
+interface WeighedUnit extends Unit {
+  matched: string[];
+  /** True where a passage may begin with it whatever stands before. */
+  begins?: boolean;
+}
+
+type Weigh = (unit: Unit) => WeighedUnit;
+
+/** What a passage is chosen by. */
+interface Choosing {
+  weights: Map<string, number>;
+  maxChars: number;
+}
+
+/** The same weights add up to sums that differ by less, whatever their order. */
+const ROUNDING = 1e-9;
+
 /**
  * The passage of `content`, at most `maxChars` long, whose tokens weigh most for the task: whole lines and whole code
  * blocks, beginning where a paragraph, a list item or a section begins; the earliest of equals. A text that fits is
- * returned whole. Only where no line fits at all is one cut, after a word.
+ * returned whole. In a code block that is too long for any passage, and in a table that is too long for this one, what does
+ * not match is left out, in a table only where more matches then. Only where no line fits at all is one cut, after a word.
  */
 export function bestPassage(content: string, weights: Map<string, number>, maxChars: number): string {
   if (content.trim().length <= maxChars) return content.trim();
   const mentioned = mentionsOf(weights);
-  const units = splitUnits(content).map(({ kind, text }): WeighedUnit => {
-    return { kind, text, matched: mentioned(text) };
-  });
-  let best = { weight: -1, units: [] as WeighedUnit[] };
+  const weigh: Weigh = ({ kind, text }) => ({ kind, text, matched: mentioned(text) });
+  const by: Choosing = { weights, maxChars };
+  const units = withShorterCode(splitUnits(content).map(weigh), weigh, by);
+  const whole = heaviestPassage(units, by);
+  const shorter = withShorterTables(units, by);
+  const cut = shorter ? heaviestPassage(shorter, by) : whole;
+  const more = cut.weight - whole.weight;
+  const gain = Math.abs(more) > ROUNDING ? more : weightOfRow(cut, by) - weightOfRow(whole, by);
+  const best = gain > ROUNDING ? cut : whole;
+  const passage = best.units.map((unit) => unit.text).join("\n");
+  return passage || clip(content.trim().replaceAll(/\s+/g, " "), maxChars);
+}
+
+interface Passage {
+  /** -1 where nothing fits. */
+  weight: number;
+  units: WeighedUnit[];
+}
+
+function heaviestPassage(units: WeighedUnit[], { weights, maxChars }: Choosing): Passage {
+  let best: Passage = { weight: -1, units: [] };
   for (let start = 0; start < units.length; start++) {
     if (!beginsPassage(units, start)) continue;
     const passage = trimPassage(takeUnits(units, start, maxChars));
     const weight = passage.length === 0 ? -1 : matchedWeight(passage, weights);
     if (weight > best.weight) best = { weight, units: passage };
   }
-  const passage = best.units.map((unit) => unit.text).join("\n");
-  return passage || clip(content.trim().replaceAll(/\s+/g, " "), maxChars);
+  return best;
 }
 
 /** The weighed ones among a text's weightedTokens. Only words that may hold one are made tokens of: most do not. */
@@ -1487,10 +1517,10 @@ export function mentionsOf(weights: Map<string, number>): (text: string) => stri
   };
 }
 
-function beginsPassage(units: Unit[], at: number): boolean {
-  const { kind, text } = units[at]!;
+function beginsPassage(units: WeighedUnit[], at: number): boolean {
+  const { kind, text, begins } = units[at]!;
   const before = units[at - 1]?.kind ?? "blank";
-  if (kind === "blank") return false;
+  if (kind === "blank" || begins) return begins ?? false;
   return (
     kind === "heading" || before === "blank" || before === "code" || /^\s*(?:[-*+•]|\d+[.)])\s/.test(text)
   );
@@ -1516,6 +1546,122 @@ function matchedWeight(units: WeighedUnit[], weights: Map<string, number>): numb
   let sum = 0;
   for (const token of new Set(units.flatMap((unit) => unit.matched))) sum += weights.get(token) ?? 0;
   return sum;
+}
+
+/** The weight of the row that matches best in a passage: a check that names as much does not stand in for the row. */
+const weightOfRow = ({ units }: Passage, { weights }: Choosing): number =>
+  units.reduce((most, unit) => (isRow(unit) ? Math.max(most, matchedWeight([unit], weights)) : most), 0);
+
+/** The units with what matches in place of code that not even the longest passage could hold; shorter code is never torn. */
+function withShorterCode(units: WeighedUnit[], weigh: Weigh, by: Choosing): WeighedUnit[] {
+  const longest = Math.max(by.maxChars, BEST_EXEMPLAR_CHARS);
+  const isLong = ({ kind, text }: Unit): boolean => kind === "code" && text.length > longest;
+  // Most texts have none, and every retrieval chooses many passages.
+  if (!units.some(isLong)) return units;
+  return units.flatMap((unit) => (isLong(unit) ? begun(shorterCode(unit, weigh, by), [unit]) : unit));
+}
+
+/**
+ * The units with the rows that match in place of every table whose end is out of a passage's reach, whether it begins with the
+ * table or where one may before it; null where there is no such table.
+ */
+function withShorterTables(units: WeighedUnit[], by: Choosing): WeighedUnit[] | null {
+  if (!units.some((_, at) => tableEnd(units, at) > at + 1)) return null;
+  const shorter: WeighedUnit[][] = [];
+  let hasLong = false;
+  let chars = 0;
+  for (let at = 0, end = 0; at < units.length; at = end) {
+    end = Math.max(tableEnd(units, at), at + 1);
+    const block = units.slice(at, end);
+    chars = charsOf(block) + (beginsPassage(units, at) ? 0 : chars);
+    const isLong = block.length > 1 && chars - 1 > by.maxChars;
+    shorter.push(isLong ? begun(shorterTable(block, by), block) : block);
+    hasLong ||= isLong;
+  }
+  return hasLong ? shorter.flat() : null;
+}
+
+/** The parts of a block, and with the first of them a passage may begin; the block as it is where there are none. */
+function begun([first, ...rest]: WeighedUnit[], block: WeighedUnit[]): WeighedUnit[] {
+  return first ? [{ ...first, begins: true }, ...rest] : block;
+}
+
+/** As lines that another follows. */
+const charsOf = (units: Unit[]): number => units.reduce((sum, { text }) => sum + text.length + 1, 0);
+
+const isRow = (unit: Unit | undefined): boolean => unit?.kind === "line" && unit.text.includes("|");
+
+/** The line between a table's head and its rows: `| --- | :-: |`. */
+const isRule = (unit: Unit | undefined): boolean =>
+  isRow(unit) && unit!.text.includes("-") && /^[\s|:-]+$/.test(unit!.text);
+
+/** The place behind the last row of the table that begins at a unit; that unit's own where none does. */
+function tableEnd(units: Unit[], at: number): number {
+  const isTable = isRow(units[at]) && (/^\s*\|/.test(units[at]!.text) || isRule(units[at + 1]));
+  let end = at;
+  while (isTable && isRow(units[end])) end++;
+  return end;
+}
+
+/** The rows that match best, behind its head and the rule below that. */
+function shorterTable(table: WeighedUnit[], by: Choosing): WeighedUnit[] {
+  const head = isRule(table[1]) ? table.slice(0, 2) : [];
+  return bestParts(table.slice(head.length), head, by);
+}
+
+/** The pieces of a code block that match best, each in fences of its own, so that none seems to follow on another. */
+function shorterCode({ text }: Unit, weigh: Weigh, by: Choosing): WeighedUnit[] {
+  const lines = text.split("\n");
+  const [open, close] = [lines[0]!, lines.at(-1)!];
+  // So small that what stands around the code finds room beside one.
+  const pieces = piecesOf(lines.slice(1, -1), by.maxChars / 4);
+  const weighed = pieces.map((text) => weigh({ kind: "code", text }));
+  const fenced = weighed.map((piece) => ({ ...piece, text: `${open}\n${piece.text}\n${close}` }));
+  return bestParts(fenced, [], by);
+}
+
+/** Lines of code up to the next blank one, or as many as fit. What continues a line stays with it. */
+function piecesOf(lines: string[], maxChars: number): string[] {
+  const pieces: string[] = [];
+  let isOpen = false;
+  for (const command of lines.join("\n").split(/(?<!\\)\n/)) {
+    const longer = isOpen ? `${pieces.at(-1)}\n${command}` : command;
+    if (command.trim() === "") isOpen = false;
+    else if (isOpen && longer.length <= maxChars) pieces[pieces.length - 1] = longer;
+    else isOpen = pieces.push(command) > 0;
+  }
+  return pieces;
+}
+
+/**
+ * The parts that match best, in their order, as many as fit behind the head, which gives way where the best one does not: each
+ * has a token that no heavier one has, or the same as one of these. None where nothing matches.
+ */
+function bestParts(
+  parts: WeighedUnit[],
+  head: WeighedUnit[],
+  { weights, maxChars }: Choosing,
+): WeighedUnit[] {
+  const weighed = parts.map((part) => ({ part, weight: matchedWeight([part], weights) }));
+  const matching = weighed.filter(({ part, weight }) => weight > 0 && part.text.length <= maxChars);
+  const [best] = matching.sort((a, b) => b.weight - a.weight);
+  if (best === undefined) return [];
+  const lead = charsOf(head) + best.part.text.length <= maxChars ? head : [];
+  const kept = new Set<WeighedUnit>();
+  const said = new Set<string>();
+  const alike = new Set<string>();
+  let chars = charsOf(lead);
+  for (const { part } of matching) {
+    const tokens = [...new Set(part.matched)].sort();
+    const key = tokens.join(" ");
+    const isBest = alike.has(key) || tokens.some((token) => !said.has(token));
+    if (!isBest || chars + part.text.length > maxChars) continue;
+    chars += part.text.length + 1;
+    kept.add(part);
+    alike.add(key);
+    for (const token of tokens) said.add(token);
+  }
+  return [...lead, ...parts.filter((part) => kept.has(part))];
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

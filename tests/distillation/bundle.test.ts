@@ -288,7 +288,16 @@ describe("bestPassage", () => {
     expect(bestPassage("lsof ".repeat(100), weights, 22)).toBe("lsof lsof lsof lsof");
   });
 
-  test.each(["```\n", "```a\n", "~~~\n```\n", " \n"])("survives 200 KB of %j", (line) => {
+  test.each([
+    "```\n",
+    "```a\n",
+    "~~~\n```\n",
+    " \n",
+    "|lsof|\n",
+    "a|b\n-|-\n\n",
+    "|a|\nb\n",
+    "```\n|\n\n|\n```\n",
+  ])("survives 200 KB of %j", (line) => {
     const text = `${line.repeat(200_000 / line.length)}lsof`;
     expect(bestPassage(text, weights, 50).length).toBeLessThanOrEqual(50);
     expect(validationSteps([text])).toEqual([]);
@@ -300,6 +309,134 @@ describe("bestPassage", () => {
     expect(bestPassage(`磁 ${"盘已满".repeat(9)}`, weights, 6)).toBe("磁 盘已满盘");
     expect(bestPassage("𠮷".repeat(10), weights, 5)).toBe("𠮷𠮷");
     expect(bestPassage('{"lsof":"var_log","du":1}', weights, 14)).toBe('{"lsof":"');
+  });
+});
+
+describe("bestPassage of a long table", () => {
+  const HEAD = ["| service | port | command |", "| --- | :-: | --- |"];
+  const rowOf = (n: number): string => `| svc-${n} | 90${n} | \`systemctl restart svc-${n}\` |`;
+  const ROWS = Array.from({ length: 60 }, (_, n) => rowOf(n + 10));
+  const weights = new Map([
+    ["svc", 2],
+    ["restart", 1],
+    ["57", 2],
+    ["62", 2],
+    ["down", 1],
+    ["owner", 1],
+  ]);
+  const linesOf = (content: string, maxChars = 400): string[] =>
+    bestPassage(content, weights, maxChars).split("\n");
+
+  test("shows the row that matches best behind the head", () => {
+    expect(linesOf([...HEAD, ...ROWS].join("\n"))).toEqual([...HEAD, rowOf(57), rowOf(62)]);
+  });
+
+  test("shows rows without a head, too, and what stands around them", () => {
+    const text = ["Who is down?", "", ...ROWS, "", "- Ask the owner."].join("\n");
+    expect(linesOf(text)).toEqual(["Who is down?", "", rowOf(57), rowOf(62), "", "- Ask the owner."]);
+  });
+
+  test("knows a table without outer bars by its rule", () => {
+    const bare = [...HEAD, ...ROWS].map((row) => row.slice(2, -2));
+    expect(linesOf(bare.join("\n"))).toEqual([...HEAD, rowOf(57), rowOf(62)].map((row) => row.slice(2, -2)));
+  });
+
+  test("shows all rows alike where several match best", () => {
+    const rows = [...ROWS, "| svc-57 | 9157 | `systemctl restart svc-57@b` |"];
+    expect(linesOf([...HEAD, ...rows].join("\n"))).toEqual([...HEAD, rowOf(57), rowOf(62), rows.at(-1)!]);
+  });
+
+  test("begins at the table where what stands on top of it leaves no room", () => {
+    const text = [...Array.from({ length: 9 }, () => "Filler, nothing of interest."), ...HEAD, ...ROWS];
+    expect(linesOf(text.join("\n"), 170)).toEqual([...HEAD, rowOf(57), rowOf(62)]);
+  });
+
+  test.each([
+    [135, [...HEAD, rowOf(57)]],
+    [94, [rowOf(57), rowOf(62)]],
+    [50, [rowOf(57)]],
+  ])("leaves rows and head out that do not fit in %d characters", (maxChars, lines) => {
+    expect(linesOf([...HEAD, ...ROWS].join("\n"), maxChars)).toEqual(lines);
+  });
+
+  test("shows a table from its head where no row matches more than those do", () => {
+    const text = [...HEAD, ...ROWS.slice(0, 30)].join("\n");
+    expect(linesOf(text)).toEqual([...HEAD, ...ROWS].slice(0, 9));
+  });
+
+  const CHECK = "- See that svc-57 does restart, and svc-62.";
+  test.each([
+    [[], ["", CHECK]],
+    [[CHECK, ""], []],
+  ])("shows rows beside a check that names as much, between %j and %j", (before, behind) => {
+    const text = [...before, ...HEAD, ...ROWS, ...behind].join("\n");
+    expect(linesOf(text)).toEqual([...before, ...HEAD, rowOf(57), rowOf(62), ...behind]);
+  });
+
+  test("shows a table whole that fits", () => {
+    const text = ["## Services", "", ...HEAD, ...ROWS, ""].join("\n");
+    expect(bestPassage(`${text}\n${"filler\n".repeat(600)}`, weights, text.length)).toBe(text.trimEnd());
+  });
+});
+
+describe("bestPassage of a long code block", () => {
+  const step = (n: number): string => `echo step ${n} && sleep ${n}`;
+  const STEPS = Array.from({ length: 300 }, (_, n) => step(n));
+  const weights = new Map([
+    ["worker", 2],
+    ["queue", 1],
+  ]);
+  /** As the model is shown the best exemplar. */
+  const passageOf = (...lines: string[]): string => bestPassage(lines.join("\n"), weights, 2600);
+  const script = (line: string): string[] => ["```sh", ...STEPS, line, ...STEPS, "```"];
+
+  test("shows the lines that match, in fences", () => {
+    const passage = passageOf(...script("systemctl restart worker"));
+    expect(passage).toStartWith("```sh\n");
+    expect(passage).toContain("\nsystemctl restart worker\n");
+    expect(passage).toEndWith("\n```");
+    expect(passage.length).toBeLessThan(700);
+  });
+
+  test("shows what stands around it, though that matches as well", () => {
+    const passage = passageOf("## Worker", "", "Run", ...script("systemctl restart worker"), "", "Look.");
+    expect(passage).toMatch(
+      /^## Worker\n\nRun\n```sh\n[^`]*\nsystemctl restart worker\n[^`]*\n```\n\nLook\.$/,
+    );
+  });
+
+  test("shows what lies between blank lines and no more", () => {
+    const passage = passageOf(...script("\n# the worker\nif failed; then\n  restart\nfi\n"));
+    expect(passage).toBe("```sh\n# the worker\nif failed; then\n  restart\nfi\n```");
+  });
+
+  test("keeps a command together that goes over several lines", () => {
+    const text = script("kubectl run \\\n  --image x \\\n  worker").join("\n");
+    expect(bestPassage(text, weights, 100)).toBe("```sh\nkubectl run \\\n  --image x \\\n  worker\n```");
+  });
+
+  test("puts lines that lie apart into fences apart", () => {
+    const passage = passageOf("~~~", "stop worker", "", ...STEPS, "", "empty queue", "~~~");
+    expect(passage).toBe("~~~\nstop worker\n~~~\n~~~\nempty queue\n~~~");
+  });
+
+  test("tears no code that the best exemplar has room for", () => {
+    const text = ["Worker.", "", "```", "queue", ...STEPS.slice(0, 90), "```"].join("\n");
+    expect(bestPassage(text, weights, 600)).toBe("Worker.");
+    expect(bestPassage(`${text}\n\nfiller`, weights, 2600)).toContain("```\nqueue\n");
+  });
+
+  test("shows no code of which nothing matches", () => {
+    expect(passageOf("Text.", "", ...script("reboot"))).toBe("Text.");
+  });
+
+  test("never shows more than it may, nor a fence without the other", () => {
+    const text = ["Worker:", "", ...script("systemctl restart worker"), "", "The queue."].join("\n");
+    for (let maxChars = 10; maxChars < 700; maxChars += 7) {
+      const passage = bestPassage(text, weights, maxChars);
+      expect(passage.length).toBeLessThanOrEqual(maxChars);
+      expect(passage.match(/^```/gm)?.length ?? 0).toBe(passage.includes("restart worker") ? 2 : 0);
+    }
   });
 });
 
