@@ -2401,17 +2401,18 @@ function unaskedAnswer(
   return dryRun ? dryRunAnswer(bundle) : null;
 }
 
-/** What a dry run answers: the bundle itself, so that the gate and the log see what they would see. No network. */
+/**
+ * What a dry run answers: the bundle itself, so that the gate and the log see what they would see. No network. The warnings come
+ * last, so that all that stands below their label belongs to it.
+ */
 function dryRunAnswer(bundle: ContextBundle | null): string {
-  const quoted = [...(bundle?.prior_successful_outputs ?? []), ...(bundle?.failure_patterns ?? [])];
+  const text = ({ title, content_preview }: RetrievedPlaybook): string => `${title}\n\n${content_preview}`;
+  const steps = bundle ? unquotedSteps(bundle) : [];
   const parts = [
     "Dry run: no model was asked. A model would be shown the task and what follows, and nothing else.",
-    ...quoted.map((playbook) => `${playbook.title}\n\n${playbook.content_preview}`),
-    bundle
-      ? unquotedSteps(bundle)
-          .map((step) => `- ${step}`)
-          .join("\n")
-      : "",
+    ...(bundle?.prior_successful_outputs ?? []).map(text),
+    steps.map((step) => `- ${step}`).join("\n"),
+    ...(bundle?.failure_patterns ?? []).map((warning) => `${WARNING_LABEL}\n\n${text(warning)}`),
   ];
   // A playbook may quote what reads like a hedge or like our frame; a dry run is about the bundle, not about its wording.
   return parts
@@ -2419,6 +2420,8 @@ function dryRunAnswer(bundle: ContextBundle | null): string {
     .join("\n\n")
     .replaceAll(new RegExp(`${HEDGES.source}|${SCAFFOLD.source}`, "gi"), "[…]");
 }
+
+const WARNING_LABEL = "Warning: what follows did not fully work, and would be shown as such.";
 
 /** The record of an answer that no model gave. */
 function unaskedRecord(target: ModelTarget): CallRecord {

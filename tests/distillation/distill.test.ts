@@ -444,6 +444,26 @@ describe("replay", () => {
     },
   );
 
+  test("says in a dry run's answer what is a warning, and says it last", async () => {
+    // Its check stands behind what is quoted of it.
+    const filler = `${"x".repeat(99)}\n`.repeat(30);
+    const worked = playbook({ ...DISK, content: `${filler}\n- Check that \`lsof\` is there.` });
+    const failed = playbook({
+      id: "old",
+      title: `${DISK.title}: old`,
+      content: "Run `/opt/legacy/clean.sh --now`.",
+      success_score: "needs_human_review",
+    });
+    const root = rootWith([worked, failed]);
+    const { stdout } = await run(["replay", "--dry-run", "--task", DISK.title, "--root", root]);
+    expect(stdout.trimEnd().split("\n\n").slice(-4)).toEqual([
+      "- Check that `lsof` is there.",
+      "Warning: what follows did not fully work, and would be shown as such.",
+      failed.title,
+      failed.content,
+    ]);
+  });
+
   test.each([
     ["missing", undefined],
     ["empty", ""],
