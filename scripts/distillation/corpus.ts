@@ -65,9 +65,12 @@ export async function readCorpusLines(path: string): Promise<CorpusLines> {
   throw new DistillError("input", `${path}: the corpus is empty. ${ADD_PLAYBOOKS}`);
 }
 
-/** The page that an import made a record of, below the imported folder; null for a record of another origin. */
+/**
+ * The page that an import made a record of, below the imported folder; null for a record of another origin. Its name may have
+ * line breaks.
+ */
 export const importedPath = ({ source_run_id }: Playbook): string | null =>
-  /^import:(.*)@[0-9a-f]+$/.exec(source_run_id)?.[1] ?? null;
+  /^import:(.*)@[0-9a-f]+$/s.exec(source_run_id)?.[1] ?? null;
 
 const isSamePage = (a: Playbook, b: Playbook): boolean =>
   importedPath(a) !== null && importedPath(a) === importedPath(b) && a.imported_from === b.imported_from;

@@ -935,7 +935,7 @@ function goneRecords(
   const folders = options.paths.filter((path) => statsOf(path).isDirectory());
   const names = folders.map((folder) => folderName(folder, options));
   const real = folders.map(places.folder);
-  const key = (folder: unknown, path: string): string => `${folder}\n${path}`;
+  const key = (folder: unknown, path: string): string => `${folder}\0${path}`;
   const byKey = new Map(pages.map((page) => [key(page.folder, page.path), page]));
   const isGone = (record: Playbook): boolean => {
     const [path, folder] = [importedPath(record), record.imported_from];

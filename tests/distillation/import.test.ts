@@ -2,6 +2,7 @@ import { describe, expect, spyOn, test } from "bun:test";
 import fs, { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { printable } from "../../scripts/distillation/command_line.ts";
 import { isBelow } from "../../scripts/distillation/import.ts";
 import { loadCorpus } from "../../scripts/distillation/replay.ts";
 import type { Playbook } from "../../scripts/distillation/replay.ts";
@@ -524,6 +525,22 @@ describe("import", () => {
     expect(stdout).toStartWith("1 new, 0 changed, 0 unchanged, 1 skipped");
     expect(stderr).toEndWith(".md: skipped: its name is not UTF-8 text.\n");
   });
+
+  test.each(["a\nb.md", "a\nb/c.md", "a\rb.md", "a\tb.md", "a\u2028b.md", "a\u2029b.md", "\x1b[31m.md"])(
+    "knows a page again whose name is %j, and tells that it is gone",
+    async (name) => {
+      const place = pages({ [name]: "# Odd\n\nOne.", "z.md": "# Z\n\nTwo." });
+      expect((await importInto(place, "runbooks")).stdout).toStartWith("2 new,");
+      writeFile(join(place.folder, name), "# Odd\n\nThree.");
+      expect((await importInto(place, "runbooks")).stdout).toStartWith("0 new, 1 changed, 1 unchanged");
+      rmSync(join(place.folder, name));
+      const { stdout, stderr } = await importInto(place, "runbooks");
+      expect(stdout).toStartWith("0 new, 0 changed, 1 unchanged");
+      expect(stderr).toBe(
+        `distill: ${printable(name.slice(0, -3))}: no page stands for it any more; the record is kept. Delete every line with its id to drop it.\n`,
+      );
+    },
+  );
 
   test("says where one of several folders holds no page", async () => {
     const place = pages({ "a.md": "# A\n\nOne." });
