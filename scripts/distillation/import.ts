@@ -64,7 +64,7 @@ export interface ImportOutcome {
   skipped: { path: string; reason: string }[];
   /** Index pages below a folder: they only lead to others. */
   leftOut: string[];
-  /** Ids of pages that call themselves deprecated, archived or a draft. */
+  /** Ids of pages that call themselves deprecated, archived or a draft, or lie in a folder for such. */
   retired: string[];
   /** Ids of records whose page, or section, is no longer there; they stay in the corpus. */
   gone: string[];
@@ -652,16 +652,21 @@ function textOf(value: unknown): string | null {
 }
 
 function tagsOf(page: Page, given: string[]): string[] {
-  const { tags = [] } = page.fields;
-  const own = Array.isArray(tags) ? tags.map(textOf) : (textOf(tags)?.split(",") ?? []);
-  const folders = page.path.split("/").slice(0, -1);
   const byName = new Map<string, string>();
-  for (const tag of [...own, ...folders, ...given]) {
-    const name = tag?.trim().toLowerCase();
-    if (name && !byName.has(name)) byName.set(name, tag!.trim());
+  for (const tag of [...ownTags(page), ...foldersOf(page), ...given]) {
+    const name = tag.trim().toLowerCase();
+    if (name !== "" && !byName.has(name)) byName.set(name, tag.trim());
   }
   return [...byName.values()];
 }
+
+/** Those of the front matter: a list, or a text with commas. */
+function ownTags({ fields: { tags = [] } }: Page): string[] {
+  return Array.isArray(tags) ? tags.flatMap((tag) => textOf(tag) ?? []) : (textOf(tags)?.split(",") ?? []);
+}
+
+/** The names of the folders in a page's path. */
+const foldersOf = ({ path }: PageFile): string[] => path.split("/").slice(0, -1);
 
 function scoreOf(page: Page, fallback: SuccessScore, { warnings, retired }: ImportOutcome): SuccessScore {
   const given = page.fields.success_score;
@@ -691,11 +696,15 @@ const RETIRED_PROSE = new RegExp(
 );
 /** A flag of front matter that is not set, in the words of YAML 1.1 too. */
 const SAYS_NO = /^(?:false|no|off|0|)$/i;
+const RETIRED_FOLDER = /^(?:archived?|deprecated|drafts|obsolete)$/i;
 /** Lines at the top of a page in which a label speaks of the page. */
 const LABEL_LINES = 10;
 
-/** Whether the page calls itself deprecated, archived, obsolete or a draft. */
-function isRetired({ fields, title, units }: Page): boolean {
+/** Whether the page calls itself deprecated, archived, obsolete or a draft, or lies in a folder for such pages. */
+function isRetired(page: Page): boolean {
+  const { fields, title, units } = page;
+  if (ownTags(page).some((tag) => RETIRED_STATUS.test(tag.trim()))) return true;
+  if (foldersOf(page).some((name) => RETIRED_FOLDER.test(name))) return true;
   const flags = [fields.deprecated, fields.archived, fields.draft, fields.obsolete];
   if (flags.some((flag) => flag != null && !SAYS_NO.test(String(flag)))) return true;
   const status = textOf(fields.status) ?? textOf(fields.state) ?? "";

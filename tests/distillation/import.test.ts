@@ -553,10 +553,15 @@ describe("import", () => {
   });
 
   test("names the pages that it takes for retired", async () => {
-    const place = pages({ "a.md": "# A\n\nOne.", "b.md": "# B\n\n> Deprecated.\n\nTwo." });
+    const place = pages({
+      "a.md": "# A\n\nOne.",
+      "archive/c.md": "# C\n\nThree.",
+      "b.md": "# B\n\n> Deprecated.\n\nTwo.",
+      "d.md": "---\ntags: [draft]\n---\n# D\n\nFour.",
+    });
     const { stderr } = await importInto(place, "runbooks");
     expect(stderr).toBe(
-      "distill: taken as needs_human_review, for they call themselves deprecated or a draft: b.\n",
+      "distill: taken as needs_human_review, for they call themselves deprecated or a draft, or lie in a folder for such: archive/c, b, d.\n",
     );
   });
 
@@ -899,6 +904,10 @@ describe("a page that calls itself deprecated, archived or draft", () => {
     "---\nstate: draft\n---\nText.",
     "---\narchived: 2024-03-01\n---\nText.",
     "---\nobsolete: true\n---\nText.",
+    "---\ntags: [kafka, Deprecated]\n---\nText.",
+    "---\ntags:\n  - archived\n---\nText.",
+    "---\ntags: kafka, draft\n---\nText.",
+    '+++\ntags = ["obsolete"]\n+++\nText.',
     "# [DEPRECATED] Restart\n\nText.",
     "# Restart (archived)\n\nText.",
     "# Draft: restart\n\nText.",
@@ -932,13 +941,37 @@ describe("a page that calls itself deprecated, archived or draft", () => {
     "# A\n\nDraft: false\n\nText.",
     "# A\n\nArchived segments are in `archive_status`.",
     "# A\n\n<!-- This page is deprecated. -->\nText.",
+    "---\ntags: [deprecated-apis, draft-beer, undeprecated]\n---\nText.",
   ])("does not: %j", async (text) => {
     expect((await recordOf(text)).success_score).toBe("accepted");
   });
 
+  test.each(["archive", "Archived", "kafka/deprecated", "drafts/kafka", "obsolete"])(
+    "needs review below a folder named %s",
+    async (folder) => {
+      const record = await recordOf("# A\n\nText.", { path: `${folder}/a.md` });
+      expect(record.success_score).toBe("needs_human_review");
+    },
+  );
+
+  test.each(["wal-archive/a.md", "archives/a.md", "archive.md", "kafka/archive.md"])(
+    "does not where its path is %s",
+    async (path) => {
+      expect((await recordOf("# A\n\nText.", { path })).success_score).toBe("accepted");
+    },
+  );
+
+  test("does not for a folder around what is imported, or for a tag of --tags", async () => {
+    const place = pages({ "archive/a.md": "# A\n\nText." });
+    await importInto(place, "runbooks/archive", "--tags", "draft");
+    expect((await loadCorpus(place.corpus, () => {})).records).toMatchObject([
+      { id: "a", success_score: "accepted" },
+    ]);
+  });
+
   test("keeps the score that its front matter gives", async () => {
-    const text = "---\nsuccess_score: accepted\n---\n> Deprecated: no, it is not.";
-    expect((await recordOf(text)).success_score).toBe("accepted");
+    const text = "---\nsuccess_score: accepted\ntags: [draft]\n---\n> Deprecated: no, it is not.";
+    expect((await recordOf(text, { path: "archive/a.md" })).success_score).toBe("accepted");
   });
 
   test("takes --score where it says nothing", async () => {

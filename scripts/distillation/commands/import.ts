@@ -74,7 +74,7 @@ function reportImport(outcome: ImportOutcome, io: Io): void {
   }
   if (outcome.retired.length > 0)
     warn(
-      `taken as needs_human_review, for they call themselves deprecated or a draft: ${outcome.retired.join(", ")}.`,
+      `taken as needs_human_review, for they call themselves deprecated or a draft, or lie in a folder for such: ${outcome.retired.join(", ")}.`,
     );
   for (const id of outcome.gone)
     warn(
