@@ -9,7 +9,7 @@
  * the corpus stays as it is until its page changes. The corpus is only ever appended to; a later line with the same id
  * wins. Nothing is written before every page has been read, and then in one write.
  */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import fs from "node:fs";
 import type { Dirent, Stats } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 
@@ -173,26 +173,34 @@ const MARKDOWN = /\.(?:md|markdown)$/i;
 const INDEX_PAGE = /^(?:readme|index|_index|summary|_sidebar|_footer)\.(?:md|markdown)$/i;
 
 function findPages(run: ImportRun): PageFile[] {
-  const { leftOut, warnings } = run.outcome;
+  const { leftOut, skipped, warnings } = run.outcome;
+  const unread = () => skipped.filter(({ reason }) => reason.startsWith(UNREADABLE));
   const given = new Map(run.options.paths.map((path) => [path, statsOf(path)]));
   const pages = [...given].flatMap(([path, stats]) => {
     const before = leftOut.length;
     const found = stats.isDirectory() ? walkFolder(path, run) : [namedPage(path, run)];
     const hint =
       leftOut.length > before ? " but index pages. Name them to import them." : ". Check the path.";
-    if (found.length === 0) warnings.push(`${path}: no Markdown page (.md) there${hint}`);
+    // Pages may be in a folder that cannot be read, so that is told, and not that there are none.
+    const isRead = !unread().some((one) => one.path === path || isBelow(one.path, path));
+    if (found.length === 0 && isRead) warnings.push(`${path}: no Markdown page (.md) there${hint}`);
     return found;
   });
   if (pages.length > 0) return pages;
-  throw new DistillError("input", warnings.at(-1) ?? "no pages.");
+  const [shut] = unread();
+  const what = shut && `${shut.path}: ${shut.reason}. Check its permissions.`;
+  throw new DistillError("input", what ?? warnings.at(-1) ?? "no pages.");
 }
+
+const UNREADABLE = "not readable";
+
+const unreadable = (error: unknown): string => `${UNREADABLE} (${errorCode(error)})`;
 
 function statsOf(path: string): Stats {
   try {
-    return statSync(path);
+    return fs.statSync(path);
   } catch (error) {
-    const code = errorCode(error);
-    const what = code === "ENOENT" ? "no such file or folder" : `not readable (${code})`;
+    const what = errorCode(error) === "ENOENT" ? "no such file or folder" : unreadable(error);
     throw new DistillError("input", `${path}: ${what}. Check the path.`, { cause: error });
   }
 }
@@ -276,7 +284,7 @@ function homesByName(options: ImportOptions): KnownPages["homesOf"] {
     if (typeof name !== "string" || name === "") return [];
     const folders = new Set(basesOf(options).map((base) => resolve(base, name)));
     const homes = [...folders].map((folder) => {
-      const isThere = existsSync(folder);
+      const isThere = fs.existsSync(folder);
       const isNamedSo = folderName(folder, options) === name;
       return { folder, isTold: name.includes("/") || isThere, isNamedSo, isHome: isThere && isNamedSo };
     });
@@ -317,7 +325,7 @@ export const isBelow = (path: string, folder: string): boolean =>
 
 function walkFolder(given: string, run: ImportRun): PageFile[] {
   const { outcome } = run;
-  const top = realpathSync(given);
+  const top = fs.realpathSync(given);
   const pages: PageFile[] = [];
   const links: string[] = [];
   const seen = new Set<string>();
@@ -358,11 +366,11 @@ const byText =
 /** By name, without hidden ones, which hold no runbooks (`.git`), and installed packages. */
 function entriesOf(folder: string, outcome: ImportOutcome): Dirent[] {
   try {
-    const entries = readdirSync(folder, { withFileTypes: true });
+    const entries = fs.readdirSync(folder, { withFileTypes: true });
     const visible = entries.filter(({ name }) => !name.startsWith(".") && name !== "node_modules");
     return visible.sort(byText(({ name }) => name));
   } catch (error) {
-    outcome.skipped.push({ path: folder, reason: `not readable (${errorCode(error)})` });
+    outcome.skipped.push({ path: folder, reason: unreadable(error) });
     return [];
   }
 }
@@ -372,8 +380,8 @@ function linkTarget(
   top: string,
 ): { real: string; isFolder: boolean } | { reason: string; isFolder: boolean } {
   try {
-    const isFolder = statSync(link).isDirectory();
-    const real = realpathSync(link);
+    const isFolder = fs.statSync(link).isDirectory();
+    const real = fs.realpathSync(link);
     const isInside = real === top || isBelow(real, top);
     return isInside
       ? { real, isFolder }
@@ -392,7 +400,7 @@ function onePerId(pages: PageFile[], run: ImportRun): PageFile[] {
   const files = new Set<string>();
   const once = pages.filter((page) => {
     const real = realPathOrNull(page.file);
-    if (real === null) skipped.push({ path: page.file, reason: "its name is not UTF-8 text" });
+    if (real === null) skipped.push({ path: page.file, reason: whyLost(page.file) });
     if (real === null || files.has(real)) return false;
     files.add(real);
     return true;
@@ -435,14 +443,24 @@ function isTaken(
   const homes = record ? known.homesOf(record) : [];
   const places = [...homes.map(({ folder }) => known.places.file(`${folder}/${path}`)), known.byId.get(id)];
   return places.some(
-    (place) => place !== undefined && place !== known.places.file(file) && existsSync(place),
+    (place) => place !== undefined && place !== known.places.file(file) && fs.existsSync(place),
   );
 }
 
-/** Null where nothing is there, or what is cannot be found by its name: that was not UTF-8, and its bytes are lost. */
+/** Why what a folder lists is not there: its name was not UTF-8, and its bytes are lost, or the folder lets nobody in. */
+function whyLost(file: string): string {
+  try {
+    fs.statSync(file);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") return unreadable(error);
+  }
+  return "its name is not UTF-8 text";
+}
+
+/** Null where nothing is there, or what is cannot be found by its name. */
 function realPathOrNull(file: string): string | null {
   try {
-    return realpathSync(file);
+    return fs.realpathSync(file);
   } catch {
     return null;
   }
@@ -474,11 +492,11 @@ function readPage(page: PageFile, outcome: ImportOutcome): ReadPage | null {
 /** A page's bytes, or why they are not read. */
 function readBytes(file: string): Uint8Array | string {
   try {
-    const stats = statSync(file);
+    const stats = fs.statSync(file);
     if (!stats.isFile()) return "not a file";
-    return stats.size > MAX_PAGE_BYTES ? "over 1 MiB" : readFileSync(file);
+    return stats.size > MAX_PAGE_BYTES ? "over 1 MiB" : fs.readFileSync(file);
   } catch (error) {
-    return `not readable (${errorCode(error)})`;
+    return unreadable(error);
   }
 }
 
@@ -906,7 +924,7 @@ function headingText(heading: Unit): string {
 
 async function readExisting(path: string, outcome: ImportOutcome): Promise<Map<string, Playbook>> {
   const existing = new Map<string, Playbook>();
-  if (!existsSync(path)) return existing;
+  if (!fs.existsSync(path)) return existing;
   for await (const line of readPlaybooks(path)) {
     if ("playbook" in line) supersede(existing, line.playbook.id, line.playbook);
     else outcome.warnings.push(`${path}:${line.number}: ${line.problem}`);
@@ -956,7 +974,7 @@ function goneRecords(
     const homes = [...given, ...homesOf(record).flatMap((home) => (home.isTold ? [home.folder] : []))];
     const files = homes.map((home) => places.file(`${home}/${path}`));
     const isGiven = (file: string): boolean => real.some((one) => isBelow(file, one));
-    return files.some(isGiven) && !files.some((file) => existsSync(file) || isUnread(file));
+    return files.some(isGiven) && !files.some((file) => fs.existsSync(file) || isUnread(file));
   };
   return [...existing.values()].filter(isGone).map((record) => record.id);
 }

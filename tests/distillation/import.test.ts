@@ -552,6 +552,63 @@ describe("import", () => {
     });
   });
 
+  /** The superuser may read anywhere, so these folders are shut here. */
+  const shut = (...names: string[]) => {
+    const read = fs.readdirSync;
+    return spyOn(fs, "readdirSync").mockImplementation(((path: string, options: object) => {
+      if (names.some((name) => path.endsWith(`/${name}`)))
+        throw Object.assign(new Error("no"), { code: "EACCES" });
+      return read(path, options as never);
+    }) as never);
+  };
+
+  test.each([
+    ["runbooks", ["runbooks"]],
+    ["runbooks/db", ["runbooks"]],
+    ["runbooks", ["empty", "runbooks", "empty"]],
+  ])("says that %s cannot be read where that leaves no page of %j", async (name, paths) => {
+    const place = pages({ "db/a.md": "# A\n\nOne." });
+    mkdirSync(join(place.cwd, "empty"));
+    using _ = shut(name);
+    expect(await importInto(place, ...paths)).toEqual({
+      code: 3,
+      stdout: "",
+      stderr: `distill: ${name}: not readable (EACCES). Check its permissions.\n`,
+    });
+    expect(existsSync(place.corpus)).toBe(false);
+  });
+
+  test.each(["other", "other/db"])(
+    "skips %s that cannot be read, and takes nothing in it for gone",
+    async (name) => {
+      const place = pages({ "a.md": "# A\n\nOne." });
+      writeFile(join(place.cwd, "other/db/b.md"), "# B\n\nTwo.");
+      await importInto(place, "runbooks", "other");
+      using _ = shut(name);
+      const { code, stdout, stderr } = await importInto(place, "runbooks", "other");
+      expect({ code, stderr }).toEqual({
+        code: 0,
+        stderr: `distill: ${name}: skipped: not readable (EACCES).\n`,
+      });
+      expect(stdout).toStartWith("0 new, 0 changed, 1 unchanged, 1 skipped");
+    },
+  );
+
+  test("says of a page that it is listed and not let at", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "b.md": "# B\n\nTwo." });
+    const { realpathSync, statSync } = fs;
+    const shutB = (read: (path: string) => unknown) =>
+      ((path: string) => {
+        if (path.endsWith("/b.md")) throw Object.assign(new Error("no"), { code: "EACCES" });
+        return read(path);
+      }) as never;
+    using _ = spyOn(fs, "realpathSync").mockImplementation(shutB(realpathSync));
+    using __ = spyOn(fs, "statSync").mockImplementation(shutB(statSync));
+    const { stdout, stderr } = await importInto(place, "runbooks");
+    expect(stdout).toStartWith("1 new, 0 changed, 0 unchanged, 1 skipped");
+    expect(stderr).toBe("distill: runbooks/b.md: skipped: not readable (EACCES).\n");
+  });
+
   test("names the pages that it takes for retired", async () => {
     const place = pages({
       "a.md": "# A\n\nOne.",
