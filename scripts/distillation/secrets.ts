@@ -390,13 +390,88 @@ const SHORTEST_SHAPE = 8;
 /** Secrets shorter than this ("none", "ollama") are words; striking them wherever they stand would spoil the text. */
 const MIN_SECRET_CHARS = 8;
 
+/** One of the ways in which a secret is written. */
+interface KnownForm {
+  kind: string;
+  form: string;
+  secret: string;
+}
+
+/** Up to so many are sooner looked for one by one; most runs know one or two, and most texts hold none. */
+const FEW = 16;
+
+/** Any odd number does; this one spreads well (Fowler, Noll and Vo). */
+const HASH_BASE = 0x01000193;
+
+/** The hash of each beginning of a text, the empty one first. */
+function hashesOf(text: string): Uint32Array {
+  const hashes = new Uint32Array(text.length + 1);
+  for (let at = 0; at < text.length; at++)
+    hashes[at + 1] = Math.imul(hashes[at]!, HASH_BASE) + text.charCodeAt(at);
+  return hashes;
+}
+
+/**
+ * What is known, to be found wherever it stands. One reading of a text finds all of it (Karp and Rabin, 1987), for a reply may
+ * hold thousands of secrets: the hash of a place's first characters says how long what begins so may be, and the hash of as many
+ * characters what is compared there.
+ */
+class KnownForms {
+  private readonly byForm = new Map<string, KnownForm & { rank: number }>();
+  private readonly byHash = new Map<number, (KnownForm & { rank: number })[]>();
+  /** By the hash of the first `MIN_SECRET_CHARS`. */
+  private readonly lengths = new Map<number, Set<number>>();
+  /** `HASH_BASE` to the power of each length. */
+  private readonly powers = [1];
+
+  get size(): number {
+    return this.byForm.size;
+  }
+
+  get(form: string): KnownForm | undefined {
+    return this.byForm.get(form);
+  }
+
+  /** What is known already stays as it is. */
+  add(known: KnownForm): void {
+    const { form } = known;
+    if (this.byForm.has(form)) return;
+    while (this.powers.length <= form.length) this.powers.push(Math.imul(this.powers.at(-1)!, HASH_BASE));
+    const ranked = { ...known, rank: this.byForm.size };
+    const hashes = hashesOf(form);
+    const first = hashes[MIN_SECRET_CHARS]!;
+    this.byForm.set(form, ranked);
+    this.byHash.set(hashes.at(-1)!, [...(this.byHash.get(hashes.at(-1)!) ?? []), ranked]);
+    this.lengths.set(first, (this.lengths.get(first) ?? new Set()).add(form.length));
+  }
+
+  /** In the order in which they became known, then in that of the text; two of one form do not overlap. */
+  placesIn(text: string): Secret[] {
+    const isFew = this.byForm.size <= FEW;
+    if (isFew && !this.byForm.keys().some((form) => text.includes(form))) return [];
+    const hashes = hashesOf(text);
+    const hashAt = (at: number, length: number): number =>
+      (hashes[at + length]! - Math.imul(hashes[at]!, this.powers[length]!)) >>> 0;
+    const ends = new Map<KnownForm, number>();
+    const places: (Secret & { rank: number })[] = [];
+    for (let at = 0; at + MIN_SECRET_CHARS <= text.length; at++)
+      for (const length of this.lengths.get(hashAt(at, MIN_SECRET_CHARS)) ?? [])
+        for (const known of at + length <= text.length ? (this.byHash.get(hashAt(at, length)) ?? []) : []) {
+          if (at < (ends.get(known) ?? 0) || !text.startsWith(known.form, at)) continue;
+          ends.set(known, at + length);
+          places.push({ kind: known.kind, start: at, end: at + length, rank: known.rank });
+        }
+    return places.sort((a, b) => a.rank - b.rank);
+  }
+}
+
 /**
  * What one run must not let out: its keys, and every secret seen in a text so far. A secret that the task gives away by
  * its surroundings is thus also struck from an answer that repeats it alone.
  */
 export class Secrets {
   /** By how they are written, of which one secret may have several ways. */
-  private readonly known = new Map<string, { kind: string; secret: string }>();
+  private readonly known = new KnownForms();
   /** The kinds of those that were replaced in a text. */
   private readonly struck = new Map<string, string>();
   /** Texts without any: a row says many of its words again and again. */
@@ -467,9 +542,8 @@ export class Secrets {
     for (const [index, part] of this.known.size > 0 ? text.split(MARKS).entries() : []) {
       // A key may be a word like "redacted".
       const isMark = index % 2 === 1;
-      for (const [form, { kind }] of isMark ? [] : this.known)
-        for (let at = part.indexOf(form); at >= 0; at = part.indexOf(form, at + form.length))
-          places.push({ kind, start: from + at, end: from + at + form.length });
+      for (const { kind, start, end } of isMark ? [] : this.known.placesIn(part))
+        places.push({ kind, start: from + start, end: from + end });
       from += part.length;
     }
     return places;
@@ -489,7 +563,7 @@ export class Secrets {
   }
 
   private learn(kind: string, form: string, secret = form): void {
-    if (form.length >= MIN_SECRET_CHARS && !this.known.has(form)) this.known.set(form, { kind, secret });
+    if (form.length >= MIN_SECRET_CHARS) this.known.add({ kind, form, secret });
   }
 }
 
