@@ -1107,17 +1107,19 @@ interface Scope extends Statistics<string> {
 }
 
 function scopeOf(index: CorpusIndex, { excludeIds = [], excludeSourceRunIds = [] }: RetrieveOptions): Scope {
+  const [ids, runs] = [new Set(excludeIds), new Set(excludeSourceRunIds)];
   const isOut = ({ playbook }: IndexedRecord): boolean =>
-    excludeIds.includes(playbook.id) ||
-    (playbook.source_run_id !== "" && excludeSourceRunIds.includes(playbook.source_run_id));
-  const excluded = excludeIds.length + excludeSourceRunIds.length > 0 ? index.records.filter(isOut) : [];
-  const records =
-    excluded.length > 0 ? index.records.filter((record) => !excluded.includes(record)) : index.records;
+    ids.has(playbook.id) || (playbook.source_run_id !== "" && runs.has(playbook.source_run_id));
+  const excluded = ids.size + runs.size > 0 ? index.records.filter(isOut) : [];
+  const records = excluded.length > 0 ? index.records.filter((record) => !isOut(record)) : index.records;
   const lengthOut = excluded.reduce((sum, record) => sum + record.length, 0);
+  const dfOut = new Map<string, number>();
+  for (const { counts } of excluded)
+    for (const token of counts.keys()) dfOut.set(token, (dfOut.get(token) ?? 0) + 1);
   return {
     records,
     size: records.length,
-    df: (token) => (index.df.get(token) ?? 0) - excluded.filter((record) => record.counts.has(token)).length,
+    df: (token) => (index.df.get(token) ?? 0) - (dfOut.get(token) ?? 0),
     averageLength: (index.totalLength - lengthOut) / records.length,
   };
 }

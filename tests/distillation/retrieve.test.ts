@@ -220,6 +220,14 @@ describe("retrieve", () => {
     }
   });
 
+  test("leaves out half of 60,000 records in one go", () => {
+    const records = Array.from({ length: 60_000 }, (_, at) =>
+      playbook({ id: `p${at}`, title: `disk ${at}`, content: "full" }),
+    );
+    const excludeIds = records.slice(0, 30_000).map(({ id }) => id);
+    expect(idsOf(find("disk full", records, "weighted", { excludeIds, topK: 1 }))).toEqual(["p30000"]);
+  });
+
   test("does not leave out records without a run of their own", () => {
     expect(
       idsOf(find(TASK, [{ ...DISK, source_run_id: "" }], "weighted", { excludeSourceRunIds: [""] })),
