@@ -305,12 +305,21 @@ async function armsOf(flags: Flags): Promise<Arm[]> {
   return arms;
 }
 
+interface Took {
+  answers: number;
+  ms: number;
+}
+
 /** Says on stderr how far an experiment is: on a terminal one line that is drawn over, else a line an answer. */
 class ExperimentProgress implements ExperimentHooks {
   private readonly quiet: boolean;
   private readonly concurrency: number;
-  private readonly took = new Map<string, number[]>();
-  private left: Planned[] = [];
+  /** By arm, of the answers so far; and of all. */
+  private readonly took = new Map<string, Took>();
+  private readonly all: Took = { answers: 0, ms: 0 };
+  /** Answers to come, by arm. */
+  private readonly left = new Map<string, number>();
+  private answered = 0;
   private planned = 0;
 
   constructor(
@@ -327,18 +336,20 @@ class ExperimentProgress implements ExperimentHooks {
   };
 
   readonly onPlanned = ({ id, planned, left }: ExperimentPlan): void => {
-    [this.planned, this.left] = [planned, left];
-    const had = planned - left.length;
-    this.say(`${id}: ${counted(planned, "answer")}${had > 0 ? `, ${had} of them there already` : ""}`);
+    this.planned = planned;
+    this.answered = planned - left.length;
+    for (const { arm } of left) this.left.set(arm, (this.left.get(arm) ?? 0) + 1);
+    const there = this.answered > 0 ? `, ${this.answered} of them there already` : "";
+    this.say(`${id}: ${counted(planned, "answer")}${there}`);
     this.draw(`0 of ${left.length}`);
   };
 
   readonly onAnswer = (planned: Planned, { verdict, duration_ms, attempts }: EvidenceRow): void => {
-    this.left = this.left.filter((one) => one !== planned);
-    this.took.set(planned.arm, [...(this.took.get(planned.arm) ?? []), duration_ms]);
     const error = attempts.at(-1)?.error;
     if (verdict === "error" && error) this.warn(error);
-    const place = `${this.planned - this.left.length} of ${this.planned}`;
+    if (this.quiet) return;
+    this.count(planned.arm, duration_ms);
+    const place = `${this.answered} of ${this.planned}`;
     const what = `${planned.task.task_id} ${planned.arm}: ${verdict} in ${seconds(duration_ms)}`;
     this.draw(`${place}, ${what}; ${durationWords(this.remainingMs())} left`);
   };
@@ -347,11 +358,24 @@ class ExperimentProgress implements ExperimentHooks {
     if (!this.quiet && this.io.stderrIsTty) this.io.stderr("\r\x1b[K");
   };
 
+  private count(arm: string, ms: number): void {
+    this.answered++;
+    this.left.set(arm, this.left.get(arm)! - 1);
+    const took = this.took.get(arm) ?? { answers: 0, ms: 0 };
+    this.took.set(arm, took);
+    for (const sum of [took, this.all]) {
+      sum.answers++;
+      sum.ms += ms;
+    }
+  }
+
   /** As long as the answers of each arm took so far; of an arm that had none yet, as long as all. */
   private remainingMs(): number {
-    const all = [...this.took.values()].flat();
-    const mean = (times: number[]): number => times.reduce((sum, time) => sum + time, 0) / times.length;
-    const sum = this.left.reduce((total, { arm }) => total + mean(this.took.get(arm) ?? all), 0);
+    const meanMs = ({ answers, ms }: Took): number => ms / answers;
+    const sum = [...this.left].reduce(
+      (total, [arm, left]) => total + left * meanMs(this.took.get(arm) ?? this.all),
+      0,
+    );
     return sum / this.concurrency;
   }
 
