@@ -163,6 +163,12 @@ function ndcgAt10({ relevant_ids, hit_ids }: RankedTask): number {
   return sum(gains) / sum(ideal);
 }
 
+/** The least whole hundredth above a coverage; rounded first, for 0.29 * 100 is 28.999999999999996. */
+const hundredthAbove = (coverage: number): number => {
+  const hundredths = Number((coverage * 100).toFixed(9));
+  return (Math.floor(hundredths) + 1) / 100;
+};
+
 /**
  * The least coverage that separates best: the share of strangers turned away less the share of answerable tasks turned
  * away is greatest (Youden, 1950). Of equals the lowest.
@@ -173,8 +179,7 @@ function bestAbstention(tasks: RankedTask[]): Abstention | null {
   if (strangers.length === 0 || answerable.length === 0) return null;
   const below = (group: RankedTask[], limit: number): number =>
     group.filter((task) => task.coverage < limit).length;
-  // Hundredths, each just above a task's coverage; each once, for there may be many tasks.
-  const above = new Set(tasks.map((task) => Math.floor(task.coverage * 100 + 1) / 100));
+  const above = new Set(tasks.map((task) => hundredthAbove(task.coverage)));
   const limits = [...above].sort((a, b) => a - b);
   // Times both group sizes, so that equals are equal.
   const benefit = (limit: number): number =>

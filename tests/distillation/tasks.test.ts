@@ -142,6 +142,13 @@ describe("scoreRetrieval", () => {
     });
   });
 
+  // 0.29 * 100 is 28.999999999999996.
+  test.each([0.29, 0.57, 0.58, 0.28, 0])("separates strangers just above %d", (coverage) => {
+    const tasks = [ranked({ relevant_ids: [], coverage }), ranked({ coverage: 0.9 })];
+    const limit = Number((coverage + 0.01).toFixed(2));
+    expect(scoreRetrieval(tasks).abstention).toMatchObject({ min_coverage: limit, strangers_turned_away: 1 });
+  });
+
   test("weighs shares of both kinds, not counts", () => {
     const strangers = [0.1, 0.3].map((coverage) => ranked({ relevant_ids: [], coverage }));
     const answerable = [0.2, 0.25, 0.5, 0.6, 0.7, 0.8].map((coverage) => ranked({ coverage }));
