@@ -216,10 +216,17 @@ function faultsOf({ line, playbook }: CorpusRecord): Finding[] {
   );
 }
 
-/** The strings in a JSON value, however deep. */
+/** The strings in a JSON value, in its order, however deep: an unknown field may be nested deeper than calls can be. */
 function stringsIn(value: unknown): string[] {
-  if (typeof value === "string") return [value];
-  return typeof value === "object" && value !== null ? Object.values(value).flatMap(stringsIn) : [];
+  const strings: string[] = [];
+  const left = [value];
+  while (left.length > 0) {
+    const part = left.pop();
+    if (typeof part === "string") strings.push(part);
+    if (typeof part !== "object" || part === null) continue;
+    for (const field of Object.values(part).reverse()) left.push(field);
+  }
+  return strings;
 }
 
 const firstMatch = (text: string, shape: RegExp): string | null => text.match(shape)?.[0] ?? null;

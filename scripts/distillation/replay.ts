@@ -950,8 +950,18 @@ function dropNulls(value: Record<string, unknown>): Record<string, unknown> {
 
 /** A value as an error line shows it, at most 60 characters. */
 export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? "nothing";
+  const text = jsonOf(value) ?? "nothing";
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    // Nested deeper than the stack.
+    if (!(error instanceof RangeError)) throw error;
+    return Array.isArray(value) ? "[...]" : "{...}";
+  }
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

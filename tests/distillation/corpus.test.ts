@@ -119,6 +119,14 @@ describe("corpus", () => {
 });
 
 describe("corpus check", () => {
+  test("reads unknown fields however deep they are nested", async () => {
+    const deep = `${"[".repeat(50_000)}"password=hunter2x99"${"]".repeat(50_000)}`;
+    const path = corpusFile(`${JSON.stringify(sound("a")).slice(0, -1)},"more":${deep}}\n`);
+    const { code, stdout } = await run(["corpus", "check", "--corpus", path]);
+    expect(code).toBe(3);
+    expect(stdout).toContain(`${path}:1: error: a: it holds what looks like a secret (password).`);
+  });
+
   test("finds nothing in a sound corpus", async () => {
     const path = corpusFile(jsonl([sound("a"), sound("b")]));
     expect(await run(["corpus", "check", "--strict", "--corpus", path])).toEqual({

@@ -118,6 +118,14 @@ describe("loadCorpus", () => {
     await expect(load(text)).rejects.toThrow(`${what}. Add playbooks, for example with import.`);
   });
 
+  test("names a field that is nested deeper than it can be shown", async () => {
+    const deep = `{"id":"b","title":"t","content":"c","tags":${"[".repeat(50_000)}${"]".repeat(50_000)}}`;
+    const { problems } = await load(`${A}\n${deep}\n`);
+    expect(problems).toEqual([
+      'FILE:2: "tags" must be an array of strings (got [...]). Fix the line or drop it.',
+    ]);
+  });
+
   test.each([
     ["/dev/null", () => "/dev/null", "the corpus is empty"],
     ["a missing file", () => join(temporaryFolder(), "none.jsonl"), "no such file"],
