@@ -3395,23 +3395,33 @@ export function toJson(value: unknown): string {
 }
 
 /**
- * Written beside and renamed: a file under this name is whole. A link stays, and what it leads to is written.
+ * Written beside and renamed: a file under this name is whole. A link stays, and what it leads to is written, be it there or not.
+ * Who may read a file that is there may read it afterwards, and nobody else.
  * @throws the system's error, and one like it for a device or a pipe: that is not replaced.
  */
 export function writeWhole(path: string, text: string | Uint8Array): void {
-  fs().mkdirSync(paths().dirname(path), { recursive: true });
-  const target = fs().existsSync(path) ? fs().realpathSync(path) : path;
+  const target = targetOf(path);
+  fs().mkdirSync(paths().dirname(target), { recursive: true });
   const there = fs().statSync(target, { throwIfNoEntry: false });
   if (there && !there.isFile() && !there.isDirectory())
     throw Object.assign(new Error("not a regular file"), { code: "not a regular file", path });
   const partial = `${target}.${process.pid}`;
   try {
-    fs().writeFileSync(partial, text);
+    fs().writeFileSync(partial, text, there && { mode: there.mode });
+    // The umask took from it.
+    if (there) fs().chmodSync(partial, there.mode);
     fs().renameSync(partial, target);
   } catch (error) {
     fs().rmSync(partial, { force: true });
     throw error;
   }
+}
+
+/** Where links lead from a path, even to nothing. @throws the system's error, such as for links in a circle. */
+function targetOf(path: string): string {
+  if (fs().statSync(path, { throwIfNoEntry: false })) return fs().realpathSync(path);
+  if (!fs().lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return path;
+  return targetOf(paths().resolve(fs().realpathSync(paths().dirname(path)), fs().readlinkSync(path)));
 }
 
 /**

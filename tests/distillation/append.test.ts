@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
   appendFileSync,
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -446,6 +447,35 @@ describe("writeWhole", () => {
     expect(readFileSync(target, "utf8")).toBe("new");
     expect(readlinkSync(link)).toBe(target);
     expect(readdirSync(folder).toSorted()).toEqual(["real", "report.md"]);
+  });
+
+  test.each(["later/report.md", "../absent/report.md"])(
+    "writes what a link to nothing leads to: %s",
+    (target) => {
+      const folder = join(temporaryFolder(), "reports");
+      mkdirSync(folder);
+      symlinkSync(target, join(folder, "second.md"));
+      symlinkSync("second.md", join(folder, "first.md"));
+      writeWhole(join(folder, "first.md"), "new");
+      expect(readFileSync(join(folder, target), "utf8")).toBe("new");
+      expect(readlinkSync(join(folder, "first.md"))).toBe("second.md");
+      expect(readlinkSync(join(folder, "second.md"))).toBe(target);
+    },
+  );
+
+  test("replaces no link that leads in a circle", () => {
+    const link = join(temporaryFolder(), "report.md");
+    symlinkSync("report.md", link);
+    expect(() => writeWhole(link, "new")).toThrow("ELOOP");
+    expect(readlinkSync(link)).toBe("report.md");
+  });
+
+  test.each([0o600, 0o444, 0o666])("keeps a file's mode: %o", (mode) => {
+    const path = writeFile(join(temporaryFolder(), "report.md"), "old");
+    chmodSync(path, mode);
+    writeWhole(path, "new");
+    expect(readFileSync(path, "utf8")).toBe("new");
+    expect(statSync(path).mode & 0o777).toBe(mode);
   });
 
   test("replaces no pipe and no device", () => {
