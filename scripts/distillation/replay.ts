@@ -597,12 +597,13 @@ export async function replay(
   const attempts = await askInTurn({ prompt, unasked, setting, secrets }, options, deps);
 
   const said = storable({ task, bundle, attempts }, secrets, settingFor);
-  const outcome = settle(said.attempts, deps.signal.aborted);
+  const interrupted = deps.signal.aborted;
+  const outcome = settle(said.attempts, interrupted);
   const experiment = trial && (await recordTrial(trial, { ...said, outcome, prompt }));
   const trace = { run, corpus, retrieval, prompt, ...said, outcome, secrets, experiment };
   const row = buildRow(trace, options, deps);
   const appendError = appendEvidence(row, said.attempts, options.root);
-  return { row, answer: outcome.reply.answer, interrupted: deps.signal.aborted, appendError };
+  return { row, answer: outcome.reply.answer, interrupted, appendError };
 }
 
 /** What the model is shown of these hits, which are struck; what an experiment puts in their place is rid of its secrets, too. */
@@ -3197,11 +3198,13 @@ function escalationFor(local: Attempt, options: ReplayOptions, deps: Deps): Mode
   return isGood || deps.signal.aborted ? null : options.escalation;
 }
 
-/** The attempt that counts, with the reasons of the whole run. An interrupted run has no answer that counts. */
+/** The attempt that counts, with the reasons of the whole run. */
 function settle(attempts: Attempt[], interrupted: boolean): Attempt {
-  const answered = interrupted ? [] : attempts.filter((attempt) => attempt.verdict !== "error");
+  const answered = attempts.filter((attempt) => attempt.verdict !== "error");
   const passed = answered.filter((attempt) => attempt.verdict === "pass");
-  const final = passed.at(-1) ?? answered.at(-1) ?? attempts.at(-1)!;
+  const final = interrupted
+    ? broken(attempts.at(-1)!)
+    : (passed.at(-1) ?? answered.at(-1) ?? attempts.at(-1)!);
   const others = attempts.filter((attempt) => attempt !== final);
   const how = attempts[0]?.verdict === "pass" ? "escalated" : "recovered via escalation";
   const escalated = final.verdict === "pass" && final === attempts[1];
@@ -3215,6 +3218,13 @@ function settle(attempts: Attempt[], interrupted: boolean): Attempt {
     ),
   ];
   return { ...final, reasons };
+}
+
+/** What an interrupted run ends with: no answer of it counts, and one that came is kept with its attempt. */
+function broken(last: Attempt): Attempt {
+  if (last.verdict === "error") return last;
+  const reply = { answer: null, record: last.reply.record };
+  return { reply, gate: null, verdict: "error", doubted: false, reasons: [] };
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

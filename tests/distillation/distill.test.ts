@@ -12,7 +12,10 @@ import {
   DOUBTFUL,
   ECHO_SHARE,
   QUOTED_SHARE,
+  realDeps,
+  replay,
 } from "../../scripts/distillation/replay.ts";
+import type { ReplayEvent, ReplayOptions } from "../../scripts/distillation/replay.ts";
 import {
   answered,
   CLOCK,
@@ -676,6 +679,43 @@ describe("replay", () => {
     expect(evidenceRows(root)).toMatchObject([{ verdict: "error", escalation_path: ["qwen3.5:latest"] }]);
     expect(evidenceRows(root)[0]!.validation_result.reasons[0]).toContain("interrupted");
   });
+
+  test("counts no answer that an interrupt came behind, and keeps it with its attempt", async () => {
+    const root = rootWith();
+    const interrupt = new AbortController();
+    await using server = gateway(() => completion(GOOD_ANSWER));
+    const onEvent = ({ kind }: ReplayEvent): void => void (kind === "judged" && interrupt.abort());
+    const deps = { ...realDeps(), signal: interrupt.signal, onEvent };
+    const { row, answer, interrupted } = await replay(TASK, optionsFor(root, server.url), deps);
+    expect({ answer, interrupted }).toEqual({ answer: null, interrupted: true });
+    expect(row).toMatchObject({
+      verdict: "error",
+      validation_result: { passed: false },
+      model_used: null,
+      model_response: "",
+      gate: null,
+      attempts: [{ verdict: "pass", response: GOOD_ANSWER, gate: { verdict: "pass" } }],
+    });
+    expect(row.validation_result.reasons[0]).toBe("interrupted");
+  });
+});
+
+const optionsFor = (root: string, baseUrl: string): ReplayOptions => ({
+  root,
+  corpusPath: join(root, "exports/rag/playbooks.jsonl"),
+  noRetrieval: false,
+  ranker: "weighted",
+  topK: 8,
+  minCoverage: 0,
+  dryRun: false,
+  localOnly: false,
+  local: { role: "local", model: "qwen3.5:latest", baseUrl, key: null },
+  escalation: null,
+  policy: "standard",
+  doubtThreshold: DOUBTFUL,
+  sampling: { maxTokens: 1500, temperature: 0.1, seed: null },
+  timeoutMs: 10_000,
+  maxRetries: 0,
 });
 
 describe("retrieve", () => {
