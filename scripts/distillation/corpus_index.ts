@@ -453,12 +453,14 @@ function tokensWith({ text, textStart }: IndexFile, part: string): number[] {
 /** The live slots that have a run of word characters with `part` in it, and maybe others, in corpus order. */
 function* slotsWith(index: IndexFile, part: string): Generator<number> {
   const { postings, postingStart, header, offset, state } = index;
+  const tokens = part === "" ? [] : tokensWith(index, part);
+  // Most facts that stand nowhere, in a corpus of any size.
+  if (part !== "" && tokens.length === 0) return;
   const isIn = new Uint8Array(header.slots);
   if (part === "") isIn.fill(1);
-  else
-    for (const token of tokensWith(index, part))
-      for (let at = postingStart[token]!; at < postingStart[token + 1]!; at++)
-        isIn[postings[at]! >>> SLOT_SHIFT] = 1;
+  for (const token of tokens)
+    for (let at = postingStart[token]!; at < postingStart[token + 1]!; at++)
+      isIn[postings[at]! >>> SLOT_SHIFT] = 1;
   for (const [n, { slot: first }] of header.segments.entries()) {
     const last = header.segments[n + 1]?.slot ?? header.slots;
     const slots: number[] = [];
