@@ -7,6 +7,7 @@ import {
   DEFAULT_TOP_K,
   DOUBTFUL,
   DistillError,
+  INVISIBLE,
   POLICIES,
   RANKERS,
   isObject,
@@ -397,15 +398,16 @@ export const warner =
 export const fromHere = (message: string, { cwd }: Pick<Io, "cwd">): string =>
   message.startsWith(`${cwd}/`) ? message.slice(cwd.length + 1) : message;
 
-/** Text from outside on one line of a terminal: control characters as escapes, a newline included. */
+const UNPRINTABLE = new RegExp(String.raw`[\n\t]|${INVISIBLE.source}`, "gu");
+
+/** Text from outside on one line of a terminal: control and invisible characters as escapes, a newline included. */
 export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (char) => {
+  return text.replaceAll(UNPRINTABLE, (char) => {
     const code = char.codePointAt(0)!;
-    return char === "\n"
-      ? "\\n"
-      : code < 256
-        ? `\\x${code.toString(16).padStart(2, "0")}`
-        : `\\u${code.toString(16)}`;
+    const digits = code.toString(16);
+    if (char === "\n") return "\\n";
+    if (code < 256) return `\\x${digits.padStart(2, "0")}`;
+    return code < 65_536 ? `\\u${digits.padStart(4, "0")}` : `\\u{${digits}}`;
   });
 }
 

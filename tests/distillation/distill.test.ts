@@ -1268,7 +1268,10 @@ describe("printable", () => {
   test.each([
     ["a\x1b[31mb", "a\\x1b[31mb"],
     ["a\nb", "a\\nb"],
+    ["a\tb\x9b", "a\\x09b\\x9b"],
     ["\u202ex", "\\u202ex"],
+    ["a\u061cb\u200bc\ufeff", "a\\u061cb\\u200bc\\ufeff"],
+    ["a\u{e0041}b", "a\\u{e0041}b"],
     ["ü 漢 🎉", "ü 漢 🎉"],
   ])("shows %j", (text, expected) => {
     expect(printable(text)).toBe(expected);
