@@ -752,7 +752,7 @@ export async function loadCorpus(path: string, onBadLine: (message: string) => v
   }
   if (records.size === 0) {
     const what =
-      counts.skipped > 0 ? `none of its ${counts.skipped} lines is a playbook` : "the corpus is empty";
+      counts.skipped > 0 ? `no playbook in its ${counted(counts.skipped, "line")}` : "the corpus is empty";
     throw new DistillError("input", `${path}: ${what}. ${ADD_PLAYBOOKS}`);
   }
   const { skipped } = counts;

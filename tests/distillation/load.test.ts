@@ -113,7 +113,8 @@ describe("loadCorpus", () => {
   test.each([
     ["an empty file", "", "the corpus is empty"],
     ["only blank lines", "\n\n", "the corpus is empty"],
-    ["only bad lines", "x\ny\n", "none of its 2 lines is a playbook"],
+    ["one bad line", "x\n", "no playbook in its 1 line"],
+    ["only bad lines", "x\ny\n", "no playbook in its 2 lines"],
   ])("refuses %s", async (_, text, what) => {
     await expect(load(text)).rejects.toThrow(`${what}. Add playbooks, for example with import.`);
   });

@@ -235,7 +235,7 @@ class Watcher {
 function retrievalLines({ retrieval, bundle, records }: Extract<ReplayEvent, { kind: "asking" }>): string[] {
   if (!retrieval || !bundle) return ["no retrieval: the model is asked without playbooks, as a baseline"];
   const { hits, ranker, coverage, abstained } = retrieval;
-  const found = `retrieved ${hits.length} of ${records} playbooks (${ranker}, coverage ${coverage.toFixed(2)})`;
+  const found = `retrieved ${hits.length} of ${counted(records, "playbook")} (${ranker}, coverage ${coverage.toFixed(2)})`;
   if (abstained) return [`${found}: too little to go by, so the model is shown none`];
   if (hits.length === 0) return [`${found}: none shares a word with the task, so the model is shown none`];
   const { prior_successful_outputs, failure_patterns, validation_steps, bundle_token_estimate } = bundle;
