@@ -317,7 +317,7 @@ export async function* readRows<T>(
         ? line.problem
         : isObject(line.value)
           ? toRow(line.value, place)
-          : `expected a JSON object (got ${shown(line.value)}).`;
+          : `expected a JSON object (got ${shown(line.value)}). Fix the row or drop it.`;
     if (typeof row === "string") warn(`${place}: ${row}`);
     else yield row;
   }

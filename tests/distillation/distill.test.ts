@@ -768,7 +768,7 @@ describe("retrieve", () => {
     expect(stderr).toBe(
       [
         `distill: ${path}:2: "task" must be a non-empty string (got 7). Fix the row or drop it.`,
-        `distill: ${path}:3: expected a JSON object (got []).`,
+        `distill: ${path}:3: expected a JSON object (got []). Fix the row or drop it.`,
         `distill: ${path}:4: "exclude_ids" must be an array of strings (got "x"). Fix the row or drop it.`,
         "",
       ].join("\n"),
@@ -826,7 +826,10 @@ describe("gate", () => {
   });
 
   test.each([
-    [{ task: "t", evidence: "e", response: "r" }, '"id" must be a string (got nothing).'],
+    [
+      { task: "t", evidence: "e", response: "r" },
+      '"id" must be a string or a number (got nothing). Fix the row or drop it.',
+    ],
     [{ id: "a", evidence: "e", response: "r" }, '"task" must be a string (got nothing).'],
     [
       { id: "a", task: "t", response: "r" },

@@ -56,14 +56,16 @@ export async function run(flags: Flags, io: Io): Promise<number> {
 
 function toAnswerRow(value: Record<string, unknown>): AnswerRow | string {
   const { id, task, evidence, response } = value;
-  if (typeof id !== "string" && typeof id !== "number") return `"id" must be a string (got ${shown(id)}).`;
-  if (typeof task !== "string") return `"task" must be a string (got ${shown(task)}).`;
-  if (typeof response !== "string") return `"response" must be a string (got ${shown(response)}).`;
+  if (typeof id !== "string" && typeof id !== "number") return mustBe("id", "a string or a number", id);
+  if (typeof task !== "string") return mustBe("task", "a string", task);
+  if (typeof response !== "string") return mustBe("response", "a string", response);
   const texts = typeof evidence === "string" ? [evidence] : evidence;
-  if (!isStringArray(texts))
-    return `"evidence" must be a string or an array of strings (got ${shown(evidence)}).`;
+  if (!isStringArray(texts)) return mustBe("evidence", "a string or an array of strings", evidence);
   return { id, task, evidence: texts, response };
 }
+
+const mustBe = (field: string, expected: string, value: unknown): string =>
+  `"${field}" must be ${expected} (got ${shown(value)}). Fix the row or drop it.`;
 
 type Judge = (row: AnswerRow) => GateResult;
 
@@ -180,7 +182,7 @@ const BAD_LABELS = ["hallucinated", "reject", "rejected", "bad"];
 function toLabelledAnswer(value: Record<string, unknown>, judge: Judge): LabelledAnswer | string {
   const { label } = value;
   if (typeof label !== "string" || ![...GOOD_LABELS, ...BAD_LABELS].includes(label))
-    return `"label" must be ${GOOD_LABELS.join(", ")}, or ${BAD_LABELS.join(", ")} (got ${shown(label)}).`;
+    return mustBe("label", `${GOOD_LABELS.join(", ")}, or ${BAD_LABELS.join(", ")}`, label);
   if (value.verdict === "error") return "no model answered, so there is nothing to judge. Drop the row.";
   const isGood = GOOD_LABELS.includes(label);
   const judged = isObject(value.gate) ? value.gate : value;
