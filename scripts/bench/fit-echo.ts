@@ -57,7 +57,7 @@ const { values } = parseArgs({
 
 async function fit({ playbooks, tasks }: { playbooks: string; tasks: string }): Promise<void> {
   const copied = await parrots(playbooks, tasks);
-  const rows = (await readSets(values.data ?? dataFolder())).filter(
+  const rows = (await readSets(dataFolder(values.data))).filter(
     (row) => !row.bad && row.set !== "synth-tech",
   );
   const honest = rows.map(({ task, evidence, response }) => echoOf(response, `${task}\n${evidence}`));

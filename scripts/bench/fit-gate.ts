@@ -9,6 +9,7 @@
  * it ends with 1 where the printed form is not the one in the code.
  */
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 
 import { printFitted, PROSE_MEASURES, RECORD_MEASURES } from "../distillation/doubt.ts";
 import type { Measure, Measures, Weights } from "../distillation/doubt.ts";
@@ -186,8 +187,8 @@ function report(samples: Sample[], runs: number[][]): void {
   }
 }
 
-const { argv } = process;
-const rows = await readSets(dataFolder());
+const { values } = parseArgs({ options: { data: { type: "string" }, check: { type: "boolean" } } });
+const rows = await readSets(dataFolder(values.data));
 if (rows.length === 0) process.exitCode = 3;
 else {
   const samples = rows.map((row): Sample => ({ ...row, measures: readView(inputOf(row)).measures }));
@@ -198,5 +199,5 @@ else {
   const code = await Bun.file(join(import.meta.dir, "../distillation/doubt.ts")).text();
   const matches = code.includes(fitted);
   console.log(`\nThe code ${matches ? "has these weights" : "has others"}.`);
-  if (argv.includes("--check") && !matches) process.exitCode = 1;
+  if (values.check && !matches) process.exitCode = 1;
 }

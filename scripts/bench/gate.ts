@@ -9,6 +9,7 @@
  * what holds for unseen sources.
  */
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 
 import { DOUBTFUL, gate, readView } from "../distillation/replay.ts";
 import type { View } from "../distillation/replay.ts";
@@ -124,7 +125,8 @@ async function wholeProcess(folder: string): Promise<void> {
   }
 }
 
-const folder = dataFolder();
+const { values } = parseArgs({ options: { data: { type: "string" } } });
+const folder = dataFolder(values.data);
 const rows = await readSets(folder);
 if (rows.length === 0) process.exitCode = 3;
 else {

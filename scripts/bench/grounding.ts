@@ -1,7 +1,6 @@
 /** What the gate's benches share: labelled answers, the figures that are made of them, and folds that keep sources together. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 
 import { GATE_DEFAULTS, isObject, readJsonLines, recordSource, taskSource } from "../distillation/replay.ts";
 import type { GateInput } from "../distillation/replay.ts";
@@ -25,14 +24,8 @@ export const SETS = ["ragtruth.dev.jsonl", "wice.dev.jsonl", "synth-tech.dev.jso
 
 const REPOSITORY = join(import.meta.dir, "../..");
 
-/** The folder named by --data or $DISTILL_GROUNDING, else the first of the usual places that is there. */
-export function dataFolder(): string {
-  const { values } = parseArgs({
-    args: process.argv.slice(2),
-    strict: false,
-    options: { data: { type: "string" } },
-  });
-  const named = typeof values.data === "string" ? values.data : process.env.DISTILL_GROUNDING;
+/** The folder of --data or of $DISTILL_GROUNDING, else the first of the usual places that is there. */
+export function dataFolder(named = process.env.DISTILL_GROUNDING): string {
   if (named !== undefined) return resolve(named);
   const usual = [join(REPOSITORY, "data/grounding"), join(REPOSITORY, "../shared/data/grounding")];
   return usual.find((folder) => existsSync(folder)) ?? usual[0]!;
