@@ -12,7 +12,9 @@ import { parseArgs } from "node:util";
 import {
   buildBundle,
   buildPrompt,
+  DEFAULT_TOP_K,
   DistillError,
+  ECHO_RUN,
   ECHO_SHARE,
   indexCorpus,
   isObject,
@@ -24,11 +26,11 @@ import {
 import { copiedShare, wordsOf } from "../distillation/wording.ts";
 import { dataFolder, readSets } from "./grounding.ts";
 
-const RUN = 8;
 const LEAD_IN =
   "The likely cause and the way out of it are described below. Here are the steps that fix the problem:";
 
-const echoOf = (answer: string, shown: string): number => copiedShare(wordsOf(answer), wordsOf(shown), RUN);
+const echoOf = (answer: string, shown: string): number =>
+  copiedShare(wordsOf(answer), wordsOf(shown), ECHO_RUN);
 
 async function parrots(playbooks: string, tasks: string): Promise<number[]> {
   const index = indexCorpus((await loadCorpus(playbooks, () => {})).records, "weighted");
@@ -36,7 +38,7 @@ async function parrots(playbooks: string, tasks: string): Promise<number[]> {
   for await (const line of readJsonLines(tasks)) {
     if (!("value" in line) || !isObject(line.value)) continue;
     const task = String(line.value.task);
-    const bundle = buildBundle(retrieve(task, index, { topK: 8, minCoverage: 0 }));
+    const bundle = buildBundle(retrieve(task, index, { topK: DEFAULT_TOP_K, minCoverage: 0 }));
     const [best] = bundle.prior_successful_outputs;
     if (best === undefined) continue;
     shares.push(echoOf(`${LEAD_IN}\n${best.content_preview}`, promptText(buildPrompt(task, bundle))));

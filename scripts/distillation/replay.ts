@@ -99,7 +99,10 @@ const MIN_ANSWER_CHARS = 80;
 const MAX_WORDING_CHARS = 100_000;
 /** Words in a run that count as copied. */
 export const ECHO_RUN = 8;
-/** Share of an answer's words in such runs; fitted by scripts/bench/fit-echo.ts. */
+/**
+ * Share of an answer's words in such runs: what scripts/bench/fit-echo.ts finds best on 299 passages of runbooks that are not shipped
+ * (reports/distillation/gate-report.md, "Copies"). On the shipped ones it finds another.
+ */
 export const ECHO_SHARE = 0.6;
 /** How often the same sentence makes a loop. */
 const LOOP = 3;
