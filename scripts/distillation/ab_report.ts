@@ -675,14 +675,13 @@ export function signedWithBounds(interval: MeanInterval, format: Format): string
   return interval.mean > 0 && /^[^[]*[1-9]/.test(text) ? `+${text}` : text;
 }
 
-export const signed = (value: number, format: Format): string => {
+const signed = (value: number, format: Format): string => {
   const text = figure(value, format);
   return value > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 };
 
 /** ".049", or "< .001". */
-export const probability = (p: number): string =>
-  p < 0.001 ? "< .001" : figure(p, { unit: "share", digits: 3 });
+const probability = (p: number): string => (p < 0.001 ? "< .001" : figure(p, { unit: "share", digits: 3 }));
 
 const equals = (p: number): string => (p < 0.001 ? "p < .001" : `p = ${probability(p)}`);
 
