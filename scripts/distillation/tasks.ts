@@ -53,7 +53,7 @@ export function toTask(value: Record<string, unknown>): Task | string {
 
 /** What is wrong with an expectation; null where nothing is. */
 function whyUnusable(text: string): string | null {
-  if (!EXPRESSION.test(text) && OTHER_FLAGS.test(text))
+  if (!EXPRESSION.test(text) && hasOtherFlags(text))
     return `${shown(text)} has flags that are not taken. Use i, m, s and u alone.`;
   if (text !== "" && matcher(text) !== null) return null;
   return `${shown(text)} is no expectation: a text, or a regular expression. Fix it.`;
@@ -73,7 +73,11 @@ export function meets(text: string, expectation: string): boolean {
 const EXPRESSION = /^\/(.+)\/([imsu]*)$/s;
 
 /** What was meant for an expression with other flags: it has signs that a path does not have, or gi behind one word. */
-const OTHER_FLAGS = /^\/(?:.*(?:[\\|^]|\.[*+]).*\/[dgimsuvy]+|[^/]+\/(?:gi|ig))$/s;
+function hasOtherFlags(text: string): boolean {
+  const [, source, flags] = /^\/(.+)\/([dgimsuvy]+)$/s.exec(text) ?? [];
+  if (source === undefined) return false;
+  return /[\\|^]|\.[*+]/.test(source) || (!source.includes("/") && /^(?:gi|ig)$/.test(flags!));
+}
 
 /** Null for `/…/flags` that is no regular expression. */
 function matcher(expectation: string): ((text: string) => boolean) | null {

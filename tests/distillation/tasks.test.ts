@@ -59,6 +59,11 @@ describe("toTask", () => {
   });
 });
 
+test("toTask reads 200 KB of bars in time", () => {
+  const text = `/${"|".repeat(200_000)}`;
+  expect(toTask({ task: "t", expects: [text] })).toMatchObject({ expects: [text] });
+});
+
 describe("meets", () => {
   test.each([
     ["Run `df -h /var` now.", "df -h", true],
