@@ -1183,6 +1183,8 @@ describe("completion", () => {
   test("completes commands, flags and values in bash", async () => {
     expect(await complete(["distill", "re"])).toEqual(["replay", "retrieve"]);
     expect(await complete(["distill", "replay", "--loc"])).toEqual(["--local-only"]);
+    expect(await complete(["distill", "replay", "-"])).toContain("-q");
+    expect(await complete(["distill", "-V"])).toEqual(["-V"]);
     expect(await complete(["distill", "retrieve", "--ranker", "j"])).toEqual(["jaccard"]);
     expect(await complete(["distill", "completion", "f"])).toEqual(["fish"]);
     expect(await complete(["distill", "corpus", "ch"])).toEqual(["check"]);
@@ -1204,13 +1206,21 @@ describe("completion", () => {
     expect(stdout).toMatch(/'--root\[[^']*\]:DIR:_files -\/'/);
   });
 
+  const both = (flag: string, short: string): Record<string, string> => ({
+    bash: `--${flag} -${short}`,
+    zsh: `'(-${short} --${flag})'{-${short},--${flag}}'[`,
+    fish: `-l ${flag} -s ${short}`,
+  });
+
   test.each(["bash", "zsh", "fish"])("names every command and flag for %s", async (shell) => {
     const { code, stdout } = await run(["completion", shell]);
     expect(code).toBe(0);
     for (const [name, { options }] of Object.entries(COMMANDS)) {
       expect(stdout).toContain(name);
-      for (const flag of Object.keys(options))
+      for (const [flag, { short }] of Object.entries(options)) {
         expect(stdout).toContain(shell === "fish" ? `-l ${flag}` : `--${flag}`);
+        if (short) expect(stdout).toContain(both(flag, short)[shell]!);
+      }
     }
   });
 });

@@ -19,18 +19,19 @@ const FILE_VALUES = new Set(["FILE", "FILE.md", "DIR"]);
 
 const wordsOf = ({ operands = [] }: Command): readonly string[] => (operands === "paths" ? [] : operands);
 
-const longFlags = (command: Command): string[] => Object.keys(command.options).map((flag) => `--${flag}`);
+const flagsOf = ({ options }: Command): string[] =>
+  Object.entries(options).flatMap(([flag, { short }]) => [`--${flag}`, ...(short ? [`-${short}`] : [])]);
 
 function bashCompletion(): string {
   const words = Object.entries(COMMANDS).map(
     ([name, command]) =>
-      `    ${name}) ${command.operands === "paths" ? '[[ "$cur" == -* ]] || return; ' : ""}words="${[...wordsOf(command), ...longFlags(command)].join(" ")}" ;;`,
+      `    ${name}) ${command.operands === "paths" ? '[[ "$cur" == -* ]] || return; ' : ""}words="${[...wordsOf(command), ...flagsOf(command)].join(" ")}" ;;`,
   );
   const values = allOptions().filter(([, { value, choices }]) => value && !choices);
   const choices = allOptions().filter(([, { choices }]) => choices);
   return `# distill completion for bash: source <(distill completion bash)
 _distill() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD - 1]}" words="${Object.keys(COMMANDS).join(" ")} help --help --version"
+  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD - 1]}" words="${Object.keys(COMMANDS).join(" ")} help --help -h --version -V"
   COMPREPLY=()
   case "$prev" in
     # A value: nothing of ours, and readline completes file names, spaces and all.
@@ -55,7 +56,7 @@ function allOptions(): [string, Option][] {
 
 function zshCompletion(): string {
   const quote = (text: string): string => text.replaceAll(/[[\]:\\]/g, "\\$&").replaceAll("'", "'\\''");
-  const argument = ([flag, { value, help, choices, multiple }]: [string, Option]): string => {
+  const argument = ([flag, { short, value, help, choices, multiple }]: [string, Option]): string => {
     const action = choices
       ? `(${choices.join(" ")})`
       : value === "DIR"
@@ -63,7 +64,8 @@ function zshCompletion(): string {
         : value && FILE_VALUES.has(value)
           ? "_files"
           : "";
-    return `'${multiple ? "*" : ""}--${flag}[${quote(help)}]${value ? `:${value}:${action}` : ""}'`;
+    const names = short ? `(-${short} --${flag})'{-${short},--${flag}}'` : `${multiple ? "*" : ""}--${flag}`;
+    return `'${names}[${quote(help)}]${value ? `:${value}:${action}` : ""}'`;
   };
   const cases = Object.entries(COMMANDS).map(([name, command]) => {
     const { operands, options } = command;
