@@ -470,6 +470,19 @@ describe("an index file", () => {
     expect(readdirSync(dirname(at.index))).toEqual([]);
   });
 
+  test("says of an error in a Worker what one in its own thread says", async () => {
+    const at = place(jsonl([A, B]));
+    // Only what is written beside it has too long a name.
+    const path = join(dirname(at.index), "x".repeat(230));
+    const request = { ...at, path, base: null, hooks: { warn: () => {} }, segmentBytes: 16 };
+    const said = (workers: number): Promise<unknown> =>
+      buildIndex({ ...request, workers }).catch(({ code, message, cause }) => [code, message, cause.syscall]);
+    const own = await said(1);
+    expect(own).toEqual(["evidence", expect.stringContaining("ENAMETOOLONG"), "open"]);
+    expect(await said(2)).toEqual(own);
+    expect(readdirSync(dirname(path))).toEqual([]);
+  });
+
   test("sweeps up after a builder that was killed, and leaves others alone", async () => {
     const at = place(jsonl([A, B]));
     const dead = Bun.spawnSync(["true"]).pid;
