@@ -85,6 +85,6 @@ describe.each(["ops", "adapted", "held-out", "computed", "computed-held-out"])(
         expect(onOneLine(read("README.md"))).toContain(
           `${passed} pass, and of ${altered.length} such answers with one place altered ${caught} are rejected`,
         );
-    });
+    }, 60_000);
   },
 );
