@@ -1212,9 +1212,9 @@ export class IndexedCorpus implements OpenCorpus {
       ...(await findByKey(path, index, index.runs, runs, (playbook) => playbook.source_run_id)),
     ];
     for (const [slot, playbook] of excluded) if (!out.has(slot)) out.set(slot, indexRecord(playbook, ranker));
+    const [outIds, outRuns] = [new Set(excludeIds), new Set(runs)];
     const appended = tail.appended.filter(
-      ({ record: { playbook } }) =>
-        !excludeIds.includes(playbook.id) && !runs.includes(playbook.source_run_id),
+      ({ record: { playbook } }) => !outIds.has(playbook.id) && !outRuns.has(playbook.source_run_id),
     );
     return { out, appended };
   }
