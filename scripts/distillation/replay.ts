@@ -490,7 +490,7 @@ export interface ReplayOptions {
 
 export interface ReplayOutcome {
   row: EvidenceRow;
-  /** The whole answer that the verdict speaks of, as the model gave it; null where no model answered. */
+  /** The whole answer that the verdict speaks of, as the model gave it; null where no model answered or the run was interrupted. */
   answer: string | null;
   interrupted: boolean;
   /** Why the row could not be appended. */
