@@ -17,8 +17,8 @@ import {
   readText,
   shown,
 } from "./replay.ts";
+import type { SplitLevel } from "./import.ts";
 import type { Deps, OpenCorpus, Policy, Ranker, RetrieveOptions } from "./replay.ts";
-import type { Command } from "./command_table.ts";
 
 export const EXIT = {
   accepted: 0,
@@ -47,6 +47,32 @@ export interface Io {
   /** What a replay takes from outside, where a test replaces it. */
   deps: Partial<Deps>;
 }
+
+export interface Option {
+  /** The value's name in the help; none for a switch. */
+  value?: string;
+  short?: string;
+  multiple?: true;
+  choices?: readonly string[];
+  help: string;
+}
+
+export interface Command {
+  summary: string;
+  /** What stands behind the command's name in the usage line. */
+  usage: string;
+  /** What may stand behind the name: one of these words, or any number of paths. */
+  operands?: readonly string[] | "paths";
+  options: Record<string, Option>;
+  examples: string[];
+  /** Its module, which only a run of the command loads. */
+  load: () => Promise<{ run: (flags: Flags, io: Io) => Promise<number> }>;
+}
+
+// What the help names and a command reads.
+export const DEFAULT_EXPERIMENT_SEED = 1;
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+export const SPLIT_LEVELS: readonly SplitLevel[] = ["h2", "h3"];
 
 export const usage = (message: string): DistillError => new DistillError("usage", message);
 

@@ -2,7 +2,6 @@
  * The subcommands with their options. Parsing, help and shell completion read this table; so do the tests that hold the README
  * against the program.
  */
-import type { SplitLevel } from "./import.ts";
 import {
   DEFAULT_ESCALATION_MODEL,
   DEFAULT_LOCAL_MODEL,
@@ -17,28 +16,8 @@ import {
   RANKERS,
   SUCCESS_SCORES,
 } from "./replay.ts";
-import type { Flags, Io } from "./command_line.ts";
-
-export interface Option {
-  /** The value's name in the help; none for a switch. */
-  value?: string;
-  short?: string;
-  multiple?: true;
-  choices?: readonly string[];
-  help: string;
-}
-
-export interface Command {
-  summary: string;
-  /** What stands behind the command's name in the usage line. */
-  usage: string;
-  /** What may stand behind the name: one of these words, or any number of paths. */
-  operands?: readonly string[] | "paths";
-  options: Record<string, Option>;
-  examples: string[];
-  /** Its module, which only a run of the command loads. */
-  load: () => Promise<{ run: (flags: Flags, io: Io) => Promise<number> }>;
-}
+import { DEFAULT_EXPERIMENT_SEED, SHELLS, SPLIT_LEVELS } from "./command_line.ts";
+import type { Command, Option } from "./command_line.ts";
 
 const HELP: Record<string, Option> = {
   help: { short: "h", help: "show this help and exit" },
@@ -110,12 +89,6 @@ const GATE: Record<string, Option> = {
 
 /** As in ab.ts, which is not loaded for the help; a test holds them together. */
 export const ARM_NAMES = "none, retrieval, jaccard, random, filler, extract";
-
-export const DEFAULT_EXPERIMENT_SEED = 1;
-
-export const SHELLS = ["bash", "zsh", "fish"] as const;
-
-export const SPLIT_LEVELS: readonly SplitLevel[] = ["h2", "h3"];
 
 export const COMMANDS: Record<string, Command> = {
   replay: {
@@ -300,6 +273,6 @@ export const COMMANDS: Record<string, Command> = {
       "source <(distill completion bash)",
       "distill completion fish > ~/.config/fish/completions/distill.fish",
     ],
-    load: () => import("./commands/completion.ts"),
+    load: async () => (await import("./commands/completion.ts")).completionOf(COMMANDS),
   },
 };

@@ -5,9 +5,8 @@
  * stdout carries the result alone (an accepted answer, or JSON); everything that is said about it goes to stderr.
  */
 import { didYouMean, EXIT, Flags, fromHere, printable, printed, usage } from "./command_line.ts";
-import type { Io } from "./command_line.ts";
+import type { Command, Io } from "./command_line.ts";
 import { COMMANDS } from "./command_table.ts";
-import type { Command } from "./command_table.ts";
 import { DistillError, errorCode, shown } from "./replay.ts";
 
 /** The first with everything that is used here. */
@@ -61,7 +60,7 @@ const printing =
     printed(io, await text());
 
 const help = (): Promise<typeof import("./commands/help.ts")> => import("./commands/help.ts");
-const overview = async (): Promise<string> => (await help()).overview();
+const overview = async (): Promise<string> => (await help()).overview(COMMANDS);
 const version = async (): Promise<string> => (await help()).versionLine();
 
 function helpOn(name: string): () => Promise<string> {

@@ -24,6 +24,7 @@ import {
 import type { EvidenceRow } from "../replay.ts";
 import type { Task } from "../tasks.ts";
 import {
+  DEFAULT_EXPERIMENT_SEED,
   EXIT,
   didYouMean,
   fileOf,
@@ -38,7 +39,6 @@ import {
   warner,
 } from "../command_line.ts";
 import type { Flags, Io } from "../command_line.ts";
-import { DEFAULT_EXPERIMENT_SEED } from "../command_table.ts";
 import { replayOptions } from "./replay.ts";
 
 export async function run(flags: Flags, io: Io): Promise<number> {

@@ -1,19 +1,23 @@
 /** `distill completion`: scripts for three shells, made from the table of commands. */
-import { printed, usage } from "../command_line.ts";
-import type { Flags, Io } from "../command_line.ts";
-import { COMMANDS, SHELLS } from "../command_table.ts";
-import type { Command, Option } from "../command_table.ts";
+import { printed, SHELLS, usage } from "../command_line.ts";
+import type { Command, Flags, Io, Option } from "../command_line.ts";
 
-export async function run(flags: Flags, io: Io): Promise<number> {
-  const [shell] = flags.words;
-  if (shell === undefined) throw usage(`completion: name your shell: ${SHELLS.join(", ")}.`);
-  const scripts: Record<string, () => string> = {
-    bash: bashCompletion,
-    zsh: zshCompletion,
-    fish: fishCompletion,
-  };
-  return printed(io, scripts[shell]!());
-}
+type Commands = Record<string, Command>;
+
+/** The command that prints the script for the table that it stands in itself. */
+export const completionOf = (commands: Commands): Awaited<ReturnType<Command["load"]>> => ({
+  async run(flags: Flags, io: Io): Promise<number> {
+    const [shell] = flags.words;
+    if (shell === undefined) throw usage(`completion: name your shell: ${SHELLS.join(", ")}.`);
+    return printed(io, SCRIPTS[shell]!(commands));
+  },
+});
+
+const SCRIPTS: Record<string, (commands: Commands) => string> = {
+  bash: bashCompletion,
+  zsh: zshCompletion,
+  fish: fishCompletion,
+};
 
 const FILE_VALUES = new Set(["FILE", "FILE.md", "DIR"]);
 
@@ -22,16 +26,16 @@ const wordsOf = ({ operands = [] }: Command): readonly string[] => (operands ===
 const flagsOf = ({ options }: Command): string[] =>
   Object.entries(options).flatMap(([flag, { short }]) => [`--${flag}`, ...(short ? [`-${short}`] : [])]);
 
-function bashCompletion(): string {
-  const words = Object.entries(COMMANDS).map(
+function bashCompletion(commands: Commands): string {
+  const words = Object.entries(commands).map(
     ([name, command]) =>
       `    ${name}) ${command.operands === "paths" ? '[[ "$cur" == -* ]] || return; ' : ""}words="${[...wordsOf(command), ...flagsOf(command)].join(" ")}" ;;`,
   );
-  const values = allOptions().filter(([, { value, choices }]) => value && !choices);
-  const choices = allOptions().filter(([, { choices }]) => choices);
+  const values = allOptions(commands).filter(([, { value, choices }]) => value && !choices);
+  const choices = allOptions(commands).filter(([, { choices }]) => choices);
   return `# distill completion for bash: source <(distill completion bash)
 _distill() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD - 1]}" words="${Object.keys(COMMANDS).join(" ")} help --help -h --version -V"
+  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD - 1]}" words="${Object.keys(commands).join(" ")} help --help -h --version -V"
   COMPREPLY=()
   case "$prev" in
     # A value: nothing of ours, and readline completes file names, spaces and all.
@@ -50,11 +54,11 @@ complete -o default -F _distill distill
 }
 
 /** Every option of every command, each flag once. */
-function allOptions(): [string, Option][] {
-  return Object.entries(Object.assign({}, ...Object.values(COMMANDS).map((command) => command.options)));
+function allOptions(commands: Commands): [string, Option][] {
+  return Object.entries(Object.assign({}, ...Object.values(commands).map((command) => command.options)));
 }
 
-function zshCompletion(): string {
+function zshCompletion(commands: Commands): string {
   const quote = (text: string): string => text.replaceAll(/[[\]:\\]/g, "\\$&").replaceAll("'", "'\\''");
   const argument = ([flag, { short, value, help, choices, multiple }]: [string, Option]): string => {
     const action = choices
@@ -67,7 +71,7 @@ function zshCompletion(): string {
     const names = short ? `(-${short} --${flag})'{-${short},--${flag}}'` : `${multiple ? "*" : ""}--${flag}`;
     return `'${names}[${quote(help)}]${value ? `:${value}:${action}` : ""}'`;
   };
-  const cases = Object.entries(COMMANDS).map(([name, command]) => {
+  const cases = Object.entries(commands).map(([name, command]) => {
     const { operands, options } = command;
     const words = wordsOf(command);
     const specs = [
@@ -80,7 +84,7 @@ function zshCompletion(): string {
   return `#compdef distill
 # distill completion for zsh: distill completion zsh > "\${fpath[1]}/_distill"
 _distill() {
-  local -a commands=(${Object.entries(COMMANDS)
+  local -a commands=(${Object.entries(commands)
     .map(([name, { summary }]) => `'${name}:${quote(summary)}'`)
     .join(" ")})
   if ((CURRENT == 2)); then
@@ -97,9 +101,9 @@ compdef _distill distill
 `;
 }
 
-function fishCompletion(): string {
+function fishCompletion(commands: Commands): string {
   const quote = (text: string): string => `'${text.replaceAll(/['\\]/g, "\\$&")}'`;
-  const lines = Object.entries(COMMANDS).flatMap(([name, command]) => [
+  const lines = Object.entries(commands).flatMap(([name, command]) => [
     `complete -c distill -f -n __fish_use_subcommand -a ${name} -d ${quote(command.summary)}`,
     ...(wordsOf(command).length > 0
       ? [

@@ -1,17 +1,16 @@
 /** `distill --help`, `distill <command> --help` and `distill --version`. */
 import { columns, REPOSITORY } from "../command_line.ts";
-import { COMMANDS } from "../command_table.ts";
-import type { Command } from "../command_table.ts";
+import type { Command } from "../command_line.ts";
 import { DEFAULT_ESCALATION_MODEL, DEFAULT_GATEWAY_URL, DEFAULT_LOCAL_MODEL, isObject } from "../replay.ts";
 
 /** `distill --help`. */
-export function overview(): string {
-  const names = Object.keys(COMMANDS);
+export function overview(commands: Record<string, Command>): string {
+  const names = Object.keys(commands);
   return `distill: makes a small local language model answer like someone who has done the job before.
 
 Usage: distill <command> [options]
 
-${columns(names.map((name) => [name, COMMANDS[name]!.summary]))}
+${columns(names.map((name) => [name, commands[name]!.summary]))}
 
 Start with
   distill replay --dry-run --task "FATAL: sorry, too many clients already on db-3"

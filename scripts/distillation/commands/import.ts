@@ -4,6 +4,7 @@ import { SUCCESS_SCORES, counted, shown, toJson, validationSteps } from "../repl
 import {
   EXIT,
   Progress,
+  SPLIT_LEVELS,
   forStdout,
   fromHere,
   pathFrom,
@@ -13,7 +14,6 @@ import {
   warner,
 } from "../command_line.ts";
 import type { Flags, Io } from "../command_line.ts";
-import { SPLIT_LEVELS } from "../command_table.ts";
 
 export async function run(flags: Flags, io: Io): Promise<number> {
   if (flags.words.length === 0)
