@@ -24,6 +24,7 @@ import {
   sha256,
   shown,
   splitUnits,
+  strikeAll,
   SUCCESS_SCORES,
   supersede,
   toJson,
@@ -548,7 +549,7 @@ function playbooksOf({ file, text, secrets }: ReadPage, { options, outcome }: Im
     sections: splitSections(page.units, deepest).filter((section) => section.text !== ""),
   };
   // Where a comment or front matter held it apart, a secret is seen only now; twice, for it may stand before its name.
-  const { title: pageTitle, tags, sections } = secrets.strikeAll(secrets.strikeAll(split));
+  const { title: pageTitle, tags, sections } = strikeAll(secrets, strikeAll(secrets, split));
   if (sections.length === 0)
     outcome.skipped.push({ path: page.file, reason: "empty: no text besides its title" });
   const ids = new Map<string, number>();

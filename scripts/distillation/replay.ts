@@ -585,12 +585,12 @@ export async function replay(
   const run = startRun(asked, deps);
   const corpus = options.noRetrieval ? null : await openCorpus(options, indexHooks(run, deps));
   const retrieval = corpus && (await corpus.retrieve(asked, options));
-  const quotable = retrieval && secrets.strikeHits(retrieval);
+  const quotable = retrieval && strikeHits(secrets, retrieval);
   const bundle = quotable && bundleOf(quotable, trial, secrets);
   // Once more: what only a playbook says is a secret may stand in the task, too.
   const task = secrets.strike(asked);
   // As it is sent: lines that are joined may have a shape that they had not apart.
-  const prompt = secrets.strikeAll(buildPrompt(task, bundle));
+  const prompt = strikeAll(secrets, buildPrompt(task, bundle));
   deps.onEvent({ kind: "asking", retrieval: quotable, bundle, prompt, records: corpus?.size ?? 0 });
 
   const settingFor = (said: Pick<Said, "task" | "bundle">): GateSetting =>
@@ -611,7 +611,7 @@ export async function replay(
 
 /** What the model is shown of these hits, which are struck; what an experiment puts in their place is rid of its secrets, too. */
 const bundleOf = (retrieval: Retrieval, trial: Trial | null, secrets: Secrets): ContextBundle =>
-  trial ? trial.bundle(retrieval, (hits) => buildBundle(secrets.strikeHits(hits))) : buildBundle(retrieval);
+  trial ? trial.bundle(retrieval, (hits) => buildBundle(strikeHits(secrets, hits))) : buildBundle(retrieval);
 
 /** What the models of one run are asked, and what their answers are judged by. */
 interface Asking {
@@ -636,7 +636,7 @@ async function askInTurn(
         ? { answer: unasked, record: unaskedRecord(target) }
         : await callModel({ ...options, target, prompt, secrets }, deps);
     // Before it is judged, and after it, for a reason may quote a record.
-    const attempt = secrets.strikeAll(judge(secrets.strikeAll(reply), setting));
+    const attempt = strikeAll(secrets, judge(strikeAll(secrets, reply), setting));
     deps.onEvent({ kind: "judged", attempt });
     return attempt;
   };
@@ -3259,7 +3259,7 @@ type Said = Pick<Trace, "task" | "bundle" | "attempts">;
  * again, so that verdict, offsets and hashes are of what is stored.
  */
 function storable(said: Said, secrets: Secrets, settingFor: (said: Said) => GateSetting): Said {
-  const stored = secrets.strikeAll(said);
+  const stored = strikeAll(secrets, said);
   const judged = ({ task, bundle, attempts }: Said): unknown => [
     task,
     bundle,
@@ -3269,7 +3269,7 @@ function storable(said: Said, secrets: Secrets, settingFor: (said: Said) => Gate
   const setting = settingFor(stored);
   return {
     ...stored,
-    attempts: stored.attempts.map(({ reply }) => secrets.strikeAll(judge(reply, setting))),
+    attempts: stored.attempts.map(({ reply }) => strikeAll(secrets, judge(reply, setting))),
   };
 }
 
@@ -3319,7 +3319,7 @@ function buildRow(trace: Trace, options: ReplayOptions, deps: Deps): EvidenceRow
     redactions: {},
     experiment,
   };
-  const struck = secrets.strikeAll(row);
+  const struck = strikeAll(secrets, row);
   return { ...struck, redactions: secrets.counts };
 }
 
@@ -3366,8 +3366,26 @@ export const sha256 = (text: string): string => new Bun.CryptoHasher("sha256").u
 
 const clipAnswer = (answer: string): string => answer.slice(0, MAX_RESPONSE_CHARS).toWellFormed();
 
+/** A JSON value with every string in it struck. */
+export const strikeAll = <T>(secrets: Secrets, value: T): T =>
+  mapStrings(value, (text) => secrets.strike(text));
+
+/** The hits with their records struck whole: a passage that is cut out of one may begin in the middle of a secret. */
+function strikeHits(secrets: Secrets, retrieval: Retrieval): Retrieval {
+  const strike = (text: string): string => secrets.strike(text);
+  const strikeHit = ({ playbook, score }: Hit): Hit => {
+    const { title, content, tags } = playbook;
+    return {
+      playbook: { ...playbook, title: strike(title), content: strike(content), tags: tags.map(strike) },
+      score,
+    };
+  };
+  // Twice, for a record may say of what stands in an earlier one that it is a secret.
+  return { ...retrieval, hits: retrieval.hits.map(strikeHit).map(strikeHit) };
+}
+
 /** A JSON value with every string in it replaced. */
-export function mapStrings<T>(value: T, replace: (text: string) => string): T {
+function mapStrings<T>(value: T, replace: (text: string) => string): T {
   const visit = (part: unknown): unknown => {
     if (typeof part === "string") return replace(part);
     if (Array.isArray(part)) return part.map(visit);

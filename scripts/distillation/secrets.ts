@@ -2,10 +2,6 @@
  * Secrets in texts: private keys, tokens of the well-known shapes, passwords in URLs and beside names that say so, and a run's
  * own keys. Nothing that leaves a run, to a model, a terminal or the log, holds one.
  */
-import { mapStrings } from "./replay.ts";
-import type { Retrieval } from "./replay.ts";
-
-type Hit = Retrieval["hits"][number];
 
 /** What stands for a value without being one: a variable, a placeholder, what was struck before. */
 const NO_VALUE = String.raw`[$<{*%[(]`;
@@ -507,25 +503,6 @@ export class Secrets {
     const found = this.findNew(text);
     for (const { kind, start, end } of found) this.learn(kind, text.slice(start, end));
     return merged([...this.placesOfKnown(text), ...found]);
-  }
-
-  /** A JSON value with every string in it struck. */
-  strikeAll<T>(value: T): T {
-    return mapStrings(value, (text) => this.strike(text));
-  }
-
-  /** The hits with their records struck whole: a passage that is cut out of one may begin in the middle of a secret. */
-  strikeHits(retrieval: Retrieval): Retrieval {
-    const strike = (text: string): string => this.strike(text);
-    const strikeHit = ({ playbook, score }: Hit): Hit => {
-      const { title, content, tags } = playbook;
-      return {
-        playbook: { ...playbook, title: strike(title), content: strike(content), tags: tags.map(strike) },
-        score,
-      };
-    };
-    // Twice, for a record may say of what stands in an earlier one that it is a secret.
-    return { ...retrieval, hits: retrieval.hits.map(strikeHit).map(strikeHit) };
   }
 
   private findNew(text: string): Secret[] {
