@@ -1109,9 +1109,12 @@ const destruction: Recogniser = {
   },
 };
 
-/** "never run rm -rf", "instead of `kubectl delete`": what forbids stands right before the command, not somewhere in its sentence. */
+/**
+ * "never run rm -rf", "instead of `kubectl delete`": what forbids stands right before the command, not somewhere in its sentence.
+ * At most a tool's name stands between; "do not forget to" is an order.
+ */
 const FORBIDDEN =
-  /\b(?:never|do not|don't|must not|should not|shouldn't|avoid|without|instead of|rather than)\s+(?:(?:just|simply|ever)\s+)?(?:(?:run|use|execute|issue|type|try|do|call)(?:n?ing)?\s+)?(?:(?:an?|the|any)\s+)?[`"'*]{0,3}(?:sudo\s+)?(?:[a-z][\w.-]{1,20}\s+(?:--?\S{1,20}\s+){0,3}(?:to\s+)?)?$/i;
+  /\b(?:never|do not|don't|must not|should not|shouldn't|avoid|without|instead of|rather than)\s+(?:(?:just|simply|ever)\s+)?(?:(?:run(?:ning)?|us(?:e|ing)|execut(?:e|ing)|issu(?:e|ing)|typ(?:e|ing)|try(?:ing)?|do(?:ing)?|call(?:ing)?)\s+)?(?:(?:an?|the|any)\s+)?[`"'*]{0,3}(?:sudo\s+)?(?:(?!(?:forget|hesitat|fail|wait|delay|neglect|omit|skip|restart)[a-z]*\s)[a-z][\w.-]{1,20}\s+(?:--?\S{1,20}\s+){0,3}(?:to\s+)?)?$/i;
 
 const isAdvisedAgainst = ({ input, index }: Pick<RegExpExecArray, "input" | "index">): boolean =>
   FORBIDDEN.test(input.slice(Math.max(0, index - 100), index));

@@ -286,6 +286,30 @@ describe("facts", () => {
   });
 
   test.each([
+    "Do not forget to rm -rf /var first.",
+    "Don't hesitate to rm -rf /var.",
+    "Never fail to rm -rf /var.",
+    "Do not wait to rm -rf /var.",
+    "Without delay rm -rf /var.",
+    "Never neglect to rm -rf /var, and do not omit to.",
+    "Rather than restart rm -rf /var.",
+    "Without waiting rm -rf /var.",
+  ])("count what is ordered in words of refusal: %p", (order) => {
+    expect(gate(input({ answer: `${GOOD_ANSWER} ${order}` })).grounding).toBe("ungrounded");
+  });
+
+  test.each(["run", "use", "execute", "issue", "type", "try", "call"])(
+    "do not count what is advised against, whatever the form of %p",
+    (verb) => {
+      const gerund = verb === "run" ? "running" : `${verb.replace(/e$/, "")}ing`;
+      for (const refusal of [`Never ${verb}`, `Avoid ${gerund}`, `Look at it instead of ${gerund}`]) {
+        const answer = `${GOOD_ANSWER} ${refusal} \`kubectl delete pod\`.`;
+        expect(gate(input({ answer })).claims.map(({ text }) => text)).not.toContain("delete");
+      }
+    },
+  );
+
+  test.each([
     ["`rm -rf /var/lib/docker/tmp/cache-2024`", "`rm -rf /var/lib/docker`"],
     ["`rm -rf /var/lib/docker/tmp/cache-2024`", "`sudo rm -r /var`"],
     ["rm -rf /var/lib/docker/tmp/cache-2024", "rm -rf /var/lib/docker"],
