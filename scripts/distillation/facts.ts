@@ -178,6 +178,9 @@ function setScene(text: string): Scene {
     if (region.language === "inline") readCommandLine(scene, region);
     else readCodeBlock(scene, region);
   }
+  // What a quoted command holds was read behind its line.
+  for (const spans of [scene.commands, scene.everyday, scene.destroying])
+    spans.sort((a, b) => a.start - b.start);
   return scene;
 }
 
@@ -313,25 +316,57 @@ const SENTENCE =
 /** A call or an assignment: a query or a program, whose plain words are no commands. */
 const STATEMENT = /\w\(|\s(?:[=!<>]?=|=>)\s/;
 
+/** Between ssh and the host's command: options without and with a value, the host. */
+const SSH_HOST = String.raw`\s+(?:-[46AaCfGgKkMNnqsTtVvXxYy]+\s+|-[A-Za-z]*[bcDEeFIiJLlmOopQRSWw]\s+[^\s"']+\s+){0,8}(?!-)[^\s"']{1,100}\s+`;
+const SHELL_OPTIONS = String.raw`\s+(?:-\w{1,9}\s+){0,4}?-\w{0,9}c\s+`;
+
+/** Behind these begins another command: on another host, in another shell, for each file that is found. */
+const CARRIERS = new Map([
+  ["ssh", new RegExp(`^${SSH_HOST}`)],
+  ["find", /\s-(?:exec|ok)(?:dir)?\s+/],
+  ["kubectl", /^\s(?:\S+\s+){0,8}?exec\s[^\n]*?\s--\s+/],
+  ["docker", /^\s+exec\s+(?:-\w+\s+){0,4}\S+\s+/],
+  ...["bash", "sh", "zsh"].map((shell): [string, RegExp] => [shell, new RegExp(`^${SHELL_OPTIONS}`)]),
+]);
+
+/** The same where the other command is quoted. */
+const CARRIED_IN_QUOTES = new RegExp(
+  String.raw`(?<=(?<![\w./-])(?:ssh${SSH_HOST}|(?:ba|z)?sh${SHELL_OPTIONS}))(?:"[^"\n]+"|'[^'\n]+')`,
+  "g",
+);
+
+/** Commands in commands: `ssh db-3 find / -exec sh -c …` */
+const MAX_CARRIED = 3;
+
 /** Splits a command line into simple commands and notes the role of each of their plain words. */
 function readCommandLine(scene: Scene, { start, end }: Span): void {
-  const line = scene.text
-    .slice(start, end)
+  const whole = scene.text.slice(start, end);
+  const line = whole
     .replace(/"[^"\n]*"|'[^'\n]*'/g, (quoted) => CLAIMED.repeat(quoted.length))
     .replace(/(?:^|\s)#.*/g, (comment) => " ".repeat(comment.length));
   const lone = /^\s*([A-Za-z][a-z]+)\s*$/.exec(line);
   if (lone) scene.roles.set(start + line.indexOf(lone[1]!), "lone");
   else if (!SENTENCE.test(line) && !STATEMENT.test(line)) {
-    for (const part of line.matchAll(/[^|;&(){}\n]+/g)) readSimpleCommand(scene, start + part.index, part[0]);
+    for (const { 0: part, index } of line.matchAll(/[^|;&(){}\n]+/g)) {
+      let from = 0;
+      for (let depth = 0; depth <= MAX_CARRIED && from < part.length; depth++)
+        from += readSimpleCommand(scene, start + index + from, part.slice(from));
+    }
   }
+  for (const { 0: quoted, index } of whole.matchAll(CARRIED_IN_QUOTES))
+    readCommandLine(scene, { start: start + index + 1, end: start + index + quoted.length - 1 });
 }
 
-function readSimpleCommand(scene: Scene, start: number, command: string): void {
+/** Returns where in it the command begins that it carries out elsewhere; its length for none, or for one that is advised against. */
+function readSimpleCommand(scene: Scene, start: number, command: string): number {
   let head: string | undefined;
   let hasVerb = false;
   let before = "";
-  const isDestroying = DESTROYING.test(command) && !isAdvisedAgainst({ input: scene.text, index: start });
+  let until = command.length;
+  const isForbidden = isAdvisedAgainst({ input: scene.text, index: start });
+  const isDestroying = DESTROYING.test(command) && !isForbidden;
   for (const token of command.matchAll(/\S+/g)) {
+    if (token.index >= until) break;
     const word = token[0];
     const option = before;
     before = word;
@@ -339,14 +374,15 @@ function readSimpleCommand(scene: Scene, start: number, command: string): void {
       // `sudo -u postgres psql`
       if (VALUED.test(option) || (option !== "" && word.startsWith("-"))) continue;
       if (/^[$#>%!]$|^\w+=/.test(word) || WRAPPERS.has(word)) continue;
-      if (!/^[a-z][\w+.-]*[\w+]$/.test(word) || SHELL_WORDS.has(word)) return;
+      if (!/^[a-z][\w+.-]*[\w+]$/.test(word) || SHELL_WORDS.has(word)) return command.length;
       head = word;
+      until = carriedAt(command, token.index + word.length, head) ?? until;
       scene.roles.set(start + token.index, "executable");
-      scene.commands.push({ start: start + token.index, end: start + command.length, head: word });
-      if (isDestroying) scene.destroying.push({ start, end: start + command.length });
+      scene.commands.push({ start: start + token.index, end: start + until, head: word });
+      if (isDestroying) scene.destroying.push({ start, end: start + until });
       if (EVERYDAY.has(word)) {
-        scene.everyday.push({ start, end: start + command.length });
-        if (!isDestroying) return;
+        scene.everyday.push({ start, end: start + until });
+        if (!isDestroying) break;
         hasVerb = true;
       }
     } else if (/^--[a-z][\w-]*=[A-Za-z]{2,}$/.test(word)) {
@@ -363,6 +399,12 @@ function readSimpleCommand(scene: Scene, start: number, command: string): void {
       hasVerb ||= isVerb;
     }
   }
+  return isForbidden ? command.length : until;
+}
+
+function carriedAt(command: string, from: number, head: string): number | null {
+  const carrier = CARRIERS.get(head)?.exec(command.slice(from));
+  return carrier ? from + carrier.index + carrier[0].length : null;
 }
 
 /** Whether what stands at an offset is what a command destroys, in prose that of `rm -rf` and PowerShell's. */
@@ -1114,7 +1156,7 @@ const destruction: Recogniser = {
  * At most a tool's name stands between; "do not forget to" is an order.
  */
 const FORBIDDEN =
-  /\b(?:never|do not|don't|must not|should not|shouldn't|avoid|without|instead of|rather than)\s+(?:(?:just|simply|ever)\s+)?(?:(?:run(?:ning)?|us(?:e|ing)|execut(?:e|ing)|issu(?:e|ing)|typ(?:e|ing)|try(?:ing)?|do(?:ing)?|call(?:ing)?)\s+)?(?:(?:an?|the|any)\s+)?[`"'*]{0,3}(?:sudo\s+)?(?:(?!(?:forget|hesitat|fail|wait|delay|neglect|omit|skip|restart)[a-z]*\s)[a-z][\w.-]{1,20}\s+(?:--?\S{1,20}\s+){0,3}(?:to\s+)?)?$/i;
+  /\b(?:never|do not|don't|must not|should not|shouldn't|avoid|without|instead of|rather than)\s+(?:(?:just|simply|ever)\s+)?(?:(?:run(?:ning)?|us(?:e|ing)|execut(?:e|ing)|issu(?:e|ing)|typ(?:e|ing)|try(?:ing)?|do(?:ing)?|call(?:ing)?)\s+)?(?:(?:an?|the|any)\s+)?[`"'*]{0,3}(?:sudo\s+)?(?:(?!(?:forget|hesitat|fail|wait|delay|neglect|omit|skip|restart)[a-z]*\s)[a-z][\w.-]{1,20}\s+(?:--?\S{1,20}\s+){0,3}(?:to\s+)?(?:(?<=\bssh\s+)[\w.@-]{1,60}\s+)?["']?)?$/i;
 
 const isAdvisedAgainst = ({ input, index }: Pick<RegExpExecArray, "input" | "index">): boolean =>
   FORBIDDEN.test(input.slice(Math.max(0, index - 100), index));
@@ -1168,8 +1210,11 @@ const command: Recogniser = {
     const role = scene.roles.get(match.index);
     if (!role) return null;
     const word = match[0].replace(/(?<![.+-])[.+-]+$/, "");
-    if (destroys(word, role))
-      return isAdvisedAgainst(match) ? NO_FACT : { key: fold(word), length: word.length, weight: 1 };
+    if (destroys(word, role)) {
+      // The options in between have been claimed in the match's input.
+      const isForbidden = isAdvisedAgainst({ input: scene.text, index: match.index });
+      return isForbidden ? NO_FACT : { key: fold(word), length: word.length, weight: 1 };
+    }
     if (EVERYDAY.has(word) || LITERALS.has(fold(word))) return NO_FACT;
     const weight = IS_STRONG[role](word) ? 1 : WEAK;
     return { key: fold(word), length: word.length, weight, isTarget: role === "target" };

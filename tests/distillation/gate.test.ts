@@ -339,6 +339,38 @@ describe("facts", () => {
   });
 
   test.each([
+    "ssh db-3 reboot",
+    "ssh -p 22 -i key root@db-3 rm /var",
+    "ssh db-3 'shutdown now'",
+    "sudo ssh db-3 userdel root",
+    "find /var -size +100M -exec rm {} +",
+    "find /var -size +100M -execdir chmod 000 {} \\;",
+    "find /var -name x | xargs rm",
+    "find /var -name x | xargs -n 1 rm",
+    "bash -c 'rm /var'",
+    'sudo sh -xc "kill 1"',
+    "ssh db-3 find /var -exec sh -c 'rm {}' ';'",
+    "docker exec -it db-3 reboot",
+    "kubectl -n db exec db-3 -- kill 1",
+  ])("count what a command has another one destroy: %p", (command) => {
+    const own = recordSource("own", `As the last means \`${command}\`.`);
+    const lookedAt = recordSource("own", command.replaceAll(/rm|reboot|shutdown|userdel|chmod|kill/g, "ls"));
+    const answer = `${GOOD_ANSWER} Then run \`${command}\`.`;
+    const judge = (source: Source): string =>
+      gate(input({ answer, sources: [...SOURCES, source] })).grounding;
+    expect(judge(own)).toBe("grounded");
+    expect(judge(lookedAt)).toBe("ungrounded");
+  });
+
+  test.each(["ssh db-3 reboot", "ssh db-3 'kill 1'", "bash -c 'reboot'", "find /var -exec rm {} +"])(
+    "do not count what a command that is advised against has another one destroy: %p",
+    (command) => {
+      const answer = `${GOOD_ANSWER} Never run \`${command}\`.`;
+      expect(gate(input({ answer })).grounding).toBe("grounded");
+    },
+  );
+
+  test.each([
     ["a number", "In wave-2 look at it.", "In wave-1 look at it."],
     ["capitals", "Then it is GO-LIVE.", "Then it is GO-AWAY."],
     ["a form", "Fill in LR-5.", "Fill in LR-3."],
