@@ -1432,9 +1432,12 @@ function templatesIn(folded: string): Template[] {
   for (const { 0: token, index } of folded.matchAll(TEMPLATE)) {
     // What stands behind `--user=` is a name of its own; in an address "=" belongs to it.
     const names = token.includes("://") ? [token] : token.split("=");
-    for (const name of names)
+    let offset = index;
+    for (const name of names) {
       if (name.length <= MAX_TEMPLATE_CHARS && name.search(PLACES) >= 0 && !offsets.has(name))
-        offsets.set(name, index);
+        offsets.set(name, offset);
+      offset += name.length + "=".length;
+    }
   }
   return [...offsets]
     .slice(0, MAX_TEMPLATES)
@@ -1450,8 +1453,10 @@ function templateSegments(name: string): TemplateSegment[] {
     const places = segment.match(PLACES) ?? [];
     const literals = stem!.split(PLACES);
     const shape = literals.map((literal) => RegExp.escape(literal)).join("([\\w.@:-]+)");
+    // Where nothing stands between two places, what fills which is anybody's guess, and a long one at that.
+    const isReadable = places.length <= MAX_PLACES && !literals.slice(1, -1).includes("");
     return {
-      shape: new RegExp(places.length > MAX_PLACES ? "(?!)" : `^${shape}(?:${RegExp.escape(tail)})?$`),
+      shape: new RegExp(isReadable ? `^${shape}(?:${RegExp.escape(tail)})?$` : "(?!)"),
       places,
       literals: literals.join("").replaceAll(/[^a-z0-9]/g, "").length,
     };

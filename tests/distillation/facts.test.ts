@@ -711,6 +711,21 @@ describe("findAdapted", () => {
       expect(findAdapted(fact, task, prepareEvidence(record))).toBeNull();
   });
 
+  test("points behind the option that a template is the value of", () => {
+    const record = "Create it with --cert=/etc/tls/<fqdn>/chain.pem and reload.";
+    const [fact] = extractFacts("Look at /etc/tls/api.shop.io/chain.pem");
+    const at = findAdapted(fact!, prepareEvidence("api.shop.io fails"), prepareEvidence(record));
+    expect(at).toBe(record.indexOf("/etc/tls"));
+  });
+
+  test("fills no places that nothing separates: comparing them takes the cube of their length", () => {
+    const task = prepareEvidence("api.shop.io is down");
+    const find = (answer: string, record: string) =>
+      findAdapted(extractFacts(answer)[0]!, task, prepareEvidence(record));
+    expect(find("/srv/api.shop.io-7/app.log", "/srv/<host>-<n>/app.log")).not.toBeNull();
+    expect(find("/srv/api.shop.io7/app.log", "/srv/<host><n>/app.log")).toBeNull();
+  });
+
   test("leaves numbers and dates to whoever counts", () => {
     const task = prepareEvidence("it is down");
     const find = (answer: string) =>
