@@ -1020,7 +1020,11 @@ function isCount(value: number): boolean {
 
 function numberWeight(match: RegExpExecArray, quantity: Quantity, scene: Scene): number {
   const small = isCount(quantity.value) && quantity.bare;
-  if (small && (quantity.value <= 2 || match[3])) return 0;
+  // `--replicas=0` is a setting, and no count of anything.
+  const isSetting =
+    /[^=!<>]=$/.test(scene.text.slice(Math.max(0, match.index - 2), match.index)) &&
+    inCode(scene, match.index);
+  if (small && (quantity.value <= 2 || match[3]) && !isSetting) return 0;
   if (spanAt(scene.everyday, match.index) || isEstimate(match)) return WEAK;
   return small && !inCode(scene, match.index) ? WEAK : 1;
 }

@@ -126,6 +126,7 @@ describe("extractFacts", () => {
     ["To avoid a wait, `reboot`.", ["command reboot"]],
     ["`pg_ctl stop` or `pg_ctl status`", ["identifier pg_ctl", "command stop", "command status?"]],
     ["Allow `ECDHE-RSA-AES256-GCM-SHA384`.", ["identifier ECDHE-RSA-AES256-GCM-SHA384"]],
+    ["Set `--replicas=0 --wait`, x=1.", ["flag --replicas", "number 0", "flag --wait"]],
     ["Redis 7.5 MB, kafka 1.5 times", ["number 7.5 MB", "number 1.5"]],
     ["about 25 % or ~34 s", ["percent 25 %?", "number 34 s?"]],
     ["On April 9, 2011 at 5:45 p.m.", ["time April 9, 2011", "time 5:45 p.m."]],
@@ -158,6 +159,7 @@ describe("extractFacts", () => {
     ["a citation", "It is so [2]."],
     ["the answer's own length", "Here it is (74 words)."],
     ["a small count", "Two pods, or 2 pods, are left."],
+    ["a small count beside an equals sign", "So x=2 in prose; `up==0` and `a = 1`."],
     ["an ordinal", "This is the 3rd attempt."],
     [
       "an English compound",
@@ -537,6 +539,7 @@ describe("findFact", () => {
     ["command", "`reboot`", "Restart the service."],
     ["command", "`crontab -r`", "crontab -l"],
     ["number", "65 minutes", "165 minutes, 6.5, 650 and foo65"],
+    ["number", "`--replicas=0`", "`--replicas=2`"],
     ["number", "5 GB", "15 or 50 GB"],
     ["number", "$190 million", "181,674,817"],
     ["number", "10k rows", "6,200 rows"],
