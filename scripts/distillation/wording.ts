@@ -305,7 +305,7 @@ const MIN_REPEATED_WORDS = 5;
 
 /** A sentence of five words or more that stands `times` times outside fenced code, as it stands first; null where none does. */
 export function repeatedSentence({ text, words, sentences }: Wording, times: number): string | null {
-  const fenced = [...text.matchAll(/^[ \t]*```[\s\S]*?(?:^[ \t]*```|$(?![\s\S]))/gm)];
+  const fenced = [...text.matchAll(/^[ \t>]*(`{3,}|~{3,})[\s\S]*?(?:^[ \t>]*\1|$(?![\s\S]))/gm)];
   const seen = new Map<string, { count: number; first: string }>();
   let block = 0;
   for (const { start, end, from, to } of sentences) {

@@ -190,6 +190,10 @@ describe("repeatedSentence", () => {
     ["twice", `${LINE} ${LINE}`, null],
     ["as numbered steps", `1) ${LINE}\n2) ${LINE}\n13) ${LINE}`, `1) ${LINE}`],
     ["in a code block", `\`\`\`\n${LINE}\n${LINE}\n${LINE}\n\`\`\``, null],
+    ["in a block with tildes", `~~~\n${LINE}\n${LINE}\n${LINE}\n~~~`, null],
+    ["in a quoted code block", `> \`\`\`\n> ${LINE}\n> ${LINE}\n> ${LINE}\n> \`\`\``, null],
+    ["in a block with a fence in it", `~~~\n\`\`\`\nx\n\`\`\`\n${LINE}\n${LINE}\n${LINE}\n~~~`, null],
+    ["in a code block that nothing closes", `\`\`\`\n${LINE}\n${LINE}\n${LINE}`, null],
     ["behind a code block", `\`\`\`\nx\n\`\`\`\n${LINE}\n${LINE}\n${LINE}`, LINE],
     ["too short to tell", "Wait for it. Wait for it. Wait for it.", null],
   ])("finds a sentence that stands %s", (_, text, sentence) => {
