@@ -588,6 +588,7 @@ describe("withoutSecrets", () => {
       "[redacted:private_key]",
     ],
     ["AKIAIOSFODNN7EXAMPLE", "[redacted:aws_key]"],
+    ["It sent eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl-_ along.", "It sent [redacted:jwt] along."],
     [`ghp_${"a1".repeat(18)}`, "[redacted:github_token]"],
     ["glpat-abcdefghij0123456789", "[redacted:gitlab_token]"],
     ["xoxb-1234567890-abc", "[redacted:slack_token]"],

@@ -81,6 +81,8 @@ describe("extractFacts", () => {
     ["Fork github.com/acme/tool first", ["url github.com/acme/tool"]],
     ["The node 10.1.2.3:9100 is down", ["host 10.1.2.3:9100"]],
     ["card 0000:3b:00.0 of 52:54:00:ab:12:9f", ["code 0000:3b:00.0", "code 52:54:00:ab:12:9f"]],
+    ["from 0011.22ab.4455 to 52-54-00-ab-12-9f", ["code 0011.22ab.4455", "code 52-54-00-ab-12-9f"]],
+    ["It offers HTTP/4, then HTTP/1.1", ["code HTTP/4"]],
     ["ping fe80::5054:ff:fe12:9f and 2001:db8::5", ["code fe80::5054:ff:fe12:9f", "code 2001:db8::5"]],
     [
       "KubePodCrashLooping and spec.template.spec",
@@ -156,7 +158,7 @@ describe("extractFacts", () => {
     ["a phase", "In phase 4 the disk is full."],
     ["a number in brackets", "First (3) the disk, then (4) the logs."],
     ["a numbered table", "| 3 | Drain |\n| 4 | Wait |"],
-    ["a citation", "It is so [2]."],
+    ["a citation", "It is so [4], and so [17]."],
     ["the answer's own length", "Here it is (74 words)."],
     ["a small count", "Two pods, or 2 pods, are left."],
     ["a small count beside an equals sign", "So x=2 in prose; `up==0` and `a = 1`."],
@@ -173,6 +175,8 @@ describe("extractFacts", () => {
     ["a missing blank", "It ended.Then it began."],
     ["a dash", "It -- as said - ends."],
     ["a placeholder", "Replace <pod>, $NAMESPACE, ${NODE}, my-app and YOUR_TOKEN."],
+    ["a template's value", "Set `{{ .Values.replica_count }}` and {{ node_name }}."],
+    ["what the shell fills in", "`node_name=$(hostname)`"],
     ["everybody's path", "Send it to `/dev/null`."],
     ["a fence's language", "```yaml\nkind: Pod\n```"],
     ["a comment in code", "```sh\n# Restart everything carefully\n```"],
@@ -215,6 +219,23 @@ describe("extractFacts", () => {
 
   test("knows root's prompt from a comment", () => {
     expect(listed("```\n# haproxyctl reload\n```")).toEqual(["command haproxyctl", "command reload?"]);
+  });
+
+  test("takes neither output nor what goes on for a command's beginning", () => {
+    const goesOn = "```sh\nhaproxyctl \\\n  reload now\n```";
+    expect(commandLines(goesOn).map(({ start, end }) => goesOn.slice(start, end))).toEqual(["haproxyctl \\"]);
+    expect(listed(goesOn)).toEqual(["command haproxyctl"]);
+    const output = "```\n$ haproxyctl stats\nbackend drained\n```";
+    expect(listed(output)).toEqual(["command haproxyctl", "command stats?"]);
+  });
+
+  test.each([
+    ["in its paragraph", "A stray ` here; the read-only mode, then `ls`.", ["identifier read-only"]],
+    ["up to the next paragraph", "A stray ` here.\n\nThe read-only mode, then `ls`.", []],
+    ["for 400 characters", `A stray \` is the ${"so ".repeat(123)}read-only \`.`, ["identifier read-only"]],
+    ["for more", `A stray \` is the ${"so ".repeat(130)}read-only \`.`, []],
+  ])("takes what stands behind a backtick for code %s", (_, answer, facts) => {
+    expect(listed(answer)).toEqual(facts);
   });
 
   test("skips plain words of structured code", () => {
@@ -419,6 +440,7 @@ describe("findFact", () => {
     ["number", "24 h", "one day"],
     ["number", "30 days", "one month"],
     ["number", "1.2M messages", "1.2 million of them"],
+    ["number", "1.2M messages", "1,204,311 of them"],
     ["number", "512 MB", "client_max_body_size 512m"],
     ["number", "up to 49151", "1024-49151"],
     ["number", "15 minutes", "for fifteen minutes"],
@@ -554,6 +576,8 @@ describe("findFact", () => {
     ["number", "DHCP option 43", "DHCP option 150"],
     ["number", "at least 18 characters", "at least 14 characters"],
     ["number", "100 million rows", "140,000,000 rows"],
+    ["number", "5 minutes", "5,000,000 rows"],
+    ["number", "1.2M messages", "1.4 million of them, 1.2 s"],
     ["number", "within 5 minutes", "for 5 hours"],
     ["number", "of 10ms", "of 10s"],
     ["number", "`-checkend 2592001`", "within 30 days"],
