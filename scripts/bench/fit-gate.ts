@@ -133,7 +133,7 @@ function f1At(samples: Sample[], scores: number[], threshold: number, wanted: (r
 
 const GRID = Array.from({ length: 61 }, (_, index) => (20 + index) / 100);
 
-/** The threshold that does best on the mean over all runs of scores; with `outside`, without the rows of that fold. */
+/** The threshold that does best on the mean over all runs of scores; of the rows that are wanted alone. */
 function bestThreshold(
   samples: Sample[],
   runs: number[][],

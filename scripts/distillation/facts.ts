@@ -418,7 +418,8 @@ function isDestroyed({ text, destroying }: Scene, offset: number): boolean {
 }
 
 // ---- 3. Recognisers -------------------------------------------------------------------------------------
-// One per kind: a pattern, linear in its input, and a reader that turns a match into a key and a weight.
+// One for each way of writing facts of a kind: a pattern, linear in its input, and a reader that turns a match into a key and a
+// weight.
 
 interface Reading {
   key: string;
@@ -1349,7 +1350,7 @@ function inOriginal(fact: Fact, plain: PlainText, text: string): Fact {
 // ---- 5. Evidence ----------------------------------------------------------------------------------------
 // What is looked up by spelling needs the folded text alone; quantities and times are indexed at first need.
 
-/** A text prepared for look-ups; of interest to `findFact` alone. */
+/** A text prepared for `findFact`, `findAdapted` and `hasFamily`. */
 export interface Evidence {
   plain: PlainText;
   /** Lower case, same length as `plain.text`. */
@@ -1910,7 +1911,6 @@ function findBetween(text: string, key: string, { before, after, line }: Boundar
 /** Of longer ones places that overlap are not looked at: "1111…" would be compared at each place of a longer one. */
 const LONG_KEY_CHARS = 1000;
 
-/** `before` ends where the key starts; `after` starts where it ends. */
 /**
  * As it stands, and no part of it: to delete what is around a path is to delete something else. A path also only where its line
  * speaks of taking away, not where it is looked at.
@@ -1935,6 +1935,7 @@ function lineAround(text: string, at: number): string {
   return before + text.slice(at, at + 300).split("\n")[0]!;
 }
 
+/** `before` ends where the key starts; `after` starts where it ends. */
 interface Boundary {
   before: RegExp;
   after: RegExp;
