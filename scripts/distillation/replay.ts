@@ -1175,8 +1175,7 @@ export interface Query<Token> {
 
 export function weighTask(task: string, scope: Statistics<string>): Query<string> {
   const query: Query<string> = { weights: new Map(), known: 0, whole: 0 };
-  const told = task.replaceAll(LOG_HEADER, " ");
-  for (const [token, mentions] of countTokens(weightedTokens(told))) {
+  for (const [token, mentions] of countTokens(weightedTokens(withoutLogHeader(task)))) {
     const weight = rarity(token, scope) * Math.min(mentions, MAX_MENTIONS);
     query.weights.set(token, weight);
     query.whole += weight;
@@ -1203,6 +1202,8 @@ const LOG_HEADER = new RegExp(
   ].join("|"),
   "g",
 );
+
+const withoutLogHeader = (task: string): string => task.replaceAll(LOG_HEADER, " ");
 
 const rarity = <Token>(token: Token, { size, df }: Statistics<Token>): number =>
   Math.log(1 + size / Math.max(1, df(token)));
@@ -3003,7 +3004,7 @@ function findOffTask({ answer, task, weights }: View): Finding {
   const own = answer.trim() === "" ? [] : ownTokens(task.text, weights);
   const said = new Set(weightedTokens(answer));
   // Rare words may be the least of a message: "FATAL: sorry" of "FATAL: sorry, too many clients already".
-  const content = contentTokens(task.text);
+  const content = contentTokens(withoutLogHeader(task.text));
   const isTakenUp = 2 * content.intersection(contentTokens(answer)).size > content.size;
   return own.length === 0 || isTakenUp || own.some((token) => said.has(token))
     ? null

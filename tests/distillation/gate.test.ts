@@ -606,18 +606,25 @@ describe("copies", () => {
     );
   });
 
-  test("off_task is content with most of a message whose rarest words are its least", () => {
-    const records = [DISK, CLOCK, playbook({ id: "pg", content: "Too many clients already on the server." })];
-    const task = "FATAL: sorry, too many clients already on db-3";
-    const { weights } = retrieve(task, indexCorpus(records, "weighted"), { topK: 8, minCoverage: 0 });
-    const say = (answer: string): string[] =>
-      found(
-        { answer, weights, sources: [taskSource(task), recordSource("pg", records[2]!.content)] },
-        "soft",
-      );
-    expect(say("Too many clients are connected already; close those that idle.")).not.toContain("off_task");
-    expect(say("Look at the disk and restart what holds deleted files.")).toContain("off_task");
-  });
+  test.each(["", "2026-01-01 12:00:00 UTC "])(
+    "off_task is content with most of a message whose rarest words are its least: %s",
+    (head) => {
+      const records = [
+        DISK,
+        CLOCK,
+        playbook({ id: "pg", content: "Too many clients already on the server." }),
+      ];
+      const task = `${head}FATAL: sorry, too many clients already on db-3`;
+      const { weights } = retrieve(task, indexCorpus(records, "weighted"), { topK: 8, minCoverage: 0 });
+      const say = (answer: string): string[] =>
+        found(
+          { answer, weights, sources: [taskSource(task), recordSource("pg", records[2]!.content)] },
+          "soft",
+        );
+      expect(say("Too many clients are connected already; close those that idle.")).not.toContain("off_task");
+      expect(say("Look at the disk and restart what holds deleted files.")).toContain("off_task");
+    },
+  );
 
   test.each([
     [GOOD_ANSWER, []],
