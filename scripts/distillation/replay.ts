@@ -1591,7 +1591,8 @@ function withShorterTables(units: WeighedUnit[], by: Choosing): WeighedUnit[] | 
     end = Math.max(tableEnd(units, at), at + 1);
     const block = units.slice(at, end);
     chars = charsOf(block) + (beginsPassage(units, at) ? 0 : chars);
-    const isLong = block.length > 1 && chars - 1 > by.maxChars;
+    const isMatched = block.some(({ matched }) => matched.length > 0);
+    const isLong = block.length > 1 && isMatched && chars - 1 > by.maxChars;
     shorter.push(isLong ? begun(shorterTable(block, by), block) : block);
     hasLong ||= isLong;
   }
