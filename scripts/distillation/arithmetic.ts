@@ -81,7 +81,10 @@ class Reckoning {
   /** "64 GB × 1.5", or null where the figure does not follow from others. */
   workingOf(figure: Figure): string | null {
     const key = keyOf(figure);
-    const working = this.workings.get(key) ?? this.writtenOut(figure) ?? this.fromPairs(figure);
+    const working =
+      this.workings.get(key) ??
+      this.writtenOut(figure) ??
+      (this.isWrittenOut(figure) ? null : this.fromPairs(figure));
     if (working === null || this.workings.has(key)) return working;
     this.workings.set(key, working);
     this.known.add(key);
@@ -112,6 +115,15 @@ class Reckoning {
     return null;
   }
 
+  /** Whether an expression and an equals sign stand right before a figure: what it does not come to, it is not. */
+  private isWrittenOut(figure: Figure): boolean {
+    const at = this.figures.indexOf(figure);
+    const [left, right] = [this.figures[at - 2], this.figures[at - 1]];
+    const isEqual =
+      right !== undefined && /^[^=\n]{0,24}=\s*$/.test(this.answer.slice(right.end, figure.start));
+    return isEqual && left !== undefined && this.signBetween(left, right, false) !== null;
+  }
+
   /** The sign between two terms; between an expression and what it comes to there may be anything short. */
   private signBetween(left: Figure, right: Figure, isEnd: boolean): string | null {
     const between = this.answer.slice(left.end, right.start);
@@ -128,8 +140,13 @@ class Reckoning {
     const said = keysOf(this.said);
     const own = clause.filter((one) => isTelling(one) || said.has(keyOf(one)));
     const task = this.said.filter(isTelling);
-    const ofItsOwn = resultsOf(own, own, figure);
+    // Of several deadlines in one clause each has its own rule.
+    const stated = isMoment(figure)
+      ? own.filter((one) => !isMoment(one) || !this.workings.has(keyOf(one)))
+      : own;
+    const ofItsOwn = resultsOf(stated, stated, figure);
     const withOthers = (): Result[] => [
+      ...resultsOf(own, own, figure),
       ...resultsOf(own, task, figure),
       ...resultsOf(own, paragraph.filter(isTelling), figure),
       ...resultsOf(task, task, figure),
@@ -169,6 +186,8 @@ const CLAUSE_END = /\n|(?:[;?!]|(?<!\b[a-z])\.)(?=\s|$)/;
 
 const isSmallCount = ({ kind, value }: Figure): boolean =>
   kind === "count" && Number.isInteger(value) && value <= SMALL_COUNT;
+
+const isMoment = ({ kind }: Figure): boolean => kind === "clock" || kind === "date";
 
 /** A small count says nothing by itself, but as a factor or a rate. */
 const isTelling = (figure: Figure): boolean =>

@@ -666,7 +666,7 @@ const path: Recogniser = {
     const rooted = /^(?:~|\.\.?|\$|[A-Z]:\\|\/)/.test(text);
     if (!rooted && text.includes("/") && !isRelativePath(text, inCode(scene, match.index))) return null;
     const key = pathKey(text, match.input[match.index - 1] === CLAIMED);
-    const isTarget = isDestroyed(scene, match.index);
+    const isTarget = isDestroyed(scene, match.index) && !isOwnFile(scene, match.index, text);
     const reading: Reading = {
       key,
       length: text.length,
@@ -678,6 +678,12 @@ const path: Recogniser = {
     return reading;
   },
 };
+
+/** A file that a command before has made by its name: `--flag-file=/tmp/postpone`, and then `rm /tmp/postpone`. */
+function isOwnFile({ text }: Scene, offset: number, path: string): boolean {
+  const at = text.indexOf(path);
+  return at < offset && /\s--[\w-]{0,40}file[= ]$/.test(text.slice(Math.max(0, at - 50), at));
+}
 
 /** A placeholder, which is claimed by now, or a shell's substitution. */
 const OPEN_END = /^(?:\0|\$[({])/;
@@ -1115,7 +1121,7 @@ const DESTROYING = new RegExp(
   String.raw`(?:^|\s)(?:rm|rmdir|shred|mkfs[.\w]*|wipefs|pkill|killall|userdel|${[...DESTRUCTIVE_VERBS].join("|")})(?=\s|$)|\s--?(?:delete|purge)(?=\s|$)`,
 );
 const DESTROYING_IN_PROSE =
-  /(?:(?<![\w./-])rm\s+-\w*[rRf]\w*|\b(?:Remove|Clear|Uninstall)-[A-Z]\w+)\s+(?:-\w+\s+)*(?:["']?[^\s\x60"';|&]+["']?\s+){0,3}["']?$/;
+  /(?:(?<![\w./-])rm[ \t]+-\w*[rRf]\w*|\b(?:Remove|Clear|Uninstall)-[A-Z]\w+)[ \t]+(?:-\w+[ \t]+)*(?:["']?[^\s\x60"';|&]+["']?[ \t]+){0,3}["']?$/;
 /** What is destroyed by its name behind its kind: `kubectl delete pod web`, `git push origin --delete old`. */
 const OBJECT_KINDS = new Set(
   (
@@ -1775,7 +1781,8 @@ export function findAdapted(fact: Fact, task: Evidence, record: Evidence): numbe
   if (filled !== null) return originalOffset(record.plain, filled);
   const [address] = addressOf(fact);
   if (!address) return null;
-  const isWhole = ({ parts }: Address): boolean => !fact.isTarget || parts.length === address.parts.length;
+  const isWhole = ({ parts, offset }: Address): boolean =>
+    !fact.isTarget || (parts.length === address.parts.length && mayBeTaken(fact, record.folded, offset));
   const found = record.addresses().find((entry) => isWhole(entry) && isAdapted(address, entry, task));
   return found?.offset ?? (address.isNetwork ? findJoined(address, task, record) : null);
 }
@@ -1802,10 +1809,13 @@ const TEMPLATED = new Set<FactKind>(["path", "url", "host", "identifier", "code"
 const MIN_LITERALS = 2;
 
 /** `/etc/tls/api.shop.io/key.pem` where the record has `/etc/tls/<fqdn>/key.pem` and the task speaks of api.shop.io; a part of it, too. */
-function findFilled({ kind, key }: Fact, task: Evidence, record: Evidence): number | null {
+function findFilled(fact: Fact, task: Evidence, record: Evidence): number | null {
+  const { kind, key, isTarget } = fact;
   if (!TEMPLATED.has(kind)) return null;
   const segments = key.split("/");
-  const isFilled = ({ segments: all }: Template): boolean => {
+  const isFilled = ({ segments: all, offset }: Template): boolean => {
+    if (isTarget && all.length !== segments.length) return false;
+    if (!mayBeTaken(fact, record.folded, offset)) return false;
     if (all.reduce((sum, { literals }) => sum + literals, 0) < MIN_LITERALS) return false;
     const starts = Array.from({ length: Math.max(0, all.length - segments.length + 1) }, (_, at) => at);
     return starts.some((at) => fills(segments, all.slice(at, at + segments.length), { task, record }));
@@ -1896,14 +1906,14 @@ const isNameIn = (segment: string, { folded }: Evidence): boolean =>
   segment.length > 2 && findBetween(folded, segment, SEGMENT_BOUNDARY) !== null;
 
 /** The first place where `key` stands between what `before` and `after` allow: five characters of each. */
-function findBetween(text: string, key: string, { before, after, line }: Boundary): number | null {
+function findBetween(text: string, key: string, { before, after, isThere }: Boundary): number | null {
   if (key === "") return null;
   const step = key.length > LONG_KEY_CHARS ? key.length : 1;
   for (let at = text.indexOf(key); at >= 0; at = text.indexOf(key, at + step)) {
     const end = at + key.length;
     const isBounded =
       before.test(text.slice(Math.max(0, at - 5), at)) && after.test(text.slice(end, end + 5));
-    if (isBounded && (line?.test(lineAround(text, at)) ?? true)) return at;
+    if (isBounded && (isThere?.(text, at) ?? true)) return at;
   }
   return null;
 }
@@ -1915,35 +1925,42 @@ const LONG_KEY_CHARS = 1000;
  * As it stands, and no part of it: to delete what is around a path is to delete something else. A path also only where its line
  * speaks of taking away, not where it is looked at.
  */
-function findTarget({ kind, key, isOpen }: Fact, { folded }: Evidence): number | null {
+function findTarget(fact: Fact, { folded }: Evidence): number | null {
+  const { kind, key, isOpen } = fact;
   const { before } = kind === "url" || !/^[/~.]/.test(key) ? FILE_BOUNDARY : TARGET_BOUNDARY;
   const after = isOpen ? /^/ : TARGET_BOUNDARY.after;
-  // A unit that is stopped is no place.
-  const line = /[/\\]/.test(key) && (kind === "url" || kind === "path") ? TAKING_AWAY : undefined;
-  return findBetween(folded, key, { before, after, line });
+  return findBetween(folded, key, { before, after, isThere: (text, at) => mayBeTaken(fact, text, at) });
+}
+
+/** Whether what is said at a place lets this fact be destroyed, if it is. A unit that is stopped is no place on a disk. */
+function mayBeTaken({ isTarget, kind, key }: Fact, text: string, at: number): boolean {
+  if (!isTarget || !/[/\\]/.test(key) || (kind !== "url" && kind !== "path")) return true;
+  // At most 300 characters either side.
+  const before = text
+    .slice(Math.max(0, at - 300), at)
+    .split("\n")
+    .at(-1)!;
+  const line = before + text.slice(at, at + 300).split("\n")[0]!;
+  return (
+    TAKING_AWAY.test(line) && !/\b(?:never|do not|don't|must not|should not|avoid)\b[^.;,]*$/.test(before)
+  );
 }
 
 const TAKING_AWAY =
   /\b(?:rm|rmdir|shred|prune|purge|drop|truncate|wipe|erase|empt(?:y|ie[sd])|clean(?:s|ed|ing|up)?|clear(?:s|ed|ing)?|remov\w+|delet\w+|uninstall\w*)\b|-delete\b/;
 
-/** At most 300 characters either side. */
-function lineAround(text: string, at: number): string {
-  const before = text
-    .slice(Math.max(0, at - 300), at)
-    .split("\n")
-    .at(-1)!;
-  return before + text.slice(at, at + 300).split("\n")[0]!;
-}
-
 /** `before` ends where the key starts; `after` starts where it ends. */
 interface Boundary {
   before: RegExp;
   after: RegExp;
-  /** What else its line has to say. */
-  line?: RegExp;
+  /** What else has to hold at a place of the text. */
+  isThere?: (text: string, at: number) => boolean;
 }
 
-const TARGET_BOUNDARY: Boundary = { before: /(?:^|[\s("'\x60=:,;>])$/, after: /^(?![\w@-]|[./\\][\w%~-])/ };
+const TARGET_BOUNDARY: Boundary = {
+  before: /(?:^|[\s("'\x60=:,;>])$/,
+  after: /^(?![\w@-]|[./\\][\w%~<{$-])/,
+};
 const CODE_BOUNDARY: Boundary = { before: /(?:^|[^\w.])$/, after: /^(?!\w|\.\d)/ };
 const HASH = /^(?=\d*[a-f])(?=[a-f]*\d)[\da-f]{7,64}$/;
 const HASH_BOUNDARY: Boundary = { before: CODE_BOUNDARY.before, after: /^[\da-f]/ };

@@ -26,6 +26,7 @@ describe("workingsOf", () => {
     ["The shift begins 6 h before the cut-off at 05:00, at 23:00.", "23:00", "05:00 - 6 h"],
     ["From the cut-off at 05:00 to 08:52 it is 3 h 52 min.", "3 h 52 min", "08:52 - 05:00"],
     ["The others are 47 hosts.", "47", "235 - 188"],
+    ["Ack by 09:07 (15 minutes after 08:52).", "09:07", "08:52 + 15 minutes"],
     ["| Draft | 8 calendar days | 2025-03-19 |", "2025-03-19", "2025-03-11 + 8 calendar days"],
     ["You need 96 GB free (1.5 x).", "96 GB", "64 GB × 1.5 x"],
     ["Wait 10 minutes (2 x the TTL of 300 s).", "10 minutes", "2 x × 300 s"],
@@ -54,6 +55,7 @@ describe("workingsOf", () => {
   test.each([
     ["a wrong sum", "The first post is due 15 minutes after the start, so **09:17** UTC.", "09:17"],
     ["a wrong product", "5 fulls of 620 GB + 21 parts of 42 GB = **3,892 GB**", "3,892 GB"],
+    ["what an expression does not come to", "The first 15 minutes + 45 min = 30 min.", "30 min"],
     ["a wrong share", "188 of 235 hosts, that is exactly 85 %.", "85 %"],
     ["another unit", "Wait 10 hours (2 x the TTL of 300 s).", "10 hours"],
     ["what should be rounded down", "5 % of 230, rounded down, gives 12.", "12"],
@@ -98,6 +100,17 @@ describe("workingsOf", () => {
     const open = figures.map((figure) => answer.indexOf(figure));
     const found = workingsOf(answer, open, { task: TASK, records: RECORDS });
     expect(Object.fromEntries(figures.map((figure, n) => [figure, found.get(open[n]!)]))).toEqual(workings);
+  });
+
+  test("reads several deadlines in one clause each by its own rule", () => {
+    const answer = "Ack by 09:07 (15 minutes), done by 09:37 (45 min), closed at 14:52 (6 h).";
+    const open = ["09:07", "09:37", "14:52"].map((figure) => answer.indexOf(figure));
+    const workings = workingsOf(answer, open, { task: TASK, records: RECORDS });
+    expect(open.map((at) => workings.get(at))).toEqual([
+      "08:52 + 15 minutes",
+      "08:52 + 45 min",
+      "08:52 + 6 h",
+    ]);
   });
 
   test("makes nothing of a task that is all figures", () => {

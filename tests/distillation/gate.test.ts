@@ -319,6 +319,10 @@ describe("facts", () => {
     ["`DROP TABLE audit_2019;`", "`DROP TABLE audit;`"],
     ["`DROP TABLE IF EXISTS audit_2019;`", "`DROP TABLE IF EXISTS audit;`"],
     ["`rm -rf /srv/cache/old`\nsee `df -h /srv/cache`", "`rm -rf /srv/cache`"],
+    ["`rm -rf /srv/cache/old`, never delete /srv/cache/kept", "`rm -rf /srv/cache/kept`"],
+    ["`rm -rf /etc/tls/<host>/old`", "`rm -rf /etc/tls`"],
+    ["`rm -rf /etc/tls/<host>/old`", "`rm -rf /etc/tls/db-3`"],
+    ["`rm -rf /srv/x/db-3`\ndumps land in `/srv/dumps/<host>/`", "`rm -rf /srv/dumps/db-3`"],
     ["`kubectl delete ns ci-scratch`, see /srv/docker/x", "`kubectl delete ns docker`"],
     ["`systemctl stop ci-agent`, see /srv/docker/x", "`systemctl stop docker`"],
     ["`aws s3 rm s3://ci-artifacts/tmp/ --recursive`", "`aws s3 rm s3://ci-artifacts --recursive`"],
@@ -369,6 +373,20 @@ describe("facts", () => {
       expect(gate(input({ answer })).grounding).toBe("grounded");
     },
   );
+
+  test("leave alone what stands behind a command that destroys, and a file of the answer's own", () => {
+    const record = recordSource(
+      "own",
+      "`rm -rf /srv/old`, `patronictl -c /etc/patroni.yml list`, `gh-ost --postpone-flag-file=<file>`",
+    );
+    for (const commands of [
+      "rm -rf /srv/old\npatronictl -c /etc/patroni.yml list",
+      "gh-ost --postpone-flag-file=/srv/old\nrm /srv/old",
+    ]) {
+      const answer = `${GOOD_ANSWER}\n\n\`\`\`sh\n${commands}\n\`\`\``;
+      expect(gate(input({ answer, sources: [...SOURCES, record] })).grounding).toBe("grounded");
+    }
+  });
 
   test.each([
     ["a number", "In wave-2 look at it.", "In wave-1 look at it."],
