@@ -136,7 +136,7 @@ class Reckoning {
 
   /** What one operation makes of two figures that are said, in the figure's own clause first. */
   private fromPairs(figure: Figure): string | null {
-    const { clause, paragraph } = this.around(figure);
+    const { clause, paragraph, words } = this.around(figure);
     const said = keysOf(this.said);
     const own = clause.filter((one) => isTelling(one) || said.has(keyOf(one)));
     const task = this.said.filter(isTelling);
@@ -154,7 +154,10 @@ class Reckoning {
     // Where its own clause comes to anything of its kind, it has to come to it.
     const results = ofItsOwn.length > 0 ? ofItsOwn : withOthers();
     const rounding = this.rounding(figure);
-    return results.find(({ value }) => isStatedAs(value, figure.value, figure, rounding))?.working ?? null;
+    const hit = results.find(
+      (result) => isMeant(result, words) && isStatedAs(result.value, figure.value, figure, rounding),
+    );
+    return hit?.working ?? null;
   }
 
   /** How a count was rounded, where the answer says so: "rounded up". */
@@ -169,7 +172,7 @@ class Reckoning {
   }
 
   /** Known figures of the same clause or row of a table, and of the same paragraph and not far. */
-  private around(figure: Figure): { clause: Figure[]; paragraph: Figure[] } {
+  private around(figure: Figure): { clause: Figure[]; paragraph: Figure[]; words: string } {
     const { start, end } = figure;
     const before = this.answer.slice(Math.max(0, start - BEFORE), start);
     const behind = this.answer.slice(end, end + BEHIND);
@@ -177,7 +180,8 @@ class Reckoning {
       this.figures.filter((one) => one.start >= from && one.end <= to && this.known.has(keyOf(one)));
     const between = (border: RegExp): Figure[] =>
       within(start - before.split(border).at(-1)!.length, end + behind.split(border)[0]!.length);
-    return { clause: between(CLAUSE_END), paragraph: between(/\n\s*\n/) };
+    const words = before.split(CLAUSE_END).at(-1)! + behind.split(CLAUSE_END)[0]!;
+    return { clause: between(CLAUSE_END), paragraph: between(/\n\s*\n/), words };
   }
 }
 
@@ -270,7 +274,24 @@ function isStatedAs(
 interface Result {
   kind: FigureKind;
   value: number;
+  sign: string;
   working: string;
+}
+
+const BEFORE_WORDS = /\b(?:before|earlier|ago|prior|ahead|back|minus|last)\b|\s[-−–]\s/i;
+const AFTER_WORDS = /\b(?:after|later|from|since|plus)\b|\+/i;
+const SUM_WORDS = /\b(?:totals?|in all|altogether|together|sums?)\b/i;
+const REST_WORDS =
+  /\b(?:left|leav\w+|remain\w*|free|rest|short|less|minus|off|sav\w+|reduc\w+|without|budget)\b/i;
+
+/** Whether what a clause says is the other operation than this one: what is left is no sum, what is before is not after. */
+function isMeant({ kind, sign }: Result, words: string): boolean {
+  const isMoment = kind === "clock" || kind === "date";
+  if (sign === "less") return REST_WORDS.test(words);
+  if (sign === "-") return isMoment ? BEFORE_WORDS.test(words) : !SUM_WORDS.test(words);
+  if (sign === "+")
+    return isMoment ? AFTER_WORDS.test(words) || !BEFORE_WORDS.test(words) : !REST_WORDS.test(words);
+  return true;
 }
 
 /** Each once; what the figure itself says is no operand of it. */
@@ -296,7 +317,7 @@ const isBalanced = (x: number, y: number): boolean => Math.min(x, y) >= 0.05 * M
 /** What can be made of two figures, in this order. */
 function* operations(a: Figure, b: Figure): Generator<Result> {
   const result = (kind: FigureKind, value: number, sign: string): Result => {
-    return { kind, value, working: `${a.text} ${sign} ${b.text}` };
+    return { kind, value, sign, working: `${a.text} ${sign} ${b.text}` };
   };
   const [x, y] = [a.value, b.value];
   const isDuration = b.kind === "seconds" && b.per === undefined;
