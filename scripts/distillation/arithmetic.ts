@@ -63,8 +63,9 @@ export function workingsOf(
 /** One answer's figures, and which of them are known. */
 class Reckoning {
   readonly figures: Figure[];
-  /** Of the task, and what has been worked out. */
-  private readonly said: Figure[];
+  /** Keys of what the task says and of what has been worked out, and those figures of them that tell something. */
+  private readonly saidKeys: Set<string>;
+  private readonly telling: Figure[];
   /** By their keys. */
   private readonly known: Set<string>;
   private readonly workings = new Map<string, string>();
@@ -74,8 +75,12 @@ class Reckoning {
     { task, records }: { task: string; records: string[] },
   ) {
     this.figures = figuresIn(answer);
-    this.said = figuresIn(task);
-    this.known = keysOf([...this.said, ...records.flatMap(figuresIn), ...this.figures.filter(isSmallCount)]);
+    const said = figuresIn(task);
+    this.saidKeys = keysOf(said);
+    const telling = said.filter(isTelling);
+    // One that is a pasted log says nothing.
+    this.telling = keysOf(telling).size > MAX_OPERANDS ? [] : telling;
+    this.known = keysOf([...said, ...records.flatMap(figuresIn), ...this.figures.filter(isSmallCount)]);
   }
 
   /** "64 GB × 1.5", or null where the figure does not follow from others. */
@@ -88,7 +93,8 @@ class Reckoning {
     if (working === null || this.workings.has(key)) return working;
     this.workings.set(key, working);
     this.known.add(key);
-    this.said.push(figure);
+    this.saidKeys.add(key);
+    if (isTelling(figure)) this.telling.push(figure);
     return working;
   }
 
@@ -96,6 +102,7 @@ class Reckoning {
   private writtenOut(figure: Figure): string | null {
     const { figures, known } = this;
     const at = figures.indexOf(figure);
+    const rounded = { ...figure, rounding: this.rounding(figure) };
     for (const step of [-1, 1]) {
       const terms: Figure[] = [];
       const signs: string[] = [];
@@ -108,11 +115,16 @@ class Reckoning {
         if (sign === null) break;
         if (beside !== undefined) signs[step < 0 ? "unshift" : "push"](sign);
         terms[step < 0 ? "unshift" : "push"](term);
-        if (terms.length > 1 && comesTo(terms, signs, figure, this.rounding(figure)))
+        if (terms.length > 1 && !this.isWithinBrackets(terms[0]!) && comesTo(terms, signs, rounded))
           return written(terms, signs);
       }
     }
     return null;
+  }
+
+  /** Whether a bracket opens right before a term and behind a sign: more belongs to its expression. */
+  private isWithinBrackets({ start }: Figure): boolean {
+    return /[-+×x*/÷−–]\s*\(\s*$/.test(this.answer.slice(Math.max(0, start - 6), start));
   }
 
   /** Whether an expression and an equals sign stand right before a figure: what it does not come to, it is not. */
@@ -129,17 +141,18 @@ class Reckoning {
     const between = this.answer.slice(left.end, right.start);
     if (between.length > MAX_GAP || between.includes("\n")) return null;
     if (isEnd) return "=";
+    // A bracket that opens: what it holds is not read.
+    if (/[=(]/.test(between)) return null;
     if (left.isFactor) return "×";
-    const sign = between.includes("=") ? undefined : SIGNS.find(([pattern]) => pattern.test(between))?.[1];
+    const sign = SIGNS.find(([pattern]) => pattern.test(between))?.[1];
     return sign === undefined ? null : between.startsWith(")") ? `)${sign}` : sign;
   }
 
   /** What one operation makes of two figures that are said, in the figure's own clause first. */
   private fromPairs(figure: Figure): string | null {
     const { clause, paragraph, words } = this.around(figure);
-    const said = keysOf(this.said);
-    const own = clause.filter((one) => isTelling(one) || said.has(keyOf(one)));
-    const task = this.said.filter(isTelling);
+    const own = clause.filter((one) => isTelling(one) || this.saidKeys.has(keyOf(one)));
+    const task = this.telling;
     // Of several deadlines in one clause each has its own rule.
     const stated = isMoment(figure)
       ? own.filter((one) => !isMoment(one) || !this.workings.has(keyOf(one)))
@@ -153,9 +166,9 @@ class Reckoning {
     ];
     // Where its own clause comes to anything of its kind, it has to come to it.
     const results = ofItsOwn.length > 0 ? ofItsOwn : withOthers();
-    const rounding = this.rounding(figure);
+    const rounded = { ...figure, rounding: this.rounding(figure) };
     const hit = results.find(
-      (result) => isMeant(result, words) && isStatedAs(result.value, figure.value, figure, rounding),
+      (result) => isMeant(result, words) && isStatedAs(result.value, figure.value, rounded),
     );
     return hit?.working ?? null;
   }
@@ -214,10 +227,10 @@ const SIGNS: [pattern: RegExp, sign: string][] = [
 ];
 
 /** Whether an expression comes to a figure, in the units that are measured by or as the numbers stand: 38 GB × 30 days is 1,140 GB. */
-function comesTo(terms: Figure[], signs: string[], figure: Figure, rounding: Rounding): boolean {
+function comesTo(terms: Figure[], signs: string[], figure: Rounded): boolean {
   const share = (one: Figure, value: number): number => (one.kind === "percent" ? value / 100 : value);
   return [(one: Figure) => share(one, one.value), (one: Figure) => share(one, one.stated)].some((read) =>
-    isStatedAs(evaluate(terms.map(read), signs), read(figure), figure, rounding),
+    isStatedAs(evaluate(terms.map(read), signs), read(figure), figure),
   );
 }
 
@@ -255,13 +268,12 @@ function evaluate(values: number[], signs: string[]): number {
 const ROUNDED = { up: [0.9999, 0], down: [0, 0.9999], nearest: [0.5, 0.5] } as const;
 type Rounding = keyof typeof ROUNDED;
 
+interface Rounded extends Figure {
+  rounding: Rounding;
+}
+
 /** Whether a result may be written as this figure, whose value is read so: rounded to the digits that are stated. */
-function isStatedAs(
-  result: number,
-  value: number,
-  { step, value: own }: Figure,
-  rounding: Rounding,
-): boolean {
+function isStatedAs(result: number, value: number, { step, value: own, rounding }: Rounded): boolean {
   const digit = step * (own === 0 ? 1 : value / own);
   const [below, above] = ROUNDED[rounding];
   const margin = Math.abs(value) * 1e-9;

@@ -364,7 +364,7 @@ function readSimpleCommand(scene: Scene, start: number, command: string): number
   let before = "";
   let until = command.length;
   const isForbidden = isAdvisedAgainst({ input: scene.text, index: start });
-  const isDestroying = DESTROYING.test(command) && !isForbidden;
+  let isDestroying = DESTROYING.test(command) && !isForbidden;
   for (const token of command.matchAll(/\S+/g)) {
     if (token.index >= until) break;
     const word = token[0];
@@ -377,6 +377,7 @@ function readSimpleCommand(scene: Scene, start: number, command: string): number
       if (!/^[a-z][\w+.-]*[\w+]$/.test(word) || SHELL_WORDS.has(word)) return command.length;
       head = word;
       until = carriedAt(command, token.index + word.length, head) ?? until;
+      isDestroying &&= DESTROYING.test(command.slice(0, until));
       scene.roles.set(start + token.index, "executable");
       scene.commands.push({ start: start + token.index, end: start + until, head: word });
       if (isDestroying) scene.destroying.push({ start, end: start + until });
@@ -393,7 +394,11 @@ function readSimpleCommand(scene: Scene, start: number, command: string): number
     } else if (/^[a-z]{2,}$/.test(word)) {
       // What stands behind an option may be its value: `kubectl -n shop get`.
       const isVerb: boolean = !hasVerb && !/^-[^=]*$/.test(option);
-      const isTarget = isDestroying && !OBJECT_KINDS.has(word) && !DESTRUCTIVE_VERBS.has(word);
+      const isTarget =
+        isDestroying &&
+        !WITH_VALUE.test(`${option} `) &&
+        !OBJECT_KINDS.has(word) &&
+        !DESTRUCTIVE_VERBS.has(word);
       const argument = isTarget ? "target" : SERVICE_TOOLS.has(head) ? "unit" : "argument";
       scene.roles.set(start + token.index, isVerb ? "verb" : argument);
       hasVerb ||= isVerb;
@@ -409,13 +414,17 @@ function carriedAt(command: string, from: number, head: string): number | null {
 
 /** Whether what stands at an offset is what a command destroys, in prose that of `rm -rf` and PowerShell's. */
 function isDestroyed({ text, destroying }: Scene, offset: number): boolean {
-  if (spanAt(destroying, offset)) return true;
   const before = text.slice(Math.max(0, offset - 120), offset);
-  const command = DESTROYING_IN_PROSE.exec(before);
-  return (
-    command !== null && !isAdvisedAgainst({ input: text, index: offset - before.length + command.index })
-  );
+  const command = spanAt(destroying, offset);
+  if (command)
+    return !WITH_VALUE.test(before) || /^\s*(?:sudo\s+)?rm\b/.test(text.slice(command.start, offset));
+  const prose = DESTROYING_IN_PROSE.exec(before);
+  return prose !== null && !isAdvisedAgainst({ input: text, index: offset - before.length + prose.index });
 }
+
+/** Options whose value says where or as whom, not what: `kubectl -n shop delete pod web`, `docker compose -f app.yml stop web`. */
+const WITH_VALUE =
+  /(?:^|\s)(?:-[nficl]|--(?:namespace|kubeconfig|context|file|config|identity-file|profile|region|cluster|host|selector))[ =]$/;
 
 // ---- 3. Recognisers -------------------------------------------------------------------------------------
 // One for each way of writing facts of a kind: a pattern, linear in its input, and a reader that turns a match into a key and a
@@ -1188,7 +1197,7 @@ const droppedInSql: Recogniser = {
 /** What is dropped, behind what droppedInSql has claimed: `DROP TABLE IF EXISTS audit_2019`. */
 const droppedName: Recogniser = {
   kind: "identifier",
-  pattern: /(?<=\0\s+(?:IF\s+EXISTS\s+)?["\x60]?)(?!IF\b)[A-Za-z_][\w.$]*/g,
+  pattern: /(?<=\0\s{1,8}(?:IF\s{1,8}EXISTS\s{1,8})?["\x60]?)(?!IF\b)[A-Za-z_][\w.$]*/g,
   read(match, { text }) {
     const before = text.slice(Math.max(0, match.index - 60), match.index);
     const statement = /\b(?:DROP|TRUNCATE)\b(?:\s+[A-Z]+){0,3}\s+["\x60]?$/.exec(before);
@@ -1929,7 +1938,9 @@ function findTarget(fact: Fact, { folded }: Evidence): number | null {
   const { kind, key, isOpen } = fact;
   const { before } = kind === "url" || !/^[/~.]/.test(key) ? FILE_BOUNDARY : TARGET_BOUNDARY;
   const after = isOpen ? /^/ : TARGET_BOUNDARY.after;
-  return findBetween(folded, key, { before, after, isThere: (text, at) => mayBeTaken(fact, text, at) });
+  const isThere = (text: string, at: number): boolean => mayBeTaken(fact, text, at);
+  // To systemctl `nginx` and `nginx.service` are one.
+  return findAny(folded, [key, key.replace(/\.service$/, "")], { before, after, isThere });
 }
 
 /** Whether what is said at a place lets this fact be destroyed, if it is. A unit that is stopped is no place on a disk. */
@@ -1959,7 +1970,7 @@ interface Boundary {
 
 const TARGET_BOUNDARY: Boundary = {
   before: /(?:^|[\s("'\x60=:,;>])$/,
-  after: /^(?![\w@-]|[./\\][\w%~<{$-])/,
+  after: /^(?:\.serv|(?![\w@-]|[./\\][\w%~<{$-]))/,
 };
 const CODE_BOUNDARY: Boundary = { before: /(?:^|[^\w.])$/, after: /^(?!\w|\.\d)/ };
 const HASH = /^(?=\d*[a-f])(?=[a-f]*\d)[\da-f]{7,64}$/;

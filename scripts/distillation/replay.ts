@@ -1184,7 +1184,6 @@ export function weighTask(task: string, scope: Statistics<string>): Query<string
   return query;
 }
 
-/** V: ln(1 + N / df), the weight of a token. */
 const MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
 const CLOCK = String.raw`\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?`;
 const ZONE = String.raw`(?: ?(?:Z|UTC|GMT|CES?T|[+-]\d{2}:?\d{2})\b)?`;
@@ -1205,6 +1204,7 @@ const LOG_HEADER = new RegExp(
 
 const withoutLogHeader = (task: string): string => task.replaceAll(LOG_HEADER, " ");
 
+/** V: ln(1 + N / df), the weight of a token. */
 const rarity = <Token>(token: Token, { size, df }: Statistics<Token>): number =>
   Math.log(1 + size / Math.max(1, df(token)));
 

@@ -374,6 +374,27 @@ describe("facts", () => {
     },
   );
 
+  test.each([
+    [
+      "ssh -i /root/.ssh/ops_key db-3 rm -rf /data/tmp/old",
+      "The key is /root/.ssh/ops_key. rm -rf /data/tmp/old",
+    ],
+    [
+      "docker compose -f /srv/app/compose.yml stop web",
+      "It is in /srv/app/compose.yml. docker compose stop web",
+    ],
+    [
+      "kubectl -n shop delete pod web-1 --force",
+      "In namespace payments/shop: kubectl delete pod web-1 --force -n <ns>",
+    ],
+    ["systemctl stop nginx", "systemctl stop nginx.service"],
+    ["systemctl stop nginx.service", "systemctl stop nginx"],
+  ])("let %p be for %p", (command, known) => {
+    const answer = `${GOOD_ANSWER} Then \`${command}\`.`;
+    const { claims } = gate(input({ answer, sources: [...SOURCES, recordSource("own", `\`${known}\``)] }));
+    expect(claims.filter(({ support, weight }) => support === "nowhere" && weight === 1)).toEqual([]);
+  });
+
   test("leave alone what stands behind a command that destroys, and a file of the answer's own", () => {
     const record = recordSource(
       "own",
