@@ -158,13 +158,19 @@ interface Scene {
   /** The part a plain word plays, by its offset. */
   roles: Map<number, Role>;
   /** Simple commands, from executable to end, without what they are piped into. */
-  commands: (Span & { head: string })[];
+  commands: Command[];
   /** Those whose head is a utility every shell has: their arguments say little. */
   everyday: Span[];
   /** Those that destroy or stop something. */
   destroying: Span[];
   /** Names that the answer gives to what its own manifests make, lower case. */
   coined: Set<string>;
+}
+
+interface Command extends Span {
+  head: string;
+  /** Where it ends with the command that it carries out elsewhere: `ssh db-3 df -h`. */
+  whole: number;
 }
 
 function spanAt<S extends Span>(spans: S[], offset: number): S | undefined {
@@ -379,7 +385,8 @@ function readSimpleCommand(scene: Scene, start: number, command: string): number
       until = carriedAt(command, token.index + word.length, head) ?? until;
       isDestroying &&= DESTROYING.test(command.slice(0, until));
       scene.roles.set(start + token.index, "executable");
-      scene.commands.push({ start: start + token.index, end: start + until, head: word });
+      const whole = start + command.length;
+      scene.commands.push({ start: start + token.index, end: start + until, whole, head: word });
       if (isDestroying) scene.destroying.push({ start, end: start + until });
       if (EVERYDAY.has(word)) {
         scene.everyday.push({ start, end: start + until });
@@ -1301,7 +1308,12 @@ export function extractFacts(text: string): Fact[] {
 /** Where the commands of `text` stand, in order: `sudo rm -r x | wc -l` holds two, beginning at "rm" and "wc". */
 export function commandLines(text: string): Span[] {
   const plain = plainText(text);
-  return setScene(plain.text).commands.map(({ start, end }) => {
+  const lines: Span[] = [];
+  for (const { start, whole } of setScene(plain.text).commands) {
+    // One that another carries out belongs to its line.
+    if (start >= (lines.at(-1)?.end ?? 0)) lines.push({ start, end: whole });
+  }
+  return lines.map(({ start, end }) => {
     return { start: originalOffset(plain, start), end: originalOffset(plain, end - 1) + 1 };
   });
 }

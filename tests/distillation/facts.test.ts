@@ -352,6 +352,9 @@ describe("commandLines", () => {
     ["`the disk is full` and `/var/log/x`", []],
     ["\\*\\* `kubectl apply -f a\\_b.yaml`", ["kubectl apply -f a\\_b.yaml"]],
     ["rm -rf /x without code", []],
+    ["`docker exec shop-db df -h /dev/shm`", ["docker exec shop-db df -h /dev/shm"]],
+    ["`ssh web-7 'ps -o pid,cmd'` and `id -u`", ["ssh web-7 'ps -o pid,cmd'", "id -u"]],
+    ["```sh\nbash -c 'cd /srv && rm -rf old'; ls -l\n```", ["bash -c 'cd /srv && rm -rf old'", "ls -l"]],
   ])("finds where commands stand in %j", (text, commands) => {
     expect(commandLines(text).map(({ start, end }) => text.slice(start, end).trim())).toEqual(commands);
   });
