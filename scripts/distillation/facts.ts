@@ -404,8 +404,8 @@ function readSimpleCommand(scene: Scene, start: number, command: string): number
       const isTarget =
         isDestroying &&
         !WITH_VALUE.test(`${option} `) &&
-        !OBJECT_KINDS.has(word) &&
-        !DESTRUCTIVE_VERBS.has(word);
+        !DESTRUCTIVE_VERBS.has(word) &&
+        (!OBJECT_KINDS.has(word) || OBJECT_KINDS.has(option));
       const argument = isTarget ? "target" : SERVICE_TOOLS.has(head) ? "unit" : "argument";
       scene.roles.set(start + token.index, isVerb ? "verb" : argument);
       hasVerb ||= isVerb;
@@ -1242,7 +1242,7 @@ const command: Recogniser = {
       const isForbidden = isAdvisedAgainst({ input: scene.text, index: match.index });
       return isForbidden ? NO_FACT : { key: fold(word), length: word.length, weight: 1 };
     }
-    if (EVERYDAY.has(word) || LITERALS.has(fold(word))) return NO_FACT;
+    if (role !== "target" && (EVERYDAY.has(word) || LITERALS.has(fold(word)))) return NO_FACT;
     const weight = IS_STRONG[role](word) ? 1 : WEAK;
     return { key: fold(word), length: word.length, weight, isTarget: role === "target" };
   },

@@ -324,6 +324,8 @@ describe("facts", () => {
     ["`rm -rf /etc/tls/<host>/old`", "`rm -rf /etc/tls/db-3`"],
     ["`rm -rf /srv/x/db-3`\ndumps land in `/srv/dumps/<host>/`", "`rm -rf /srv/dumps/db-3`"],
     ["`kubectl delete ns ci-scratch`, see /srv/docker/x", "`kubectl delete ns docker`"],
+    ["`kubectl delete ns ci-scratch`", "`kubectl delete namespace ingress`"],
+    ["`kubectl delete ns ci-scratch`", "`kubectl delete namespace default`"],
     ["`systemctl stop ci-agent`, see /srv/docker/x", "`systemctl stop docker`"],
     ["`aws s3 rm s3://ci-artifacts/tmp/ --recursive`", "`aws s3 rm s3://ci-artifacts --recursive`"],
     ["`git push origin --delete feature/old-1`", "`git push origin --delete main`"],
