@@ -89,7 +89,7 @@ class Reckoning {
     const working =
       this.workings.get(key) ??
       this.writtenOut(figure) ??
-      (this.isWrittenOut(figure) ? null : this.fromPairs(figure));
+      (this.hasExpression(figure) ? null : this.fromPairs(figure));
     if (working === null || this.workings.has(key)) return working;
     this.workings.set(key, working);
     this.known.add(key);
@@ -128,7 +128,7 @@ class Reckoning {
   }
 
   /** Whether an expression and an equals sign stand right before a figure: what it does not come to, it is not. */
-  private isWrittenOut(figure: Figure): boolean {
+  private hasExpression(figure: Figure): boolean {
     const at = this.figures.indexOf(figure);
     const [left, right] = [this.figures[at - 2], this.figures[at - 1]];
     const isEqual =
@@ -204,7 +204,7 @@ const CLAUSE_END = /\n|(?:[;?!]|(?<!\b[a-z])\.)(?=\s|$)/;
 const isSmallCount = ({ kind, value }: Figure): boolean =>
   kind === "count" && Number.isInteger(value) && value <= SMALL_COUNT;
 
-const isMoment = ({ kind }: Figure): boolean => kind === "clock" || kind === "date";
+const isMoment = ({ kind }: Pick<Figure, "kind">): boolean => kind === "clock" || kind === "date";
 
 /** A small count says nothing by itself, but as a factor or a rate. */
 const isTelling = (figure: Figure): boolean =>
@@ -297,12 +297,12 @@ const REST_WORDS =
   /\b(?:left|leav\w+|remain\w*|free|rest|short|less|minus|off|sav\w+|reduc\w+|without|budget)\b/i;
 
 /** Whether what a clause says is the other operation than this one: what is left is no sum, what is before is not after. */
-function isMeant({ kind, sign }: Result, words: string): boolean {
-  const isMoment = kind === "clock" || kind === "date";
+function isMeant(result: Result, words: string): boolean {
+  const { sign } = result;
   if (sign === "less") return REST_WORDS.test(words);
-  if (sign === "-") return isMoment ? BEFORE_WORDS.test(words) : !SUM_WORDS.test(words);
+  if (sign === "-") return isMoment(result) ? BEFORE_WORDS.test(words) : !SUM_WORDS.test(words);
   if (sign === "+")
-    return isMoment ? AFTER_WORDS.test(words) || !BEFORE_WORDS.test(words) : !REST_WORDS.test(words);
+    return isMoment(result) ? AFTER_WORDS.test(words) || !BEFORE_WORDS.test(words) : !REST_WORDS.test(words);
   return true;
 }
 
@@ -339,7 +339,7 @@ function* operations(a: Figure, b: Figure): Generator<Result> {
     yield result("clock", (x - y / 60 + 100 * DAY_MINUTES) % DAY_MINUTES, "-");
   } else if (a.kind === "clock" && b.kind === "clock") {
     const minutes = (x - y + DAY_MINUTES) % DAY_MINUTES;
-    // A longer one is as good as any way round the clock.
+    // The long way round the clock rounds to a day.
     if (minutes <= DAY_MINUTES / 2) yield result("seconds", 60 * minutes, "-");
   } else if (a.kind === "date" && isDuration) {
     yield result("date", x + y / DAY, "+");

@@ -378,8 +378,8 @@ describe("facts", () => {
 
   test.each([
     [
-      "ssh -i /root/.ssh/ops_key db-3 rm -rf /data/tmp/old",
-      "The key is /root/.ssh/ops_key. rm -rf /data/tmp/old",
+      "ssh -i /srv/keys/ops_key db-3 rm -rf /data/tmp/old",
+      "The key is /srv/keys/ops_key. rm -rf /data/tmp/old",
     ],
     [
       "docker compose -f /srv/app/compose.yml stop web",
