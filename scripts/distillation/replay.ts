@@ -3419,11 +3419,11 @@ function appendEvidence(row: EvidenceRow, attempts: Attempt[], root: string): Di
   }
 }
 
-/** A value as one line of JSON that every reader takes and a terminal can show: no lone surrogates, C1 and bidi marks escaped. */
+/** A value as one line of JSON that every reader takes and a terminal can show: no lone surrogates, what nobody can see escaped. */
 export function toJson(value: unknown): string {
-  return JSON.stringify(mapStrings(value, (text) => text.toWellFormed())).replaceAll(
-    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(mapStrings(value, (text) => text.toWellFormed())).replaceAll(INVISIBLE, (char) =>
+    char.split("").map(escaped).join(""),
   );
 }
 

@@ -621,14 +621,14 @@ describe("replay", () => {
   });
 
   test("escapes what a hostile corpus says, on every stream", async () => {
-    const hostile = { ...DISK, id: "evil\x1b[2J\nid", title: `${DISK.title}\x9b2J\u202e` };
+    const hostile = { ...DISK, id: "evil\x1b[2J\nid", title: `${DISK.title}\x9b2J\u202e\u200b\u{e0041}` };
     const root = rootWith([hostile]);
     const argv = ["--task", TASK, "--root", root];
     const replayed = await run(["replay", "--dry-run", ...argv], { tty: true });
     const retrieved = await run(["retrieve", ...argv], { tty: true });
     const json = await run(["replay", "--dry-run", "--json", ...argv], { tty: true });
     for (const { stdout, stderr } of [replayed, retrieved, json]) {
-      expect(stdout + stderr.replaceAll("\r\x1b[K", "")).not.toMatch(/[\x1b\x9b\u202e]/);
+      expect(stdout + stderr.replaceAll("\r\x1b[K", "")).not.toMatch(/[\x1b\x9b\u202e\u200b\u{e0041}]/u);
     }
     expect(JSON.parse(json.stdout)).toEqual(evidenceRows(root)[1] as never);
     // Not on a terminal either: a newline in an id must not pose as a line of ours.
