@@ -5,8 +5,9 @@
  * A figure of the answer is worked out if it is what an expression beside it comes to ("6 x 0.42 x 730 h = 1,839.60"), or what
  * one operation makes of two figures of which one is said in its own clause or row of a table, and the other there, near it in
  * the paragraph or in the task; or of two of the task. Where the clause itself comes to something else, the figure is wrong,
- * whatever could be made of the rest. Operands are never looked for in the records, nor in a task that is a pasted log: some two of
- * so many figures come to nearly anything.
+ * whatever could be made of the rest; where it says another operation ("in all", "left", "before"), it is not this one.
+ * Operands are never looked for in the records, nor in a task that is a pasted log: some two of so many figures come to nearly
+ * anything.
  *
  * A figure of the answer is known, and so an operand, if it stands in the task or a record, is a small count, or has been
  * worked out itself.

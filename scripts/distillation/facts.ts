@@ -117,6 +117,11 @@ function originalOffset({ shifts }: PlainText, offset: number): number {
   return offset + firstIndex(shifts.length, (i) => shifts[i]! > offset);
 }
 
+/** The other way round. */
+function plainOffset({ shifts }: PlainText, offset: number): number {
+  return offset - firstIndex(shifts.length, (i) => shifts[i]! + i >= offset);
+}
+
 /** The least index in [0, length) for which a monotone condition holds, or length. */
 function firstIndex(length: number, holds: (index: number) => boolean): number {
   let low = 0;
@@ -1803,7 +1808,9 @@ export function findAdapted(fact: Fact, task: Evidence, record: Evidence): numbe
   const [address] = addressOf(fact);
   if (!address) return null;
   const isWhole = ({ parts, offset }: Address): boolean =>
-    !fact.isTarget || (parts.length === address.parts.length && mayBeTaken(fact, record.folded, offset));
+    !fact.isTarget ||
+    (parts.length === address.parts.length &&
+      mayBeTaken(fact, record.folded, plainOffset(record.plain, offset)));
   const found = record.addresses().find((entry) => isWhole(entry) && isAdapted(address, entry, task));
   return found?.offset ?? (address.isNetwork ? findJoined(address, task, record) : null);
 }

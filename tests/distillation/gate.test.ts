@@ -397,6 +397,14 @@ describe("facts", () => {
     expect(claims.filter(({ support, weight }) => support === "nowhere" && weight === 1)).toEqual([]);
   });
 
+  test("are looked for in their own line, however many escapes stand before it", () => {
+    const text = `${"\\\\*".repeat(40)}\nConfig: \`/etc/keys/app.yml\`.\nThen rm the rest of it, all that there is.`;
+    const sources = [taskSource("retire the old keys of web-1"), recordSource("own", text)];
+    const answer =
+      "Retire them with `rm -f /etc/keys/app.yml` on web-1, and look at what the others still need.";
+    expect(gate(input({ answer, sources })).grounding).toBe("ungrounded");
+  });
+
   test("leave alone what stands behind a command that destroys, and a file of the answer's own", () => {
     const record = recordSource(
       "own",
