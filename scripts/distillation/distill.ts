@@ -4,10 +4,18 @@
  *
  * stdout carries the result alone (an accepted answer, or JSON); everything that is said about it goes to stderr.
  */
-import { didYouMean, EXIT, Flags, fromHere, printable, printed, usage } from "./command_line.ts";
 import type { Command, Io } from "./command_line.ts";
-import { COMMANDS } from "./command_table.ts";
-import { DistillError, errorCode, shown } from "./replay.ts";
+
+// Kept beside the code, since it is code. Bun believes no bytecode that is torn, of other sources or of another Bun, nor
+// in a folder that somebody else owns or may write to, and does without where it cannot keep it.
+const BYTECODE = `${import.meta.dir}/../../node_modules/.cache/distill`;
+
+// Most of what a short command takes is reading code that runs once, and a fifth of it goes with its bytecode. What is imported by
+// a statement would be read before.
+if (import.meta.main) process.getBuiltinModule?.("node:module").enableCompileCache(BYTECODE);
+const { didYouMean, EXIT, Flags, fromHere, printable, printed, usage } = await import("./command_line.ts");
+const { COMMANDS } = await import("./command_table.ts");
+const { DistillError, errorCode, shown } = await import("./replay.ts");
 
 /** The first with everything that is used here. */
 const OLDEST_BUN = ">=1.4.5";

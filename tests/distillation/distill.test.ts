@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { FINDINGS } from "../../scripts/distillation/corpus.ts";
@@ -511,13 +511,13 @@ describe("replay", () => {
 
   test("names bad corpus lines and counts them in the row", async () => {
     const root = rootWith();
-    const corpus = writeFile(join(root, "c.jsonl"), `${jsonl([DISK])}{broken\n${jsonl([CLOCK])}`);
+    writeFile(join(root, "c.jsonl"), `${jsonl([DISK])}{broken\n${jsonl([CLOCK])}`);
     const { code, stderr } = await run(
       ["replay", "--dry-run", "--task", TASK, "--root", root, "--corpus", "c.jsonl"],
       { cwd: root },
     );
     expect(code).toBe(0);
-    expect(stderr).toContain(`[replay] ${corpus}:2: not valid JSON`);
+    expect(stderr).toContain("[replay] c.jsonl:2: not valid JSON");
     expect(evidenceRows(root)).toMatchObject([{ corpus: { path: "c.jsonl", records: 2, skipped: 1 } }]);
   });
 
@@ -1107,6 +1107,49 @@ describe("scripts/distill", () => {
     expect({ code, stdout }).toEqual({ code: 127, stdout: "" });
     expect(stderr).toMatch(/^(?:npm .*\n)?distill: needs Bun [\d.]+, and npx did not say where it is: .*\n$/);
     expect(readFileSync(join(home, "asked"), "utf8")).toBe(`${join(REPOSITORY, "scripts")}\n`);
+  });
+
+  describe("keeps bytecode of its code", () => {
+    /** A copy of its own, with the answer of its first run. */
+    async function installed(): Promise<{ folder: string; version: () => ReturnType<typeof spawn> }> {
+      const folder = temporaryFolder();
+      for (const name of ["scripts", "package.json", "tsconfig.json"])
+        cpSync(join(REPOSITORY, name), join(folder, name), { recursive: true });
+      return { folder, version: () => spawn([join(folder, "scripts/distill"), "--version"]) };
+    }
+
+    const keptIn = (folder: string): string[] => {
+      const kept = join(folder, "node_modules/.cache/distill");
+      const paths = readdirSync(kept, { recursive: true, withFileTypes: true });
+      return paths.filter((path) => path.isFile()).map((path) => join(path.parentPath, path.name));
+    };
+
+    test("beside it, and answers the same with it or with what is left of it", async () => {
+      const { folder, version } = await installed();
+      const first = await version();
+      expect(first).toMatchObject({ code: 0, stderr: "" });
+      const kept = keptIn(folder);
+      const bytes = kept.map((path) => readFileSync(path));
+      expect(kept.length).toBeGreaterThan(2);
+      expect(await version()).toEqual(first);
+      for (const path of kept) writeFile(path, "torn");
+      expect(await version()).toEqual(first);
+      expect(kept.map((path) => readFileSync(path))).toEqual(bytes);
+    });
+
+    test("and runs changed code, not what it has kept", async () => {
+      const { folder, version } = await installed();
+      await version();
+      const help = join(folder, "scripts/distillation/commands/help.ts");
+      writeFile(help, readFileSync(help, "utf8").replace("distill ${version}", "changed ${version}"));
+      expect((await version()).stdout).toStartWith("changed ");
+    });
+
+    test("and does without where there is no place for it", async () => {
+      const { folder, version } = await installed();
+      writeFile(join(folder, "node_modules"), "");
+      expect(await version()).toMatchObject({ code: 0, stderr: "" });
+    });
   });
 
   test("ends quietly when its reader goes away", async () => {

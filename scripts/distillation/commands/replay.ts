@@ -32,6 +32,7 @@ import {
   INDEXING_SILENT_MS,
   Progress,
   forStdout,
+  fromHere,
   gateOptions,
   indexingLine,
   placeOf,
@@ -228,7 +229,7 @@ class Watcher {
   }
 
   private complain(line: string): void {
-    this.io.stderr(`[replay] ${printable(line)}\n`);
+    this.io.stderr(`[replay] ${printable(fromHere(line, this.io))}\n`);
   }
 }
 
