@@ -150,7 +150,7 @@ export interface Span {
   end: number;
 }
 
-interface CodeRegion extends Span {
+export interface CodeRegion extends Span {
   /** The fence's language; "inline" for a code span, "" for an untagged block. */
   language: string;
 }
@@ -264,18 +264,48 @@ const MAX_INLINE_CHARS = 400;
 const SHELLS = new Set("sh bash shell zsh console terminal shell-session shellsession cmd".split(" "));
 
 function readCodeBlock(scene: Scene, block: CodeRegion): void {
-  if (block.language !== "" && !SHELLS.has(block.language)) return;
-  const lines = [...scene.text.slice(block.start, block.end).matchAll(/[^\n]+/g)];
-  const prompt = promptOf(lines.map(([line]) => line));
-  let continued = false;
-  for (const line of lines) {
-    const skipped = prompt?.exec(line[0])?.[0].length ?? 0;
-    const isCommand = prompt ? skipped > 0 : looksLikeCommand(line[0]);
-    const start = block.start + line.index;
-    if (isCommand && !continued)
-      readCommandLine(scene, { start: start + skipped, end: start + line[0].length });
-    continued = line[0].endsWith("\\");
+  for (const line of shellLines(scene.text, block)) readCommandLine(scene, line);
+}
+
+interface ShellLine extends Span {
+  /** Where it ends with the lines that continue it. */
+  until: number;
+}
+
+/** The lines of a block that read like commands, without their prompts. */
+function shellLines(text: string, block: CodeRegion): ShellLine[] {
+  if (block.language !== "" && !SHELLS.has(block.language)) return [];
+  const all = [...text.slice(block.start, block.end).matchAll(/[^\n]+/g)];
+  const prompt = promptOf(all.map(([line]) => line));
+  const lines: ShellLine[] = [];
+  let open: ShellLine | null = null;
+  let isContinued = false;
+  for (const { 0: line, index } of all) {
+    const skipped = prompt?.exec(line)?.[0].length ?? 0;
+    const isCommand = prompt ? skipped > 0 : looksLikeCommand(line);
+    const end = block.start + index + line.length;
+    if (isContinued) {
+      if (open) open.until = end;
+    } else {
+      open = isCommand ? { start: block.start + index + skipped, end, until: end } : null;
+      if (open) lines.push(open);
+    }
+    isContinued = line.endsWith("\\");
   }
+  return lines;
+}
+
+/** A text made plain, with its code: what is no shell's has no lines, and what stands in a sentence is one. */
+export function readCode(text: string): { text: string; code: (CodeRegion & { lines: Span[] })[] } {
+  const plain = plainText(text).text;
+  const code = codeRegions(plain).map((region) => {
+    const lines =
+      region.language === "inline"
+        ? [region]
+        : shellLines(plain, region).map(({ start, until }) => ({ start, end: until }));
+    return { ...region, lines };
+  });
+  return { text: plain, code };
 }
 
 /** `$ ` before any line tells commands from output; `# ` is root's prompt only if every line has it. */

@@ -29,6 +29,9 @@ const fs = (): typeof import("node:fs") => process.getBuiltinModule("node:fs");
 const paths = (): typeof import("node:path") => process.getBuiltinModule("node:path");
 const gateFacts = once((): typeof import("./facts.ts") => import.meta.require("./facts.ts"));
 const gateArithmetic = once((): typeof import("./arithmetic.ts") => import.meta.require("./arithmetic.ts"));
+const gateDestruction = once((): typeof import("./destruction.ts") =>
+  import.meta.require("./destruction.ts"),
+);
 const secretFinder = once((): typeof import("./secrets.ts") => import.meta.require("./secrets.ts"));
 const gateWording = once((): typeof import("./wording.ts") => import.meta.require("./wording.ts"));
 const gateDoubt = once((): typeof import("./doubt.ts") => import.meta.require("./doubt.ts"));
@@ -88,7 +91,7 @@ const MAX_ERROR_CHARS = 2048;
 const CUT_PROMPT_SHARE = 0.6;
 
 // The gate. Whatever changes what it decides changes its version, but for the words of our own prompt: they go with its version.
-export const GATE_VERSION = "6";
+export const GATE_VERSION = "7";
 export const POLICIES = ["strict", "standard", "structural"] as const;
 export type Policy = (typeof POLICIES)[number];
 export const DEFAULT_POLICY: Policy = "standard";
@@ -2832,6 +2835,7 @@ export const CHECKS: readonly Rule[] = [
   { name: "restates", family: "wording", severity: "fail", find: findRestatement },
   { name: "from_warning", family: "wording", severity: "fail", find: findFromWarning },
   { name: "ungrounded", family: "facts", severity: "fail", find: findUngrounded },
+  { name: "destroys", family: "facts", severity: "fail", find: findStrayDestruction },
   { name: "contradicted", family: "wording", severity: "fail", find: findContradictions },
   { name: "doubtful", family: "wording", severity: "soft", find: findDoubt },
   { name: "echo", family: "wording", severity: "soft", find: findEcho },
@@ -3139,6 +3143,15 @@ function findUngrounded({ hasEvidence, claims }: View): Finding {
   const unsupported = claims.filter(isUnsupported);
   if (!hasEvidence || weightOf(unsupported) < TOO_MANY) return null;
   return `in neither the task nor the retrieved records: ${named(unsupported.map(claimName))}`;
+}
+
+/** Whole commands, where claims are words: what is destroyed, and how, is looked up in one place of the evidence. */
+function findStrayDestruction({ hasEvidence, answer, sources }: View): Finding {
+  if (!hasEvidence) return null;
+  const task = sources.find(isTask)?.text ?? "";
+  const records = sources.filter((entry) => !isTask(entry)).map(({ text }) => text);
+  const stray = gateDestruction().strayDestruction(answer, { task, records });
+  return stray.length === 0 ? null : named(stray);
 }
 
 function findContradictions({ hasEvidence, contradictions }: View): Finding {

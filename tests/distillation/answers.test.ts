@@ -49,42 +49,53 @@ function isCaught(altered: GateResult, honest: GateResult): boolean {
   const added = claimsOf(altered)
     .entries()
     .filter(([claim]) => !known.has(claim));
-  const contradicts = ({ checks }: GateResult): boolean =>
-    checks.some(({ name, passed }) => name === "contradicted" && !passed);
+  const reasonOf = ({ checks }: GateResult, wanted: string): string | null =>
+    checks.find(({ name }) => name === wanted)?.reason ?? null;
+  const objects = (check: string): boolean => {
+    const reason = reasonOf(altered, check);
+    return reason !== null && reason !== reasonOf(honest, check);
+  };
   return (
-    added.reduce((sum, [, weight]) => sum + weight, 0) >= 1 || (contradicts(altered) && !contradicts(honest))
+    added.reduce((sum, [, weight]) => sum + weight, 0) >= 1 || objects("contradicted") || objects("destroys")
   );
 }
 
-describe.each(["ops", "adapted", "held-out", "computed", "computed-held-out"])(
-  "data/answers/%s.jsonl",
-  (name) => {
-    const { honest, altered, all } = answersOf(name);
+const SETS = [
+  "ops",
+  "adapted",
+  "held-out",
+  "computed",
+  "computed-held-out",
+  "destructive",
+  "destructive-held-out",
+];
 
-    test("holds honest answers, and each of them with one place altered", () => {
-      expect(new Set(all.map((row) => row.id)).size).toBe(all.length);
-      for (const { honest_id, response, task, evidence } of altered) {
-        const own = honest.get(honest_id!)!;
-        expect([own.task, own.evidence]).toEqual([task, evidence]);
-        let before = 0;
-        while (response[before] === own.response[before]) before++;
-        let behind = 0;
-        while (response.at(-1 - behind) === own.response.at(-1 - behind)) behind++;
-        expect(response.length - before - behind).toBeLessThan(80);
-      }
-    });
+describe.each(SETS)("data/answers/%s.jsonl", (name) => {
+  const { honest, altered, all } = answersOf(name);
 
-    test("is judged as the gate's report says", () => {
-      const results = new Map(honest.values().map((row) => [row.id, judge(row)]));
-      const passed = [...results.values()].filter(({ verdict }) => verdict === "pass").length;
-      const caught = altered.filter((row) => isCaught(judge(row), results.get(row.honest_id!)!)).length;
-      expect(onOneLine(read("reports/distillation/gate-report.md"))).toContain(
-        `| \`${name}\` | ${passed} of ${honest.size} | ${caught} of ${altered.length} |`,
+  test("holds honest answers, and each of them with one place altered", () => {
+    expect(new Set(all.map((row) => row.id)).size).toBe(all.length);
+    for (const { honest_id, response, task, evidence } of altered) {
+      const own = honest.get(honest_id!)!;
+      expect([own.task, own.evidence]).toEqual([task, evidence]);
+      let before = 0;
+      while (response[before] === own.response[before]) before++;
+      let behind = 0;
+      while (response.at(-1 - behind) === own.response.at(-1 - behind)) behind++;
+      expect(response.length - before - behind).toBeLessThan(160);
+    }
+  });
+
+  test("is judged as the gate's report says", () => {
+    const results = new Map(honest.values().map((row) => [row.id, judge(row)]));
+    const passed = [...results.values()].filter(({ verdict }) => verdict === "pass").length;
+    const caught = altered.filter((row) => isCaught(judge(row), results.get(row.honest_id!)!)).length;
+    const report = onOneLine(read("reports/distillation/gate-report.md"));
+    const row = report.match(/\| `[\w-]+` \|[^|]*\|[^|]*\|/g)?.find((cells) => cells.includes(`\`${name}\``));
+    expect(row).toBe(`| \`${name}\` | ${passed} of ${honest.size} | ${caught} of ${altered.length} |`);
+    if (name === "held-out")
+      expect(onOneLine(read("README.md"))).toContain(
+        `${passed} pass, and of ${altered.length} such answers with one place altered ${caught} are rejected`,
       );
-      if (name === "held-out")
-        expect(onOneLine(read("README.md"))).toContain(
-          `${passed} pass, and of ${altered.length} such answers with one place altered ${caught} are rejected`,
-        );
-    }, 60_000);
-  },
-);
+  }, 60_000);
+});

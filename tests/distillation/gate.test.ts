@@ -47,7 +47,7 @@ describe("gate", () => {
   test("passes a grounded answer and names its evidence", () => {
     const result = gate(input());
     expect(result).toMatchObject({
-      version: "6",
+      version: "7",
       policy: "standard",
       verdict: "pass",
       grounding: "grounded",
@@ -83,7 +83,7 @@ describe("gate", () => {
     ["cut by a function call", { finishReason: "function_call" }, ["truncated"]],
     ["of no finish reason", { finishReason: null }, []],
     ["of an unknown finish reason", { finishReason: "eos" }, []],
-    ["invented in part", { answer: INVENTED_ANSWER }, ["ungrounded"]],
+    ["invented in part", { answer: INVENTED_ANSWER }, ["ungrounded", "destroys"]],
   ])("judges an answer that is %s", (_, fields, names) => {
     expect(failed(fields)).toEqual(names);
   });

@@ -1,0 +1,404 @@
+/**
+ * What an answer's commands destroy or stop, held against the commands of its evidence. Word by word nearly any such command stands
+ * somewhere: `delete` in one line, `pvc` in another, the healthy replica in the task, and a runbook's warnings name the worst of
+ * all. So these commands are compared whole, each with one command of the evidence that covers it:
+ *
+ *   it has the same tool, and does the same to the same kind of object;
+ *   what it acts on is the evidence's own, or fills a place (`<pod>`, `$NS`) with one thing, or is the task's where the evidence
+ *   has an example's;
+ *   nothing forces or widens it (`--force`, `--all`, CASCADE) that does not there;
+ *   nothing is left out that narrows it there (`--filter`, WHERE, a namespace).
+ *
+ * Where no command of the evidence does the same, words may ask for it: "Remove the file". What the evidence warns of ("never run …",
+ * "`…` stops the whole project") covers nothing. And a place has one filler: an answer that looks at one pod and deletes another
+ * has taken the wrong one, unless the task names the two together.
+ *
+ * What none of this sees: a command that the evidence gives for another case, and an object that is to be kept and fits the place.
+ */
+import { commandsOn, KINDS, NEGATION, openPage } from "./command_reader.ts";
+import type { Command, Page } from "./command_reader.ts";
+import { fold, isEveryday } from "./facts.ts";
+
+/** What is lost, stopped or taken away by a command, or by one that begins so: `terminate-instances`, `purge_queue`. */
+const DESTRUCTIVE = new Set(
+  (
+    "abort autoremove clean del delete demote deregister destroy detach disable disassociate down drain drop erase evict " +
+    "failover flushall flushdb forget groupdel halt kill killall ldapdelete lvremove mask nosave offline pkill poweroff promote " +
+    "prune purge pvremove rb reboot remove reset revoke rm rmdir rmi shred shutdown stop switchover terminate truncate umount " +
+    "uninstall unlink userdel vgremove wipe wipefs"
+  ).split(" "),
+);
+
+/** What does something else, whatever word stands behind it: `systemctl start prune-images`. */
+const HARMLESS = new Set(
+  (
+    "add apply build create describe diff enable exec explain get history info inspect install list log logs ls plan ps " +
+    "reload restart run search set show start status top up update upgrade version"
+  ).split(" "),
+);
+
+const DESTRUCTIVE_FLAG =
+  /^--?(?:delete|purge|destroy|remove|reset-offsets|stop|zero-superblock|zap\S*|wipe|drop|erase)$/;
+const DESTRUCTIVE_IN_GIT = /^(?:--delete|-D|-f|--force\S*|--mirror|--hard)$/;
+
+/** Flags by which more is destroyed, or what protects it is passed over. */
+const WIDENS =
+  /^(?:--?(?:force\S*|all(?:-\S+)?|hard|mirror|cascade\S*|volumes?|no-preserve-root|skip-\S+|purge|delete|prune|execute|rmi|remove-orphans)|-[ADfr]|cascade)$/;
+const FORCES = /^(?:-f|--force)$/;
+
+/** Flags by which less is, and conditions of SQL. */
+const NARROWS =
+  /^(?:--?(?:filter|field-selector|target|topic|group|pattern|match|only|exclude\S*|include\S*|older\S*|newer\S*|since|before|until|keep\S*|label|max-\S+|limit|dry-?run|tag|name|iname|mtime|mmin|ctime|atime|size|type|path|maxdepth|mindepth|user)|-[nlp]|context|where.*|limit)$/;
+
+/** Places that a reader fills in; capitals also within a name, `/dev/sdX` and `release.vPENDING`. */
+const PLACE = new RegExp(
+  [
+    String.raw`<[A-Za-z][^<>\n]{0,40}>`,
+    String.raw`\$\{\w+\}|\$[A-Za-z_]\w*|\{\{[^{}\n]+\}\}|\{[A-Za-z_]\w*\}`,
+    String.raw`(?<![\w-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*(?![\w-])`,
+    String.raw`(?<=\/[a-z]{1,8})[NXY]{1,3}(?![\w-])|(?<=[.a-z])[A-Z][A-Z0-9]{2,}(?![A-Za-z])`,
+  ].join("|"),
+  "g",
+);
+/** Places that may be filled with more than one thing. */
+const PATTERN_PLACE = /pattern|glob|prefix|filter|selector|regex|match/;
+
+/** Longer words are no names. */
+const MAX_WORD_CHARS = 300;
+
+/** So many destructive commands of an answer are looked at. */
+const MAX_ASKED = 100;
+
+/** What no destructive command is without. */
+const MAY_DESTROY = new RegExp(
+  String.raw`${[...DESTRUCTIVE].join("|")}|\bpg_|\bupdate\b|--(?:force|hard|mirror|zap)|-[Df]\b`,
+  "i",
+);
+
+/** What an answer destroys that its evidence does not, each with what the evidence has instead; none where all is in order. */
+export function strayDestruction(
+  answer: string,
+  { task, records }: { task: string; records: string[] },
+): string[] {
+  if (!MAY_DESTROY.test(answer)) return [];
+  const page = openPage(answer);
+  if (!commandsOn(page, null).some(isDestructive)) return [];
+  const pages = [task, ...records].map(openPage);
+  // A line without any mark is a command where its tool is run in code.
+  const tools = new Set([page, ...pages].flatMap(({ marked }) => marked.map(({ head }) => head)));
+  const own = commandsOn(page, tools).filter(({ isWarnedOf }) => !isWarnedOf);
+  const evidence = new Evidence(pages, tools);
+  const asked = own.filter(isDestructive).slice(0, MAX_ASKED);
+  const stray = asked.flatMap((command) => evidence.objectionTo(command) ?? []);
+  return [...new Set([...stray, ...evidence.swappedIn(own)])];
+}
+
+// ---- What destroys --------------------------------------------------------------------------------------
+
+/** A word alone (`purge_queue`) names a command. */
+const isWhole = ({ words, flags }: Command): boolean => words.length + flags.size > 0;
+
+const isDestructive = (command: Command): boolean => isWhole(command) && destroyingWords(command).length > 0;
+
+/** The words by which a command destroys; none for one that does not. */
+function destroyingWords({ head, words, flags }: Command): string[] {
+  const named = (pattern: RegExp): string[] => [...flags.keys()].filter((name) => pattern.test(name));
+  if (head === "sql") {
+    const verb = fold(words[0] ?? "");
+    return DESTRUCTIVE.has(verb) || /^(?:update|pg_\w+)$/.test(verb) ? [verb] : [];
+  }
+  if (head === "curl") {
+    const asked = [...(flags.get("-X") ?? []), ...words];
+    return asked.some((word) => /^delete$|\/_?delete/i.test(word)) ? ["delete"] : [];
+  }
+  if (head === "git") return [...firstOf(words.slice(0, 1)), ...named(DESTRUCTIVE_IN_GIT)];
+  if (isEveryday(head)) return [...firstOf([head]), ...named(/^-delete$/)];
+  return [...firstOf([head, ...words.slice(0, 3)]), ...named(DESTRUCTIVE_FLAG)];
+}
+
+/** The first of these words that destroys, unless one before it does something else. */
+function firstOf(words: string[]): string[] {
+  for (const word of words.map(fold)) {
+    if (!/^[a-z][a-z0-9]*(?:[-_][a-z]+){0,3}$/.test(word)) return [];
+    if (isDestroying(word)) return [word];
+    if (HARMLESS.has(word.split(/[-_]/)[0]!)) return [];
+  }
+  return [];
+}
+
+/** `terminate-instances`, `force_reset` */
+const isDestroying = (word: string): boolean =>
+  word
+    .split(/[-_]/)
+    .slice(0, 2)
+    .some((part) => DESTRUCTIVE.has(part));
+
+/** `delete-db-instance` and `delete-db-snapshot` begin alike: where one is given, the other is not asked for in words. */
+const isAlike = (word: string, other: string): boolean =>
+  word === other || (/[-_]/.test(word) && word.split(/[-_]/)[0] === other.split(/[-_]/)[0]);
+
+// ---- What covers it -------------------------------------------------------------------------------------
+
+/** What was filled in, by the place or by the example's name that it replaces. */
+type Fillers = Map<string, string>;
+
+/** Words of prose that ask for what a command does, where they are others than its own. */
+const ASKED_AS = new Map([
+  ["rm", "remove|delete|empty|clean|clear"],
+  ["rmdir", "remove|delete"],
+  ["rmi", "remove|delete"],
+  ["delete", "delete|remove|drop"],
+  ["remove", "remove|delete"],
+  ["del", "delete|remove"],
+  ["drop", "drop|delete|remove"],
+  ["down", "stop|shut down|take down"],
+  ["pkill", "kill|stop|terminate"],
+  ["kill", "kill|stop|terminate"],
+  ["killall", "kill|stop"],
+  ["reboot", "reboot|restart"],
+  ["umount", "unmount|umount"],
+  ["purge", "purge|empty|delete|remove"],
+  ["pg_terminate_backend", "terminate|kill"],
+]);
+
+class Evidence {
+  /** By their tools. */
+  private readonly given: Map<string, Command[]>;
+  /** Folded. */
+  private readonly task: string;
+  /** What is said in words, folded. */
+  private readonly prose: string[];
+  /** Words in quotes that are a command of another tool: `echo "disable server web/1" | socat …`. */
+  private readonly quoted: Set<string>;
+
+  constructor(pages: Page[], tools: Set<string>) {
+    const given = pages.flatMap((page) => commandsOn(page, tools)).filter(({ isWarnedOf }) => !isWarnedOf);
+    this.given = Map.groupBy(given.filter(isWhole), ({ head }) => head);
+    this.task = fold(pages[0]!.text);
+    this.prose = pages.map(({ prose }) => fold(prose.replaceAll("`", " ")));
+    this.quoted = new Set(given.flatMap(({ flat }) => flat.filter((word) => word.includes(" "))));
+  }
+
+  /** What is wrong with a destructive command; null where one of the evidence covers it. */
+  objectionTo(command: Command): string | null {
+    const words = destroyingWords(command);
+    const doesAlike = (other: Command): boolean => {
+      const others = destroyingWords(other);
+      return words.every((word) => others.some((one) => isAlike(word, one)));
+    };
+    const alike = (this.given.get(command.head) ?? []).filter(doesAlike);
+    const fitting = alike.filter((other) => this.fillersOf(command, other) !== null);
+    if (fitting.some((other) => this.isAsNarrow(command, other))) return null;
+    // Words say no more than a command for the same kind of object does.
+    const kinds = kindsOf(command);
+    const isGiven = alike.some((other) => kinds.isSubsetOf(kindsOf(other)));
+    if (!isGiven && this.isAskedFor(command, words)) return null;
+    const nearest = fitting[0] ?? alike[0];
+    return nearest
+      ? `${shown(command)} where its evidence has ${shown(nearest)}`
+      : `${shown(command)} is no command of its evidence`;
+  }
+
+  /** Destructive commands that fill a place otherwise than all the commands that only look. */
+  swappedIn(own: Command[]): string[] {
+    const placed = own.map((command) => ({ command, fillers: this.bestFillers(command) }));
+    const seen = new Map<string, string[]>();
+    for (const { command, fillers } of placed) {
+      if (isDestructive(command)) continue;
+      for (const [place, filler] of fillers) seen.set(place, [...(seen.get(place) ?? []), filler]);
+    }
+    return placed.flatMap(({ command, fillers }) => {
+      if (!isDestructive(command)) return [];
+      for (const [place, filler] of fillers) {
+        const others = seen.get(place) ?? [];
+        const belongs = (other: string): boolean =>
+          isPartOf(filler, other) || isPartOf(other, filler) || this.isNamedWith(filler, other);
+        if (others.length > 0 && !others.some(belongs))
+          return `${shown(command)}, though it looks at ${JSON.stringify(others[0])}`;
+      }
+      return [];
+    });
+  }
+
+  private bestFillers(command: Command): Fillers {
+    let best: Fillers = new Map();
+    for (const other of this.given.get(command.head) ?? []) {
+      const fillers = this.fillersOf(command, other);
+      if (fillers && fillers.size > best.size) best = fillers;
+    }
+    return best;
+  }
+
+  /** Nothing that widens it is added, nothing that narrows it is left out. */
+  private isAsNarrow({ head, flags }: Command, other: Command): boolean {
+    const isForced = [...other.flags.keys()].some((name) => FORCES.test(name));
+    const adds = (name: string): boolean =>
+      WIDENS.test(name) && !other.flags.has(name) && !(isForced && FORCES.test(name));
+    if ([...flags.keys()].some(adds)) return false;
+    return [...other.flags].every(([name, values]) => {
+      const isBody = head === "curl" && name === "-d";
+      if (!NARROWS.test(name) && !isBody) return true;
+      const own = flags.get(name) ?? [];
+      const fits = (value: string): boolean => own.some((mine) => this.stands(mine, value, new Map()));
+      // What a column is compared with is looked up as a fact.
+      return own.length >= values.length && (name.startsWith("where") || values.every(fits));
+    });
+  }
+
+  /** How a command of the evidence is filled in by one of the answer; null where that is another. */
+  private fillersOf(command: Command, other: Command): Fillers | null {
+    const fillers =
+      this.pairAll(command.words, other.words) ?? this.pairAll(command.flat, other.flat) ?? null;
+    if (fillers === null) return null;
+    for (const [name, values] of other.flags)
+      for (const value of values)
+        for (const mine of command.flags.get(name) ?? []) this.stands(mine, value, fillers);
+    const hasHosts = command.host !== null && other.host !== null;
+    return hasHosts && !this.stands(command.host!, other.host!, fillers) ? null : fillers;
+  }
+
+  /** Several objects may stand where the evidence has one. */
+  private pairAll(own: string[], others: string[]): Fillers | null {
+    const last = others.length - 1;
+    if (own.length < others.length || (last < 0 && own.length > 0)) return null;
+    const fillers: Fillers = new Map();
+    const isPair = (word: string, at: number): boolean =>
+      this.pairs(word, others[Math.min(at, last)]!, fillers);
+    return own.every(isPair) ? fillers : null;
+  }
+
+  /** Whether a word of a command stands for one of the evidence's: what it does and to what kind may not differ. */
+  private pairs(mine: string, theirs: string, fillers: Fillers): boolean {
+    const [own, other] = [plainName(mine), plainName(theirs)];
+    if (KINDS.has(own) && KINDS.get(own) === KINDS.get(other)) return true;
+    const isPlace = theirs.search(PLACE) >= 0;
+    if (own !== other && (isWord(own) || (isWord(other) && !isPlace))) return false;
+    return this.stands(mine, theirs, fillers);
+  }
+
+  /** Whether it is the same, fills places, or is the task's in the place of an example's. */
+  private stands(mine: string, theirs: string, fillers: Fillers): boolean {
+    const [own, other] = [plainName(mine), plainName(theirs)];
+    if (own === other) return true;
+    if (Math.max(own.length, other.length) > MAX_WORD_CHARS) return false;
+    if (theirs.search(PLACE) >= 0) return fill(own, withoutEnding(theirs), fillers);
+    // A loop's variable has its values in the loop.
+    if (/^\$\{?\w+\}?$/.test(own) || this.isTasks(own, other)) {
+      fillers.set(`=${other}`, own);
+      return true;
+    }
+    const [parts, others] = [own, other].map((word) => word.split(/(?<=[/:=@,])|(?=[/:=@,])/));
+    return (
+      parts!.length > 1 &&
+      parts!.length === others!.length &&
+      parts!.some((part, at) => part === others![at]) &&
+      parts!.every((part, at) => this.stands(part, others![at]!, fillers))
+    );
+  }
+
+  /** Whether the task names this: of a selection what it selects; of `logs-web-*` what stands before the sign, if the example has one, too. */
+  private isTasks(own: string, other: string): boolean {
+    if (own.startsWith("$(")) {
+      const names = own.match(/(?<![\w.-])[a-z][\w.-]*[\d-][\w.-]*/g) ?? [];
+      return names.some((name) => this.isNamed(name));
+    }
+    if (!isEverything(own)) return this.isNamed(own);
+    const stem = own.replace(/\W*[*?]$/, "");
+    return /\w[^*?]*[*?]$/.test(other) && stem.length > 2 && !isEverything(stem) && this.isNamed(stem);
+  }
+
+  private isNamed(word: string): boolean {
+    const { task } = this;
+    for (let at = task.indexOf(word); at >= 0; at = task.indexOf(word, at + 1)) {
+      const end = at + word.length;
+      if (
+        !/[\w-]/.test(task.slice(Math.max(0, at - 1), at)) &&
+        !/^(?:[\w-]|\.\w)/.test(task.slice(end, end + 2))
+      )
+        return true;
+    }
+    return false;
+  }
+
+  /** "web-1, web-2 and web-3" */
+  private isNamedWith(one: string, other: string): boolean {
+    const between = String.raw`(?:["'\x60]?\s{0,4}(?:,|and|or|&|\/)\s{0,4}["'\x60]?[\w.-]*){1,9}["'\x60]?`;
+    const names = [one, other].map((name) => RegExp.escape(name));
+    return [names, names.toReversed()].some((pair) => new RegExp(pair.join(between)).test(this.task));
+  }
+
+  /** "Delete the PVC": asked for in words, and not warned of; or a command in another's quotes. */
+  private isAskedFor(command: Command, words: string[]): boolean {
+    if (this.quoted.has(command.text)) return true;
+    const widens = [...command.flags.keys()].some((name) => /^(?:-A|--all\S*)$/.test(name));
+    if (widens || command.words.some((word) => isEverything(fold(word)) && !word.includes("/"))) return false;
+    const kinds = [...kindsOf(command)];
+    return words.every((word) => {
+      const name = word.replace(/^-+/, "");
+      const [first = name] = name.split(/[-_]/);
+      const verbs = ASKED_AS.get(name) ?? ASKED_AS.get(first) ?? RegExp.escape(first);
+      const asked = new RegExp(String.raw`(?<![\w-])(?:${verbs})(?![\w-])([^.\n]{0,80})`, "g");
+      const isAsked = (prose: string): boolean =>
+        prose.matchAll(asked).some(({ 1: object = "", index }) => {
+          const before = prose.slice(Math.max(0, index - 80), index);
+          const clause = before.split(/[.;:?!,]\s|\n/).at(-1)!;
+          return !NEGATION.test(clause) && kinds.every((kind) => namesKind(object, kind));
+        });
+      return this.prose.some(isAsked);
+    });
+  }
+}
+
+/** The kinds of objects that it names: of `kubectl delete pvc`, `rabbitmqctl delete_vhost`. */
+function kindsOf({ head, words }: Command): Set<string> {
+  const parts = [head, ...words.slice(0, 3)].flatMap((word) => fold(word).split(/[-_]/));
+  return new Set(parts.flatMap((part) => KINDS.get(part) ?? []));
+}
+
+const namesKind = (text: string, kind: string): boolean =>
+  (text.match(/[a-z]+/g) ?? []).some((word) => KINDS.get(word) === kind);
+
+/** What says what is done, or to what kind: no name that may be replaced. */
+const isWord = (word: string): boolean =>
+  KINDS.has(word) ||
+  HARMLESS.has(word) ||
+  DESTRUCTIVE.has(word) ||
+  DESTRUCTIVE.has(/^[a-z]+(?=[-_])/.exec(word)?.[0] ?? "");
+
+/** No one thing. */
+const isEverything = (word: string): boolean => /[*?]|\$\(/.test(word) || word === "_all" || word === "all";
+
+/** `landing` is said of `aws_s3_bucket.landing`; what a database calls its own tables says nothing. */
+const isPartOf = (one: string, other: string): boolean =>
+  one === other ||
+  /^pg_|^information_schema/.test(one) ||
+  other.split(/[./:@\s"'[\]]+/).includes(one) ||
+  [".", "/", ":", "@"].some((sign) => other.endsWith(`${sign}${one}`) || other.startsWith(`${one}${sign}`));
+
+/** Of `nginx.service` and `logs/` what they name. */
+const withoutEnding = (word: string): string => word.replace(/\.service$|(?<=.)\/$/, "");
+
+const plainName = (word: string): string => withoutEnding(fold(word));
+
+/** `<ns>/<pod>` filled as `shop/web-1`: within a path a place holds no slash. */
+function fill(mine: string, theirs: string, fillers: Fillers): boolean {
+  const places = [...theirs.matchAll(PLACE)];
+  const isPath = theirs.replaceAll(PLACE, "").includes("/");
+  let shape = "";
+  let from = 0;
+  for (const { 0: place, index } of places) {
+    shape += `${RegExp.escape(theirs.slice(from, index))}(${isPath ? "[^/]+?" : ".+?"})`;
+    from = index + place.length;
+  }
+  const found = new RegExp(`^${shape}${RegExp.escape(theirs.slice(from))}$`, "is").exec(mine);
+  if (found === null) return false;
+  return places.every(([place], n) => {
+    const [name, filler] = [fold(place.replaceAll(/\W/g, "")), fold(found[n + 1]!)];
+    if (isEverything(filler) && !PATTERN_PLACE.test(name)) return false;
+    fillers.set(name, filler);
+    return true;
+  });
+}
+
+const shown = ({ text }: Command): string =>
+  JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text.replaceAll(/\s+/g, " "));
