@@ -515,6 +515,7 @@ export type ReplayEvent =
       records: number;
     }
   | { kind: "calling"; model: string; endpoint: string }
+  /** `error` says what failed, without advice: it is tried again. */
   | { kind: "retrying"; model: string; waitMs: number; error: string }
   | { kind: "judged"; attempt: Attempt };
 
@@ -1890,11 +1891,14 @@ function parseBaseUrl(target: ModelTarget): URL {
   const url = URL.parse(text);
   if (url?.protocol === "http:" || url?.protocol === "https:") return url;
   const value = /[@?]/.test(text) ? "its value" : shown(text);
-  throw new DistillError(
-    "usage",
-    `${urlVariable(target)}: ${value} is not an http(s) URL. Write for example http://localhost:11434.`,
-  );
+  const what = hasHighPort(text)
+    ? `the port in ${value} is above 65535. Write the one that the server listens on.`
+    : `${value} is not an http(s) URL. Write for example http://localhost:11434.`;
+  throw new DistillError("usage", `${urlVariable(target)}: ${what}`);
 }
+
+const hasHighPort = (url: string): boolean =>
+  Number(/^https?:\/\/[^/?#]*:(\d+)(?:[/?#]|$)/i.exec(url)?.[1] ?? 0) > 65_535;
 
 const urlVariable = (target: ModelTarget): string =>
   target.role === "local" ? "LH_GATEWAY_URL" : "LH_ESCALATION_URL";
@@ -1950,7 +1954,9 @@ interface ServerReply {
 interface CallFailure {
   kind: "failure";
   status: number | null;
-  /** One line: where, what, what to do. */
+  /** A sentence: where, and what went wrong. */
+  what: string;
+  /** The same with what to do about it, for when nobody tries again. */
   message: string;
   /** How often this may be tried again, whatever `maxRetries` allows. */
   retries: number;
@@ -1994,11 +2000,18 @@ async function postWithRetries(endpoint: Endpoint, call: Call, mayGoElsewhere: b
     waitMs = Math.round(Math.min(pauseMs, MAX_RETRY_WAIT_MS));
     // A wait that outlasts the call is not begun: nobody would be asked behind it.
     if (Math.max(waitMs, result.retryAfterMs) >= call.deadlineMs - deps.uptimeMs()) return result;
-    deps.onEvent({ kind: "retrying", model: target.model, waitMs, error: result.message });
+    deps.onEvent({ kind: "retrying", model: target.model, waitMs, error: result.what });
     await deps.sleep(waitMs, call.signal);
+    if (deps.signal.aborted) return interruptedBehind(result);
     if (call.signal.aborted) return result;
   }
 }
+
+/** Whom an interrupt in the pause behind it has kept from being tried again. */
+const interruptedBehind = (failed: CallFailure): CallFailure => ({
+  ...failed,
+  message: `${failed.what.replace(/\.$/, "")}; interrupted before it was tried again. Run it again.`,
+});
 
 async function postOnce(endpoint: Endpoint, call: Call): Promise<CallResult> {
   const reply = await exchange(endpoint, call).catch((error) => networkFailure(call, endpoint, error));
@@ -2107,8 +2120,11 @@ interface ReplyError {
   what: string;
   isUnknownModel?: boolean;
   isAbsentPath?: boolean;
-  isStream?: boolean;
+  instead?: Instead | null;
 }
+
+/** What came in the place of a chat completion, as far as it tells what to do: a web page, a stream, or a reply of Ollama's own API. */
+type Instead = "page" | "stream" | "ollama";
 
 /**
  * The answer in a chat completion, or the error that any of the known servers puts in its place: an `error` (string,
@@ -2123,17 +2139,11 @@ function parseReply(
   const error = errorIn(body) ?? (isObject(choice) ? (errorIn(choice) ?? finishError(choice)) : null);
   if (error || status < 200 || status > 299)
     return replyError(status, error ?? { message: plainWords(text, secrets), code: null }, secrets);
-  if (!isObject(body)) {
-    const isStream = headers.get("content-type")?.startsWith("text/event-stream") ?? false;
-    const instead = isStream ? " but a stream, which was not asked for" : "";
-    return {
-      kind: "error",
-      status,
-      what: `the reply is not JSON${instead} (${shown(plainWords(text, secrets))})`,
-      isStream,
-    };
+  if (!isObject(body)) return notJson({ status, text, headers }, secrets);
+  if (!isObject(choice)) {
+    const what = "the reply holds no choices";
+    return { kind: "error", status, what, instead: isOllamas(body) ? "ollama" : null };
   }
-  if (!isObject(choice)) return { kind: "error", status, what: "the reply holds no choices" };
   const message = isObject(choice.message) ? choice.message : {};
   const { answer, reasoning } = splitReasoning(textOf(message.content));
   return {
@@ -2147,6 +2157,22 @@ function parseReply(
     fingerprint: textOrNull(body.system_fingerprint),
   };
 }
+
+function notJson({ status, text, headers }: Received, secrets: Secrets): ReplyError {
+  const type = headers.get("content-type") ?? "";
+  const first = parseJson(text.trimStart().split("\n", 1)[0]!);
+  // A line of JSON before others is the first of a stream, whatever type the server gives it.
+  const isStream = /^text\/event-stream|ndjson/i.test(type) || /^data:/.test(text) || isObject(first);
+  const isPage = /^text\/html/i.test(type) || /^\s*<(?:!doctype html|html)\b/i.test(text);
+  const found = isStream ? " but a stream, which was not asked for" : isPage ? " but a web page" : "";
+  const what = `the reply is not JSON${found} (${shown(plainWords(text, secrets))})`;
+  const streamed = isOllamas(first) ? "ollama" : "stream";
+  return { kind: "error", status, what, instead: isStream ? streamed : isPage ? "page" : null };
+}
+
+/** Whether it is what Ollama's /api/chat replies, which knows no choices and streams unless it is told otherwise. */
+const isOllamas = (body: unknown): boolean =>
+  isObject(body) && typeof body.done === "boolean" && typeof body.model === "string";
 
 function parseJson(text: string): unknown {
   try {
@@ -2292,7 +2318,7 @@ interface FailureCause {
   what: string;
   isUnknownModel?: boolean;
   isAbsentPath?: boolean;
-  isStream?: boolean;
+  instead?: Instead | null;
   names?: string[];
   retryAfter?: string | null;
 }
@@ -2300,14 +2326,16 @@ interface FailureCause {
 const RETRIED_STATUSES = new Set([408, 429, 502, 503, 504, 529]);
 
 function failure(call: Call, endpoint: Endpoint, cause: FailureCause): CallFailure {
-  const { status, what } = cause;
+  const { status } = cause;
+  const what = `POST ${endpoint.name}: ${cause.what.replace(/\.$/, "")}.`;
   const retryAfterMs = parseRetryAfter(cause.retryAfter ?? null, call.deps.now());
   const isWorthIt = status !== null && RETRIED_STATUSES.has(status);
   const advice = adviceFor(call.target, { ...cause, retryAfterMs });
   return {
     kind: "failure",
     status,
-    message: `POST ${endpoint.name}: ${what.replace(/\.$/, "")}. ${advice}`,
+    what,
+    message: `${what} ${advice}`,
     retries: status === 500 ? 1 : isWorthIt ? Infinity : 0,
     retryAfterMs,
     absent: cause.isAbsentPath ? "path" : null,
@@ -2321,7 +2349,7 @@ function adviceFor(
     isUnknownModel,
     names,
     isAbsentPath,
-    isStream,
+    instead,
     retryAfterMs,
   }: FailureCause & { retryAfterMs: number },
 ): string {
@@ -2335,7 +2363,11 @@ function adviceFor(
   if (status === 401 || status === 403) return `Set ${keyVariable(target)}.`;
   if (isAbsentPath || (status !== null && status >= 300 && status < 400))
     return `Set ${urlVariable(target)} to the server's chat URL.`;
-  if (isStream) return "Turn streaming off in the server, or in what stands before it.";
+  if (instead === "stream") return "Turn streaming off in the server, or in what stands before it.";
+  if (instead === "ollama")
+    return `This is Ollama's own API: set ${urlVariable(target)} to the OpenAI-style one, which ends in /v1.`;
+  if (instead === "page")
+    return `Check ${urlVariable(target)}, and whether a proxy or a login stands before the server.`;
   return "Look into the server's log.";
 }
 
@@ -2356,14 +2388,21 @@ function networkFailure(call: Call, endpoint: Endpoint, error: unknown): CallFai
     ENOTFOUND: ["host not found", `Check ${variable}.`],
     ECONNRESET: ["the connection was closed before the reply was whole", "Look into the server's log."],
     TimeoutError: [`no whole answer within ${seconds} s`, "Raise --timeout-ms, or take a smaller model."],
+    // A handshake that is met with anything but TLS.
+    EPROTO: [
+      "no TLS connection: the server seems to speak http",
+      `Write http:// in ${variable}, or the port of its https.`,
+    ],
     AbortError: ["interrupted", "Run it again."],
     ZlibError: ["the reply cannot be decompressed", "Look into the server's log."],
   };
-  const [what, advice] = known[code] ?? [`no connection (${code})`, `Check ${variable}.`];
+  const [cause, advice] = known[code] ?? [`no connection (${code})`, `Check ${variable}.`];
+  const what = `POST ${endpoint.name}: ${cause}.`;
   return {
     kind: "failure",
     status: null,
-    message: `POST ${endpoint.name}: ${what}. ${advice}`,
+    what,
+    message: `${what} ${advice}`,
     retries: call.signal.aborted ? 0 : Infinity,
     retryAfterMs: 0,
     absent: code === "ECONNREFUSED" ? "server" : null,

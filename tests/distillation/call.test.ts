@@ -8,7 +8,7 @@ import {
   splitReasoning,
 } from "../../scripts/distillation/replay.ts";
 import type { CallOptions, Deps, ModelTarget } from "../../scripts/distillation/replay.ts";
-import { answered, completion, gateway } from "./support.ts";
+import { answered, completion, gateway, jsonl } from "./support.ts";
 
 const PROMPT = { system: "system", user: "user" };
 const OPTIONS: Omit<CallOptions, "target"> = {
@@ -122,6 +122,15 @@ describe("endpointsFor", () => {
 
   test.each(["sk-a\nb", "sk-ü", "sk a"])("refuses the key %j, which no header can carry", (key) => {
     expect(() => endpointsFor(target({ key }))).toThrow("LH_GATEWAY_KEY: holds white space or a character");
+  });
+
+  test.each([
+    ["http://localhost:99999", 'the port in "http://localhost:99999" is above 65535.'],
+    ["https://h:65536/v1", 'the port in "https://h:65536/v1" is above 65535.'],
+    ["http://user:se-cret@h:99999/v1", "the port in its value is above 65535."],
+    ["http://user:123456/se-cret@h", "the port in its value is above 65535."],
+  ])("says of %j that it is the port", (baseUrl, expected) => {
+    expect(() => endpointsFor(target({ baseUrl }))).toThrow(`LH_GATEWAY_URL: ${expected} Write the one`);
   });
 
   test.each(["localhost:3100", "ftp://h", "", "http://"])(
@@ -261,7 +270,13 @@ describe("callModel", () => {
     ["FastAPI", 422, { detail: [{ loc: ["body"] }] }, 'HTTP 422: [{"loc":["body"]}]'],
     ["no choices", 200, { choices: [] }, "the reply holds no choices"],
     ["no body", 400, "", "HTTP 400: no body"],
-    ["HTML", 200, "<html><h1>Welcome</h1></html>", 'the reply is not JSON ("Welcome")'],
+    [
+      "HTML",
+      200,
+      "<html><h1>Welcome</h1></html>",
+      'the reply is not JSON but a web page ("Welcome"). Check LH_GATEWAY_URL, and whether a proxy or a login stands',
+    ],
+    ["words", 200, "Welcome", 'the reply is not JSON ("Welcome"). Look into the server\'s log.'],
     ["JSON without an end", 422, `{"detail":${"[".repeat(60_000)}${"]".repeat(60_000)}}`, "cannot be read"],
     [
       "figures that are none",
@@ -432,6 +447,29 @@ describe("callModel", () => {
     },
   );
 
+  test("takes a reply for a web page by its type, too", async () => {
+    const headers = { "content-type": "text/html; charset=utf-8" };
+    await using server = gateway(() => new Response("<!-- sso --><h1>Sign in</h1>", { headers }));
+    const { record } = await ask(`${server.url}/v1`);
+    expect(record.error).toContain('the reply is not JSON but a web page ("Sign in"). Check LH_GATEWAY_URL,');
+  });
+
+  const OLLAMAS = { model: "m", message: { role: "assistant", content: "a" }, done: false };
+  test.each([
+    ["a stream of Ollama's", jsonl([OLLAMAS, { ...OLLAMAS, done: true }]), "application/x-ndjson", true],
+    ["one whole reply of Ollama's", JSON.stringify({ ...OLLAMAS, done: true }), "application/json", true],
+    ["another stream of JSON", jsonl([{ delta: "a" }, { delta: "b" }]), "text/plain", false],
+    ["a stream of events without its type", 'data: {"delta":"a"}\n\ndata: [DONE]\n\n', "text/plain", false],
+  ])("says what to do about %s", async (_, body, type, isOllamas) => {
+    await using server = gateway(() => new Response(body, { headers: { "content-type": type } }));
+    const { record } = await ask(`${server.url}/api/chat`);
+    expect(record.error).toEndWith(
+      isOllamas
+        ? " This is Ollama's own API: set LH_GATEWAY_URL to the OpenAI-style one, which ends in /v1."
+        : " Turn streaming off in the server, or in what stands before it.",
+    );
+  });
+
   test("takes JSON for an answer whatever type it is given", async () => {
     const headers = { "content-type": "text/event-stream" };
     await using server = gateway(
@@ -459,6 +497,8 @@ describe("callModel", () => {
     };
     await ask(`${server.url}/v1`, {}, {}, impatient({ onEvent }));
     expect(told[0]).toContain("bad key [redacted:api_key]");
+    // Without "look into the log": it is tried again.
+    expect(told[0]).toEndWith("[redacted:api_key].");
   });
 
   test("keeps at most 2,048 characters of a server's words", async () => {
@@ -583,6 +623,7 @@ describe("callModel's retries", () => {
     const deps = impatient({ sleep, signal: interrupt.signal });
     const { answer, record } = await ask(`${server.url}/v1`, {}, {}, deps);
     expect({ answer, requests: record.requests.length }).toEqual({ answer: null, requests: 1 });
+    expect(record.error).toEndWith(": HTTP 503: busy; interrupted before it was tried again. Run it again.");
   });
 
   test("retries a refused connection and says so", async () => {
@@ -594,6 +635,14 @@ describe("callModel's retries", () => {
       `POST ${server.url}/v1/chat: connection refused. Start the gateway, or set LH_GATEWAY_URL.`,
     );
     expect(record.requests).toHaveLength(3);
+  });
+
+  test("says that a server speaks http where https was asked for", async () => {
+    await using server = gateway(() => completion("unused"));
+    const { record } = await ask(server.url.replace("http", "https"), {}, { maxRetries: 0 });
+    expect(record.error).toEndWith(
+      ": no TLS connection: the server seems to speak http. Write http:// in LH_GATEWAY_URL, or the port of its https.",
+    );
   });
 
   test("asks Ollama's port without a key where the default gateway is down", async () => {
