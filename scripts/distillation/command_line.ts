@@ -63,6 +63,8 @@ export interface Command {
   usage: string;
   /** What may stand behind the name: one of these words, or any number of paths. */
   operands?: readonly string[] | "paths";
+  /** What it reads from standard input. */
+  standardInput?: string;
   options: Record<string, Option>;
   examples: string[];
   /** Its module, which only a run of the command loads. */
@@ -182,14 +184,34 @@ export class Flags {
     this.values[long] = true;
   }
 
-  private strayWord(at: number, { operands, options }: Command): DistillError {
+  private strayWord(at: number, command: Command): DistillError {
     const word = this.words[at]!;
+    const { operands } = command;
     if (operands && operands !== "paths" && at === 0)
       return usage(
         `${this.name}: expected ${operands.join(" or ")} (got ${shown(word)}).${didYouMean(word, operands)}`,
       );
-    const hint = options.task ? ` A task goes into quotes behind --task: --task ${shown(word)}.` : "";
-    return usage(`${this.name}: unexpected ${shown(word)}.${hint}`);
+    return usage(`${this.name}: unexpected ${shown(word)}.${this.strayHint(word, command)}`);
+  }
+
+  /** What a word that stands alone may have been meant for: an answer, one of several files, or the rest of a task. */
+  private strayHint(word: string, { options, standardInput }: Command): string {
+    const { task, "task-file": taskFile } = this.values;
+    const single = ["rows", "tasks"].filter((flag) => typeof this.values[flag] === "string");
+    const multiple = this.given().filter((flag) => Array.isArray(this.values[flag]));
+    const hints = [
+      ...single.map((flag) => `--${flag} takes one file.`),
+      ...multiple.map((flag) => `Give --${flag} before each file.`),
+    ];
+    if (standardInput && (task ?? taskFile) !== undefined)
+      hints.unshift(`${standardInput} comes from standard input: < ${quoted(word)}.`);
+    if (typeof task === "string") {
+      const whole = hints.length === 0 ? `: --task ${shown([task, ...this.words].join(" "))}` : "";
+      hints.push(`A task of several words goes into quotes${whole}.`);
+    }
+    if (options.task && taskFile === undefined && hints.length === 0)
+      hints.push(`A task goes into quotes behind --task: --task ${shown(word)}.`);
+    return hints.map((hint) => ` ${hint}`).join("");
   }
 }
 

@@ -137,6 +137,7 @@ export const COMMANDS: Record<string, Command> = {
   gate: {
     summary: "check answers that exist already against their evidence",
     usage: '--task "…" --evidence FILE … < answer | --rows FILE',
+    standardInput: "The answer",
     options: {
       ...TASK,
       evidence: {

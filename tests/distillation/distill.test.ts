@@ -87,6 +87,23 @@ describe("usage errors", () => {
     [["replay"], "no task."],
     [["replay", "--task", "  "], "--task: the task is empty."],
     [["replay", "disk full"], 'A task goes into quotes behind --task: --task "disk full".'],
+    [
+      ["replay", "--task", "disk", "full", "on", "/var"],
+      'unexpected "full". A task of several words goes into quotes: --task "disk full on /var".\n',
+    ],
+    [["replay", "--task-file", "t.txt", "u.txt"], 'replay: unexpected "u.txt".\n'],
+    [
+      ["gate", "--task", "x", "--evidence", "ev.md", "ok.txt"],
+      'gate: unexpected "ok.txt". The answer comes from standard input: < ok.txt. Give --evidence before each file. A task of several words goes into quotes.\n',
+    ],
+    [
+      ["gate", "--task-file", "t.txt", "ok.txt"],
+      'gate: unexpected "ok.txt". The answer comes from standard input: < ok.txt.\n',
+    ],
+    [["gate", "--rows", "a.jsonl", "b.jsonl"], 'gate: unexpected "b.jsonl". --rows takes one file.\n'],
+    [["gate", "ok.txt"], 'A task goes into quotes behind --task: --task "ok.txt".\n'],
+    [["retrieve", "--tasks", "a", "b"], 'retrieve: unexpected "b". --tasks takes one file.\n'],
+    [["ab", "--report-only", "--rows", "a", "b"], 'ab: unexpected "b". Give --rows before each file.\n'],
     [["replay", "--task", "x", "--task-file", "y"], "give one of the two"],
     [["replay", "--task", "x", "--local-only", "--allow-escalation"], "exclude each other"],
     [
