@@ -936,6 +936,30 @@ describe("gate", () => {
     expect(await judge("--threshold", "1")).toMatchObject({ doubtful: false, threshold: 1 });
   });
 
+  test.each([
+    ["alone", "They take reservations and have outdoor seating.", "fail (contradicts its evidence; "],
+    [
+      "beside facts that are found",
+      "They take reservations and have outdoor seating; the phone is 805-555-0134.",
+      "fail (contradicts its evidence: 3 of 3 facts found in the task or its evidence; ",
+    ],
+    [
+      "beside facts that are not",
+      "They take reservations and have outdoor seating; see https://grill.test/menu-7 for it.",
+      "fail (ungrounded, contradicts its evidence: 0 of 1 fact found in the task or its evidence; ",
+    ],
+  ])("names a contradiction in the first line: %s", async (_, answer, head) => {
+    const record = { name: "Grill", Reservations: false, OutdoorSeating: false, phone: "805-555-0134" };
+    const evidence = writeFile(join(temporaryFolder(), "ev.json"), JSON.stringify(record));
+    const argv = [DISTILL, "gate", "--task", "describe the place", "--evidence", evidence];
+    const { code, stdout } = await spawn(argv, { stdin: answer });
+    expect(stdout).toStartWith(head);
+    expect(code).toBe(1);
+    expect(JSON.parse((await spawn([...argv, "--json"], { stdin: answer })).stdout).grounding).toBe(
+      "ungrounded",
+    );
+  });
+
   test("reads a corpus only where one is named", async () => {
     const general = `${GOOD_ANSWER} Then step it with \`chronyc makestep\`.`;
     const file = rowsFile([{ id: "a", task: TASK, evidence: DISK.content, response: general }]);

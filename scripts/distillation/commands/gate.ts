@@ -141,7 +141,7 @@ function gateReport(
     (claim) => `  ${claim.kind.padEnd(10)} ${claim.text.replaceAll(/\s+/g, " ")}  <- ${place(claim)}`,
   );
   const doubt = `${result.doubtful ? "doubtful, " : ""}score ${result.score.toFixed(2)}`;
-  const head = `${verdict} (${groundingWords({ ...result, claims })}; ${doubt})`;
+  const head = `${verdict} (${groundingWords({ ...result, checks, claims })}; ${doubt})`;
   return `${[head, ...found, "", marked(answer.trimEnd(), claims), "", ...rows].join("\n").trimEnd()}\n`;
 }
 

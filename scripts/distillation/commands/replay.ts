@@ -20,6 +20,8 @@ import {
 import type {
   Attempt,
   AttemptRecord,
+  Check,
+  Claim,
   GateResult,
   ModelTarget,
   ReplayEvent,
@@ -277,9 +279,19 @@ function cutPromptLine({
   return `warning: ${requested_model} ${what}. Give the server a larger context.`;
 }
 
-/** What the gate looked up, in words. "Nothing to check" is said, never taken for grounded. */
-export function groundingWords({ grounding, claims }: Pick<GateResult, "grounding" | "claims">): string {
+/**
+ * What the gate looked up, in words. "Nothing to check" is said, never taken for grounded, and an answer that only contradicts
+ * its evidence is not said to lack facts.
+ */
+export function groundingWords({
+  grounding,
+  claims,
+  checks,
+}: Pick<GateResult, "grounding" | "claims" | "checks">): string {
   if (grounding === "nothing_to_check") return "nothing to check";
+  const head = grounding === "ungrounded" ? ungroundedWords(claims, checks) : grounding;
+  // Then there is nothing but the contradiction.
+  if (claims.length === 0) return head;
   const count = (...kinds: Support[]): number =>
     claims.filter(({ support }) => kinds.includes(support)).length;
   const [atHand, computed, elsewhere] = [count("task", "retrieved"), count("computed"), count("elsewhere")];
@@ -288,5 +300,14 @@ export function groundingWords({ grounding, claims }: Pick<GateResult, "groundin
     ...(computed > 0 ? [`, ${computed} worked out from them`] : []),
     ...(elsewhere > 0 ? [`, ${elsewhere} elsewhere in the corpus`] : []),
   ];
-  return `${grounding}: ${found}${others.join("")}`;
+  return `${head}: ${found}${others.join("")}`;
+}
+
+function ungroundedWords(claims: Claim[], checks: Check[]): string {
+  const checkOf = (name: string): Check | undefined => checks.find((entry) => entry.name === name);
+  const ungrounded = checkOf("ungrounded");
+  // Under a policy that does not look for them it is neither.
+  const lacks = ungrounded ? !ungrounded.passed : claims.some(({ support }) => support === "nowhere");
+  if (!lacks) return "contradicts its evidence";
+  return checkOf("contradicted")?.passed === false ? "ungrounded, contradicts its evidence" : "ungrounded";
 }
