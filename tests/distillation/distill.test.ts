@@ -1026,6 +1026,14 @@ describe("gate", () => {
       expect(stdout).toStartWith("1 good and 0 bad answers.");
     });
 
+    test.each([[], ["--json"]])("prints no table where no row has a label: %j", async (...flags) => {
+      const rows = rowsFile([{ id: 1, task: TASK, evidence: DISK.content, response: GOOD_ANSWER }]);
+      const { code, stdout, stderr } = await run(["gate", "--rows", rows, "--calibrate", ...flags]);
+      expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+      expect(stderr).toContain('rows.jsonl:1: "label" must be ');
+      expect(stderr).toEndWith("rows.jsonl: no row to compare thresholds by. Correct those named above.\n");
+    });
+
     test("counts an empty answer as rejected", async () => {
       const empty = [{ task: TASK, evidence: DISK.content, response: "", label: "bad" }];
       const argv = ["gate", "--rows", rowsFile(empty), "--calibrate", "--json", "--threshold", "1"];

@@ -164,6 +164,11 @@ async function calibrateRows(file: string, judge: Judge, flags: Flags, io: Io): 
   const toLabelled = (value: Record<string, unknown>): LabelledAnswer | string =>
     toLabelledAnswer(value, judge);
   for await (const answer of readRows(fileOf(file, io), toLabelled, warn)) answers.push(answer);
+  if (answers.length === 0)
+    throw new DistillError(
+      "input",
+      `${nameOf(file)}: no row to compare thresholds by. Correct those named above.`,
+    );
   const { doubtThreshold } = gateOptions(flags);
   const { calibrate } = await import("../calibrate.ts");
   const lines = calibrate(answers, doubtThreshold);
