@@ -496,6 +496,8 @@ export interface ReplayOutcome {
   /** The whole answer that the verdict speaks of, as the model gave it; null where no model answered or the run was interrupted. */
   answer: string | null;
   interrupted: boolean;
+  /** The answer that would have counted, had no interrupt come behind it; null where none has passed. */
+  untaken: Attempt | null;
   /** Why the row could not be appended. */
   appendError: DistillError | null;
 }
@@ -513,6 +515,8 @@ export type ReplayEvent =
       prompt: Prompt;
       /** How many playbooks the corpus has. */
       records: number;
+      /** How many secrets of each kind were replaced in what is sent; what the replies hold comes to it later. */
+      redactions: Record<string, number>;
     }
   | { kind: "calling"; model: string; endpoint: string }
   /** `error` says what failed, without advice: it is tried again. */
@@ -595,7 +599,8 @@ export async function replay(
   const task = secrets.strike(asked);
   // As it is sent: lines that are joined may have a shape that they had not apart.
   const prompt = strikeAll(secrets, buildPrompt(task, bundle));
-  deps.onEvent({ kind: "asking", retrieval: quotable, bundle, prompt, records: corpus?.size ?? 0 });
+  const [records, redactions] = [corpus?.size ?? 0, secrets.counts];
+  deps.onEvent({ kind: "asking", retrieval: quotable, bundle, prompt, records, redactions });
 
   const settingFor = (said: Pick<Said, "task" | "bundle">): GateSetting =>
     gateSetting({ ...said, corpus, retrieval, prompt }, options);
@@ -610,7 +615,8 @@ export async function replay(
   const trace = { run, corpus, retrieval, prompt, ...said, outcome, secrets, experiment };
   const row = buildRow(trace, options, deps);
   const appendError = appendEvidence(row, said.attempts, options.root);
-  return { row, answer: outcome.reply.answer, interrupted, appendError };
+  const untaken = (interrupted && said.attempts.findLast(({ verdict }) => verdict === "pass")) || null;
+  return { row, answer: outcome.reply.answer, interrupted, untaken, appendError };
 }
 
 /** What the model is shown of these hits, which are struck; what an experiment puts in their place is rid of its secrets, too. */

@@ -360,6 +360,26 @@ describe("replay", () => {
     expect(evidenceRows(root)[0]!.gate!.policy).toBe(policy);
   });
 
+  test("tells of a failure when it has failed, and whose it is", async () => {
+    const failing = (status: number) => () => new Response("no", { status });
+    await using local = gateway(failing(400));
+    await using larger = gateway(failing(500), failing(400));
+    const env = {
+      LH_GATEWAY_URL: `${local.url}/v1`,
+      LH_ESCALATION_URL: `${larger.url}/v1`,
+      LH_REPLAY_ESCALATION_MODEL: "big",
+    };
+    const argv = ["replay", "--task", TASK, "--root", rootWith(), "--allow-escalation"];
+    const { code, stderr } = await run(argv, { env });
+    expect(code).toBe(4);
+    const post = (url: string): string => `POST ${url}/v1/chat/completions: HTTP`;
+    expect(stderr.split("\n").filter((line) => line.includes("POST"))).toEqual([
+      `[replay] qwen3.5:latest: ${post(local.url)} 400: no. Look into the server's log.`,
+      `[replay] big: ${post(larger.url)} 500: no. Trying again in 0.5 s.`,
+      `[replay] big: ${post(larger.url)} 400: no. Look into the server's log.`,
+    ]);
+  });
+
   test("does not escalate after a pass", async () => {
     await using server = gateway(() => completion(GOOD_ANSWER));
     await run(["replay", "--task", TASK, "--root", rootWith(), "--allow-escalation"], {
@@ -612,6 +632,30 @@ describe("replay", () => {
     expect((await run(["replay", "--help"])).stdout).toContain(words);
   });
 
+  test("says of a secret that only a reply held that it came back", async () => {
+    await using server = gateway(() => completion(`${GOOD_ANSWER} password: hunter2x, token: s3cret99`));
+    const told = async (task: string): Promise<string[]> => {
+      const argv = ["replay", "--task", task, "--root", rootWith(), "-q"];
+      return (await run(argv, { env: { LH_GATEWAY_URL: server.url } })).stderr.trimEnd().split("\n");
+    };
+    const cameBack = "[replay] secrets replaced in what came back, before it was printed or stored:";
+    expect(await told(TASK)).toEqual([`${cameBack} 2 password`]);
+    expect(await told(`${TASK}, password: hunter2x`)).toEqual([
+      "[replay] secrets replaced before anything was sent or stored: 1 password",
+      `${cameBack} 1 password`,
+    ]);
+  });
+
+  test("says of a rejected answer that it is empty", async () => {
+    await using server = gateway(() => completion(" \n"));
+    const argv = ["replay", "--task", TASK, "--root", rootWith()];
+    const { code, stderr } = await run(argv, { env: { LH_GATEWAY_URL: server.url } });
+    expect(code).toBe(1);
+    expect(stderr).toContain(
+      "[replay] rejected answer of qwen3.5:latest, not to be relied on: it is empty\n[replay]   empty: ",
+    );
+  });
+
   test("escapes control characters for a terminal only", async () => {
     const root = rootWith();
     const answer = `${GOOD_ANSWER}\x1b]0;owned\x07`;
@@ -686,6 +730,44 @@ describe("replay", () => {
     ]);
   });
 
+  test.each([[], ["--quiet"], ["--json"]])(
+    "shows what has passed where an interrupt came in the escalation: %j",
+    async (...flags) => {
+      const root = rootWith();
+      const interrupt = new AbortController();
+      await using local = gateway(() => completion(DOUBTED));
+      await using larger = gateway(() => {
+        interrupt.abort();
+        return new Promise(() => {});
+      });
+      const env = {
+        LH_GATEWAY_URL: local.url,
+        LH_ESCALATION_URL: larger.url,
+        LH_REPLAY_ESCALATION_MODEL: "big",
+      };
+      const argv = ["replay", "--task", TASK, "--root", root, "--allow-escalation", ...flags];
+      const { code, stdout, stderr } = await run(argv, { env, signal: interrupt.signal });
+      expect(code).toBe(130);
+      expect(stdout.includes(GOOD_ANSWER)).toBe(flags.includes("--json"));
+      expect(stderr).toContain(
+        `[replay] answer of qwen3.5:latest, passed with doubts, not taken:\n| ${DOUBTED}\n[replay]   doubtful (soft): `,
+      );
+      expect(evidenceRows(root)).toMatchObject([{ verdict: "error", model_response: "" }]);
+    },
+  );
+
+  test("shows the whole of a long answer that an interrupt came behind", async () => {
+    const long = `${DOUBTED}\n${"Then see once more whether it has fallen.\n".repeat(2)}${" ".repeat(5000)}End.`;
+    const interrupt = new AbortController();
+    await using server = gateway(() => completion(long));
+    await using larger = gateway(() => (interrupt.abort(), new Promise(() => {})));
+    const env = { LH_GATEWAY_URL: server.url, LH_ESCALATION_URL: larger.url };
+    const argv = ["replay", "--task", TASK, "--root", rootWith(), "--allow-escalation"];
+    expect((await run(argv, { env, signal: interrupt.signal })).stderr).toContain(
+      `${" ".repeat(5000)}End.\n`,
+    );
+  });
+
   test("records an interrupt in mid-call and ends with 130", async () => {
     const root = rootWith();
     const interrupt = new AbortController();
@@ -706,8 +788,9 @@ describe("replay", () => {
     await using server = gateway(() => completion(GOOD_ANSWER));
     const onEvent = ({ kind }: ReplayEvent): void => void (kind === "judged" && interrupt.abort());
     const deps = { ...realDeps(), signal: interrupt.signal, onEvent };
-    const { row, answer, interrupted } = await replay(TASK, optionsFor(root, server.url), deps);
+    const { row, answer, interrupted, untaken } = await replay(TASK, optionsFor(root, server.url), deps);
     expect({ answer, interrupted }).toEqual({ answer: null, interrupted: true });
+    expect(untaken?.reply.answer).toBe(GOOD_ANSWER);
     expect(row).toMatchObject({
       verdict: "error",
       validation_result: { passed: false },

@@ -6,6 +6,7 @@ import {
   gate,
   isObject,
   isStringArray,
+  nameOf,
   readText,
   recordSource,
   sha256,

@@ -145,6 +145,8 @@ class Watcher {
   private readonly showPrompt: boolean;
   private readonly escalates: boolean;
   private readonly indexing: Progress;
+  /** Secrets that were replaced in what was sent, by kind. */
+  private sent: Record<string, number> = {};
 
   constructor(
     flags: Flags,
@@ -164,20 +166,22 @@ class Watcher {
     if (event.kind === "started") this.say(`run_id=${event.runId}`);
     if (event.kind === "warning") this.say(event.message);
     if (event.kind === "asking") for (const line of retrievalLines(event)) this.say(line);
+    if (event.kind === "asking") this.sent = event.redactions;
     if (event.kind === "asking" && this.showPrompt) {
       this.io.stderr(`${printableLines(promptText(event.prompt))}\n`);
     }
     if (event.kind === "calling") this.wait(event.model, event.endpoint);
-    if (event.kind === "retrying") this.say(`${event.error} Trying again in ${seconds(event.waitMs)}.`);
-    if (event.kind === "judged" && event.attempt.verdict === "fail") this.reject(event.attempt);
-    if (event.kind === "judged" && event.attempt.doubted && this.escalates) this.doubt(event.attempt);
+    if (event.kind === "retrying")
+      this.say(`${event.model}: ${event.error} Trying again in ${seconds(event.waitMs)}.`);
+    if (event.kind === "judged") this.tell(event.attempt);
   };
 
   /** The last lines of a run: who answered, how long it took, the verdict and why. */
-  summarise({ row, appendError }: ReplayOutcome): void {
+  summarise({ row, untaken, appendError }: ReplayOutcome): void {
+    if (untaken) this.leave(untaken);
     for (const attempt of row.attempts) {
-      if (attempt.error) this.complain(attempt.error);
-      else if (!row.dry_run) this.say(callLine(attempt));
+      // What failed was told when it had.
+      if (!attempt.error && !row.dry_run) this.say(callLine(attempt));
       if (attempt.prompt_cut) this.complain(cutPromptLine(attempt));
     }
     this.say(
@@ -188,9 +192,7 @@ class Watcher {
     );
     // What the gate rejected was told with the answer, what went wrong with a call above.
     if (row.verdict === "pass") for (const reason of row.validation_result.reasons) this.say(`  ${reason}`);
-    const redacted = Object.entries(row.redactions).map(([kind, count]) => `${count} ${kind}`);
-    if (redacted.length > 0)
-      this.complain(`secrets replaced before anything was sent or stored: ${redacted.join(", ")}`);
+    for (const line of redactionLines(row.redactions, this.sent)) this.complain(line);
     if (appendError) this.complain(appendError.message);
   }
 
@@ -215,14 +217,34 @@ class Watcher {
     this.timer = setInterval(draw, 1000);
   }
 
+  /** What came of an attempt, as soon as it is known: another may take minutes. */
+  private tell(attempt: Attempt): void {
+    const { requested_model: model, error } = attempt.reply.record;
+    if (error !== null) this.complain(`${model}: ${error}`);
+    if (attempt.verdict === "fail") this.reject(attempt);
+    if (attempt.doubted && this.escalates) this.doubt(attempt);
+  }
+
   private doubt({ reply, reasons }: Attempt): void {
     if (reply.record.role === "local") this.say(`${reply.record.requested_model} passed, with doubts:`);
     for (const reason of reply.record.role === "local" ? reasons : []) this.say(`  ${reason}`);
   }
 
-  private reject({ reply, reasons }: Attempt): void {
-    this.complain(`rejected answer of ${reply.record.requested_model}, not to be relied on:`);
-    this.io.stderr(`${printableLines(reply.answer?.trim() ?? "").replaceAll(/^/gm, "| ")}\n`);
+  private reject(attempt: Attempt): void {
+    this.mark(`rejected answer of ${attempt.reply.record.requested_model}, not to be relied on:`, attempt);
+  }
+
+  /** An interrupt made an error of the run, but what has passed was waited for. */
+  private leave(attempt: Attempt): void {
+    const how = attempt.doubted ? "passed with doubts" : "passed";
+    this.mark(`answer of ${attempt.reply.record.requested_model}, ${how}, not taken:`, attempt);
+  }
+
+  /** An answer that does not count, each line of it marked, and why. */
+  private mark(head: string, { reply, reasons }: Attempt): void {
+    const answer = reply.answer?.trim() ?? "";
+    this.complain(answer === "" ? `${head} it is empty` : head);
+    if (answer !== "") this.io.stderr(`${printableLines(answer).replaceAll(/^/gm, "| ")}\n`);
     for (const reason of reasons) this.complain(`  ${reason}`);
   }
 
@@ -251,6 +273,18 @@ function retrievalLines({ retrieval, bundle, records }: Extract<ReplayEvent, { k
   return [
     `${found}; shown: ${shown}, ~${bundle_token_estimate} tokens`,
     ...quoted.map(({ rag_id, score, success_score }) => `  ${score.toFixed(3)} ${rag_id} (${success_score})`),
+  ];
+}
+
+/** What was replaced where: a secret that a model made up or repeated is nothing to look for in the task or a runbook. */
+function redactionLines(redactions: Record<string, number>, sent: Record<string, number>): string[] {
+  const listed = (counts: [kind: string, count: number][]): string =>
+    counts.flatMap(([kind, count]) => (count > 0 ? `${count} ${kind}` : [])).join(", ");
+  const before = listed(Object.entries(sent));
+  const after = listed(Object.entries(redactions).map(([kind, count]) => [kind, count - (sent[kind] ?? 0)]));
+  return [
+    ...(before ? [`secrets replaced before anything was sent or stored: ${before}`] : []),
+    ...(after ? [`secrets replaced in what came back, before it was printed or stored: ${after}`] : []),
   ];
 }
 
