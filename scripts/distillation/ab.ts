@@ -159,14 +159,15 @@ export async function runExperiment(
       for (const planned of unit.filter((one) => !isDone(one))) {
         if (stopped || appendError) return;
         const outcome = await runPlanned(planned, judged, { setting, deps });
-        rows.set(keyOf(planned), outcome.row as ExperimentRow);
+        // What the log does not hold is no answer: the same command asks for it again.
+        if (!outcome.appendError) rows.set(keyOf(planned), outcome.row as ExperimentRow);
         // Another worker's answer may have been written since.
         appendError ??= outcome.appendError;
         // extract asks nobody, so its answers say nothing of the server.
         if (planned.arm !== "extract") errors = outcome.row.verdict === "error" ? errors + 1 : 0;
         if (outcome.interrupted) stopped = "interrupted";
         else if (errors >= MAX_ERRORS_IN_A_ROW) stopped = "unanswered";
-        hooks.onAnswer(planned, outcome.row);
+        if (!outcome.appendError) hooks.onAnswer(planned, outcome.row);
       }
     }
   };

@@ -519,6 +519,28 @@ describe("distill ab", () => {
     expect(stderr).toContain("this run could not be recorded");
   });
 
+  test("says why it stopped on a full disk, and counts no answer that the log does not hold", async () => {
+    await using server = gateway(() => answered(GOOD_ANSWER));
+    const { ab, rows } = lab();
+    const full = (): never => {
+      throw Object.assign(new Error("full"), { code: "ENOSPC" });
+    };
+    const real = fs.writeSync;
+    let written = 0;
+    // Room for two rows, and for no report.
+    using _rows = spyOn(fs, "writeSync").mockImplementation(((...args: Parameters<typeof real>) =>
+      ++written > 2 ? full() : real(...args)) as typeof real);
+    using _report = spyOn(fs, "writeFileSync").mockImplementation(full);
+    const { code, stderr } = await ab(server.url, "--report", "r.md");
+    expect(code).toBe(5);
+    expect(rows()).toHaveLength(2);
+    expect(stderr.trimEnd().split("\n")).toEqual([
+      expect.stringMatching(/replay_runs\.jsonl: this run could not be recorded \(ENOSPC\)\. Make room, or/),
+      "distill: 2 of 4 answers missing. The same command goes on from here.",
+      "distill: r.md: cannot be written (ENOSPC). Make room for it, or name another file.",
+    ]);
+  });
+
   test("loses nothing to an interrupt", async () => {
     const interrupt = new AbortController();
     await using server = gateway(

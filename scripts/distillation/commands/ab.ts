@@ -51,12 +51,14 @@ export async function run(flags: Flags, io: Io): Promise<number> {
   const { rows, planned, stopped, appendError } = await io
     .interruptible((signal) => runExperiment(options, progress, { ...realDeps(), signal, ...io.deps }))
     .finally(progress.clear);
+  // Before the report, which the same disk may have no room for.
+  if (appendError) warner(io)(appendError.message);
   if (stopped === "unanswered") warner(io)(`stopped: ${MAX_ERRORS_IN_A_ROW} answers in a row did not come.`);
   const missing = planned - rows.filter(isAnswered).length;
   if (missing > 0)
     warner(io)(`${missing} of ${counted(planned, "answer")} missing. The same command goes on from here.`);
   if (rows.some(isAnswered)) await reportOn([{ name: stemOf(flags.text("tasks")!), rows }], flags, io);
-  if (appendError) throw appendError;
+  if (appendError) return EXIT.evidence;
   if (stopped === "interrupted") return EXIT.interrupted;
   return missing > 0 ? EXIT.noAnswer : EXIT.accepted;
 }
