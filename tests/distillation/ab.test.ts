@@ -718,6 +718,18 @@ describe("distill ab", () => {
     expect(rows()).toEqual([]);
   });
 
+  test("tells of a folder that it makes for a file before anybody is asked", async () => {
+    const { root, ab } = lab();
+    mkdirSync(join(root, "there"));
+    const files = ["--report", "new/folder/r.md", "--keep", "there/k.jsonl"];
+    const told = "distill: new/folder: no such folder yet, it is made for --report.\n";
+    expect((await ab("http://127.0.0.1:1", ...files)).stderr).toStartWith(told);
+    await using server = gateway(() => answered(GOOD_ANSWER));
+    expect((await ab(server.url, ...files)).stderr).toBe(told);
+    expect(readFileSync(join(root, "new/folder/r.md"), "utf8")).toStartWith("# ");
+    expect((await ab(server.url, ...files)).stderr).toBe("");
+  });
+
   test("asks for what failed before only after what is new", async () => {
     const first = plan({ tasks: TASK_FILE.map(task) })[0]![0]!.task;
     let broken = true;

@@ -96,6 +96,16 @@ async function checkOutputs(flags: Flags, io: Io): Promise<void> {
       throw usage(`${name}: ${path} is there and no report of ab, so it stays. Name another file.`);
   if (keep !== undefined) await withRowsIn(pathFrom(io.cwd, keep), []);
   await notesOf(flags, io);
+  tellNewFolders({ "--report": report, "--keep": keep }, io);
+}
+
+/** A folder is made for what is written, and one that was misspelt is, too: told while nothing has been done yet. */
+function tellNewFolders(written: Record<string, string | undefined>, io: Io): void {
+  const fs = process.getBuiltinModule("node:fs");
+  for (const [name, path] of present(written)) {
+    const folder = folderOf(pathFrom(io.cwd, path));
+    if (!fs.existsSync(folder)) warner(io)(`${folder}: no such folder yet, it is made for ${name}.`);
+  }
 }
 
 /** Whether a file holds anything that `ab` has not reported. */
