@@ -981,12 +981,14 @@ function goneRecords(
 }
 
 function append(path: string, { added }: ImportOutcome): void {
+  const isNew = !fs.existsSync(path);
   try {
     appendLines(
       path,
       added.map(({ record }) => toJson(record)),
     );
   } catch (error) {
+    if (isNew) removeEmpty(path);
     const code = errorCode(error);
     const advice = code === "ENOSPC" ? "Make room" : "Check the path and its permissions";
     const what = `the playbooks could not be added (${code}), and none was`;
@@ -994,4 +996,12 @@ function append(path: string, { added }: ImportOutcome): void {
       cause: error,
     });
   }
+}
+
+/** A corpus that was made and could not be written: without a playbook it would be an error to whoever reads it. */
+function removeEmpty(path: string): void {
+  try {
+    // Where a link leads: the link is the user's.
+    if (fs.statSync(path).size === 0) fs.rmSync(fs.realpathSync(path));
+  } catch {}
 }

@@ -1,5 +1,13 @@
 import { describe, expect, spyOn, test } from "bun:test";
-import fs, { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import fs, {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { printable } from "../../scripts/distillation/command_line.ts";
@@ -701,7 +709,48 @@ describe("import", () => {
     expect(write).toHaveBeenCalled();
     expect({ code, stdout }).toEqual({ code: 5, stdout: "" });
     expect(stderr).toContain("(ENOSPC), and none was. Make room, or");
-    expect(readFileSync(place.corpus, "utf8")).toBe("");
+    expect(existsSync(place.corpus)).toBe(false);
+  });
+
+  test("keeps an empty corpus that was there where the disk is full, and a link", async () => {
+    using _ = spyOn(fs, "writeSync").mockImplementation(() => {
+      throw Object.assign(new Error("full"), { code: "ENOSPC" });
+    });
+    const there = pages({ "a.md": "# A\n\nOne." });
+    writeFile(there.corpus, "");
+    expect((await importInto(there, "runbooks")).code).toBe(5);
+    expect(readFileSync(there.corpus, "utf8")).toBe("");
+    const linked = pages({ "a.md": "# A\n\nOne." });
+    symlinkSync("elsewhere.jsonl", linked.corpus);
+    expect((await importInto(linked, "runbooks")).code).toBe(5);
+    expect(readlinkSync(linked.corpus)).toBe("elsewhere.jsonl");
+    expect(existsSync(join(linked.cwd, "elsewhere.jsonl"))).toBe(false);
+  });
+
+  test.each([[], ["--dry-run"], ["--json"]])(
+    "ends with 3 where no page can be taken and there is no corpus: %j",
+    async (...flags) => {
+      const place = pages({ "a.md": "", "b.md": Buffer.from([0x64, 0xe9]) });
+      const { code, stdout, stderr } = await importInto(place, "runbooks", ...flags);
+      expect(code).toBe(3);
+      expect(flags.includes("--json") ? stderr : stdout).toContain(
+        "0 new, 0 changed, 0 unchanged, 2 skipped: there is no playbook, so corpus.jsonl is not made\n",
+      );
+      expect(existsSync(place.corpus)).toBe(false);
+      writeFile(place.corpus, "");
+      expect((await importInto(place, "runbooks", ...flags)).code).toBe(0);
+    },
+  );
+
+  test("says that it has made a folder for the corpus", async () => {
+    const { cwd } = pages({ "a.md": "# A\n\nOne." });
+    const into = (...flags: string[]) =>
+      importInto({ cwd, corpus: "new/folder/c.jsonl" }, "runbooks", ...flags);
+    expect((await into("--dry-run")).stderr).toBe("");
+    expect((await into()).stderr).toBe(
+      "distill: new/folder: made for the corpus, there was no such folder.\n",
+    );
+    expect((await into()).stderr).toBe("");
   });
 
   test.each(["/dev/full", "/dev/null", "pipe", "link", "-"])("adds to no %s", async (corpus) => {

@@ -32,20 +32,27 @@ export async function run(flags: Flags, io: Io): Promise<number> {
     score: flags.choice("score", SUCCESS_SCORES, "accepted"),
     dryRun: flags.on("dry-run"),
   };
+  const folder = corpusPath.replace(/\/[^/]*$/, "");
+  const hadFolder = isThere(folder);
   const { importPages } = await import("../import.ts");
   const progress = new Progress(io, pagesLine);
   const outcome = await importPages(options, progress.show).finally(progress.clear);
   reportImport(outcome, io);
-  const summary = importSummary(outcome, options, io);
+  if (!hadFolder && isThere(folder)) warner(io)(`${folder}: made for the corpus, there was no such folder.`);
+  // Pages of which none could be taken are as good as no page, unless there is a corpus all the same.
+  const isVain = outcome.added.length === 0 && !isThere(corpusPath);
+  const summary = isVain ? vainSummary(outcome, options, io) : importSummary(outcome, options, io);
   if (flags.on("json")) {
     await io.stdout(`${importJson(outcome, options)}\n`);
     io.stderr(`distill: ${printable(summary)}\n`);
-    return EXIT.accepted;
+  } else {
+    const rows = options.dryRun ? outcome.added.map(additionRow) : [];
+    await io.stdout(forStdout([...rows, summary, ""].join("\n"), io));
   }
-  const rows = options.dryRun ? outcome.added.map(additionRow) : [];
-  await io.stdout(forStdout([...rows, summary, ""].join("\n"), io));
-  return EXIT.accepted;
+  return isVain ? EXIT.input : EXIT.accepted;
 }
+
+const isThere = (path: string): boolean => process.getBuiltinModule("node:fs").existsSync(path);
 
 /** Whether a path leads to a device, a pipe, or where this command prints to: it cannot be read first and added to then. */
 async function isStream(path: string): Promise<boolean> {
@@ -82,12 +89,19 @@ function reportImport(outcome: ImportOutcome, io: Io): void {
     );
 }
 
+const vainSummary = (outcome: ImportOutcome, { corpusPath }: ImportOptions, io: Io): string =>
+  `${countsOf(outcome)}: there is no playbook, so ${fromHere(corpusPath, io)} is not made`;
+
 function importSummary(outcome: ImportOutcome, options: ImportOptions, io: Io): string {
-  const { fresh, changed } = changesOf(outcome);
-  const { unchanged, skipped } = outcome;
-  const counts = `${fresh} new, ${changed} changed, ${unchanged} unchanged, ${skipped.length} skipped`;
+  const counts = countsOf(outcome);
   const corpus = fromHere(options.corpusPath, io);
   return options.dryRun ? `${counts} (dry run: ${corpus} stays as it is)` : `${counts}: ${corpus}`;
+}
+
+function countsOf(outcome: ImportOutcome): string {
+  const { fresh, changed } = changesOf(outcome);
+  const { unchanged, skipped } = outcome;
+  return `${fresh} new, ${changed} changed, ${unchanged} unchanged, ${skipped.length} skipped`;
 }
 
 function changesOf({ added }: ImportOutcome): { fresh: number; changed: number } {
