@@ -213,7 +213,8 @@ function coinedNames(text: string): Set<string> {
   return new Set([...names].map(([, name]) => fold(name!)));
 }
 
-function codeRegions(text: string): CodeRegion[] {
+/** Code blocks, with their fences, and code spans, without their backticks, in order. */
+export function codeRegions(text: string): CodeRegion[] {
   const blocks = fencedBlocks(text);
   const runs = [...text.matchAll(/`+/g)].filter((run) => !spanAt(blocks, run.index));
   return [...blocks, ...inlineSpans(text, runs)].sort((a, b) => a.start - b.start);
@@ -261,7 +262,7 @@ function inlineSpans(text: string, runs: RegExpExecArray[]): CodeRegion[] {
 /** A stray backtick must not turn the prose up to the next one into code. */
 const MAX_INLINE_CHARS = 400;
 
-const SHELLS = new Set("sh bash shell zsh console terminal shell-session shellsession cmd".split(" "));
+export const SHELLS = new Set("sh bash shell zsh console terminal shell-session shellsession cmd".split(" "));
 
 function readCodeBlock(scene: Scene, block: CodeRegion): void {
   for (const line of shellLines(scene.text, block)) readCommandLine(scene, line);
@@ -309,14 +310,14 @@ export function readCode(text: string): { text: string; code: (CodeRegion & { li
 }
 
 /** `$ ` before any line tells commands from output; `# ` is root's prompt only if every line has it. */
-function promptOf(lines: string[]): RegExp | null {
+export function promptOf(lines: string[]): RegExp | null {
   if (lines.some((line) => /^\s*\$ /.test(line))) return /^\s*\$ /;
   const body = lines.filter((line) => /[^\s`~]/.test(line.replace(/^\s*```+.*/, "")));
   return body.length > 0 && body.every((line) => /^\s*# [a-z]/.test(line)) ? /^\s*# / : null;
 }
 
 /** A lower-case word, path or assignment first; not `key: value`, an assignment with spaces, or a call. */
-function looksLikeCommand(line: string): boolean {
+export function looksLikeCommand(line: string): boolean {
   return /^\s*(?:\w+=\S* +)*[a-z./~][\w./+-]*(?=$|[\s;|&])(?!\s*(?:[:=({]|[-+*/<>]?=\s))/.test(line);
 }
 
@@ -333,7 +334,7 @@ const EVERYDAY = new Set(
 );
 
 /** Tools that every administrator has at hand: to name one is no invention, what it is asked to do may be. */
-const AT_HAND = new Set(
+export const AT_HAND = new Set(
   "systemctl journalctl service dmesg ss netstat ip ping traceroute dig nslookup lsblk mount umount crontab free uptime psql mysql redis-cli".split(
     " ",
   ),
@@ -350,12 +351,19 @@ const WRAPPERS = new Set("sudo time env nohup exec xargs watch then do else if w
 const VALUED = /^-[ugnICPLsd]$/;
 const SHELL_WORDS = new Set("for case function fi done esac in elif until select".split(" "));
 
+/** Whether a word stands before the executable proper: a prompt, an assignment, `sudo` and its like, their options and what those take. */
+export const isBeforeExecutable = (word: string, option: string): boolean =>
+  VALUED.test(option) ||
+  (option !== "" && word.startsWith("-")) ||
+  /^[$#>%!]$|^\w+=/.test(word) ||
+  WRAPPERS.has(word);
+
 /** Words that show a sentence or a program statement, not a command line. */
-const SENTENCE =
+export const SENTENCE =
   /(?:^|\s)(?:the|a|an|of|is|are|was|were|be|and|or|not|to|from|with|that|this|as|has|have|your|you)\s/i;
 
 /** A call or an assignment: a query or a program, whose plain words are no commands. */
-const STATEMENT = /\w\(|\s(?:[=!<>]?=|=>)\s/;
+export const STATEMENT = /\w\(|\s(?:[=!<>]?=|=>)\s/;
 
 /** Between ssh and the host's command: options without and with a value, the host. */
 const SSH_HOST = String.raw`\s+(?:-[46AaCfGgKkMNnqsTtVvXxYy]+\s+|-[A-Za-z]*[bcDEeFIiJLlmOopQRSWw]\s+[^\s"']+\s+){0,8}(?!-)[^\s"']{1,100}\s+`;
@@ -413,8 +421,7 @@ function readSimpleCommand(scene: Scene, start: number, command: string): number
     before = word;
     if (head === undefined) {
       // `sudo -u postgres psql`
-      if (VALUED.test(option) || (option !== "" && word.startsWith("-"))) continue;
-      if (/^[$#>%!]$|^\w+=/.test(word) || WRAPPERS.has(word)) continue;
+      if (isBeforeExecutable(word, option)) continue;
       if (!/^[a-z][\w+.-]*[\w+]$/.test(word) || SHELL_WORDS.has(word)) return command.length;
       head = word;
       until = carriedAt(command, token.index + word.length, head) ?? until;
@@ -1146,7 +1153,7 @@ function unitTable(): Map<string, { dimension: Dimension; factor: number }> {
 }
 
 /** Sub-commands that any tool may have. */
-const COMMON_VERBS = new Set(
+export const COMMON_VERBS = new Set(
   (
     "add apply attach build check commit config connect cp create delete describe df diff disable down du edit enable " +
     "events exec export get help import info init inspect install kill list load log login logs ls mount mv ps pull push " +
@@ -1161,7 +1168,7 @@ const DESTRUCTIVE = new Set(
     " ",
   ),
 );
-const DESTRUCTIVE_VERBS = new Set(
+export const DESTRUCTIVE_VERBS = new Set(
   "delete destroy disable drop erase evict format kill mask prune purge remove rm shutdown stop terminate truncate uninstall wipe".split(
     " ",
   ),
@@ -1252,7 +1259,7 @@ const droppedName: Recogniser = {
 };
 
 /** Words in code that are values of any language, not names. */
-const LITERALS = new Set(
+export const LITERALS = new Set(
   (
     "true false null none nil yes no on off ok all any default name value string number int integer " +
     "bool boolean float list array object error warning info debug running ready pending failed " +
@@ -1260,9 +1267,9 @@ const LITERALS = new Set(
   ).split(" "),
 );
 /** `connection refused` in code is a message: no executable ends like this. */
-const ENGLISH_ENDING = /\w{3}(?:[ts]ion|ment|ness|ing|ed|ly|ity)$/;
+export const ENGLISH_ENDING = /\w{3}(?:[ts]ion|ment|ness|ing|ed|ly|ity)$/;
 /** A lone word in code that ends like an administrative tool. */
-const TOOL_NAME = /(?:ctl|cli|adm|cmd|tool|stat|dump)$/;
+export const TOOL_NAME = /(?:ctl|cli|adm|cmd|tool|stat|dump)$/;
 
 /** The plain words of command lines. */
 const command: Recogniser = {

@@ -14,8 +14,8 @@
  * One file, in the order in which it runs, so that a reader can follow one task from top to bottom. What comes in from
  * outside (time, randomness, the network, an interrupt) comes in through `Deps`; argv, colour and exit codes live in
  * distill.ts and commands/; the index that stands behind load and retrieve lives in corpus_index.ts; the recognisers of
- * machine-made facts live in facts.ts, arithmetic over them in arithmetic.ts, measures of wording in wording.ts, their weights in
- * doubt.ts, and the shapes of secrets in secrets.ts.
+ * machine-made facts live in facts.ts, arithmetic over them in arithmetic.ts, the commands that a model is shown in shell.ts,
+ * measures of wording in wording.ts, their weights in doubt.ts, and the shapes of secrets in secrets.ts.
  */
 import { openIndexed } from "./corpus_index.ts";
 import type { Measures } from "./doubt.ts";
@@ -28,6 +28,7 @@ import type { Vocabulary, Wording } from "./wording.ts";
 const fs = (): typeof import("node:fs") => process.getBuiltinModule("node:fs");
 const paths = (): typeof import("node:path") => process.getBuiltinModule("node:path");
 const gateFacts = once((): typeof import("./facts.ts") => import.meta.require("./facts.ts"));
+const shellReader = once((): typeof import("./shell.ts") => import.meta.require("./shell.ts"));
 const gateArithmetic = once((): typeof import("./arithmetic.ts") => import.meta.require("./arithmetic.ts"));
 const gateDestruction = once((): typeof import("./destruction.ts") =>
   import.meta.require("./destruction.ts"),
@@ -70,7 +71,7 @@ const NEAR_DUPLICATE = 0.6;
 const BUNDLE_TOKENS = 1500;
 
 // The prompt. Whatever changes what a model is shown for the same hits changes its version.
-export const PROMPT_VERSION = "3";
+export const PROMPT_VERSION = "4";
 
 // The call.
 export const DEFAULT_GATEWAY_URL = "http://localhost:3100";
@@ -1380,11 +1381,9 @@ export function estimateTokens(text: string): number {
   return Math.ceil(Buffer.byteLength(text) / 4);
 }
 
-/** The commands in a quoted passage, each once; a word alone is none. */
-function listedCommands({ content_preview }: RetrievedPlaybook): string[] {
-  const commands = commandsIn(content_preview).filter((command) => command.includes(" "));
-  return [...new Set(commands)].slice(0, MAX_LISTED_COMMANDS);
-}
+/** The commands in a quoted passage, each once, as whole lines: the model is told to take them over exactly as they stand. */
+const listedCommands = ({ content_preview }: RetrievedPlaybook): string[] =>
+  shellReader().pasteableLines(content_preview).slice(0, MAX_LISTED_COMMANDS);
 
 const STEP =
   /^\s*(?:(?:[-*+•]|\d+[.)])\s*)?(?:\[[ x]\]\s*)?(?:\*\*|__)?((?:verify|check|assert|confirm|ensure)\b.*)$/i;
@@ -1764,7 +1763,8 @@ function renderBundle(bundle: ContextBundle): string {
     );
   const exemplars = bundle.prior_successful_outputs.map(quote("reference", "worked before"));
   const warnings = bundle.failure_patterns.map(quote("warning", "did not fully work"));
-  const commands = bundle.commands.map((command, index) => `${index + 1}. ${oneLine(command)}`).join("\n");
+  // Each is one line already, and blanks within its quotes are part of it.
+  const commands = bundle.commands.map((command, index) => `${index + 1}. ${defuse(command)}`).join("\n");
   const steps = unquotedSteps(bundle)
     .map((step) => `- ${oneLine(step)}`)
     .join("\n");

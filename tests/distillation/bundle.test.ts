@@ -13,6 +13,7 @@ import {
   weightedTokens,
 } from "../../scripts/distillation/replay.ts";
 import type { Playbook, Retrieval } from "../../scripts/distillation/replay.ts";
+import { pasteableLines } from "../../scripts/distillation/shell.ts";
 import { CLOCK, DISK, playbook, seeded, TASK } from "./support.ts";
 
 /** Distinct words, so that no two records are near-duplicates by accident. */
@@ -529,6 +530,12 @@ describe("buildPrompt", () => {
     ]);
   });
 
+  test("lists a command with the blanks within its quotes", () => {
+    const content = "```sh\ngrep   'ERROR:  deadlock' /var/log/pg.log\n```";
+    const { user } = buildPrompt(TASK, buildBundle(retrieval([[record("a", "accepted", content), 1]])));
+    expect(user).toContain("⟦commands of reference 1⟧\n1. grep 'ERROR:  deadlock' /var/log/pg.log\n⟦end");
+  });
+
   test.each([
     ["pod web-7c9 on node-3", "web-7c9, node-3"],
     ['namespace "shop" is full, see /var/log/app.log', "shop, /var/log/app.log"],
@@ -612,5 +619,133 @@ describe("defuse", () => {
   test("is done after one pass", () => {
     const once = defuse("<<|<||im_start|>|> ⟦⟦⟧ <\u200b<\u200b|x|>");
     expect(defuse(once)).toBe(once);
+  });
+});
+
+describe("pasteableLines", () => {
+  const shell = (...lines: string[]): string => ["```sh", ...lines, "```"].join("\n");
+  const untagged = (...lines: string[]): string => ["```", ...lines, "```"].join("\n");
+
+  test.each([
+    ['sudo -u postgres psql -c "SELECT pg_wal_replay_resume();"'],
+    ["sudo -iu deploy -- /srv/app/bin/migrate --env prod"],
+    ["PGPASSWORD=x psql -h db-1 -c 'SHOW all'"],
+    ["du -sk * | sort -h"],
+    ["kubectl -n shop get pods -o wide | grep -v Running | awk '{print $1}' | sort | uniq -c"],
+    ["mount --bind / /mnt && { du -xsh /mnt/var; umount /mnt; }"],
+    ["grep SigCgt \"/proc/$(docker inspect -f '{{.State.Pid}}' web)/status\""],
+    ["jstack 4120 > /tmp/js.txt"],
+    ["lsof +L1"],
+  ])("keeps %j whole, in a block and in a sentence", (line) => {
+    expect(pasteableLines(shell(line))).toEqual([line]);
+    expect(pasteableLines(`Then run \`${line}\`, and look.`)).toEqual([line]);
+  });
+
+  test.each([
+    [
+      "a continued line",
+      ["curl -s http://web-1/api \\", "  -d '{\"a\": 1}' |", "  jq ."],
+      `curl -s http://web-1/api -d '{"a": 1}' | jq .`,
+    ],
+    [
+      "a quotation over lines",
+      ["jq -r '.choices[0] |", "  .text' a.json"],
+      "jq -r '.choices[0] | .text' a.json",
+    ],
+    [
+      "a loop",
+      ["for pod in a b; do", '  echo "$pod"', "done | sort"],
+      'for pod in a b; do echo "$pod"; done | sort',
+    ],
+    ["a condition", ["if [ -f x ]; then", "  rm x # old", "fi"], "if [ -f x ]; then rm x; fi"],
+    ["a pattern", ['case "$f" in', "  *.gz) zcat x ;;", "esac"], 'case "$f" in *.gz) zcat x ;; esac'],
+    ["a trailing comment", ["df -h # all of them"], "df -h"],
+    ["a sign that begins no comment", ["echo 'a # b' c#d"], "echo 'a # b' c#d"],
+    ["an escaped semicolon", ["find . -exec rm {} \\;"], "find . -exec rm {} \\;"],
+    ["an assignment", ["BS=kafka-1:9092"], "BS=kafka-1:9092"],
+  ])("makes one line of %s", (_, lines, line) => {
+    expect(pasteableLines(shell(...lines))).toEqual([line]);
+  });
+
+  test.each([
+    [
+      "prompts and output",
+      untagged("$ df -h", "/dev/sda1 9 %", "$ kubectl get pods \\", ">   -A"),
+      ["df -h", "kubectl get pods -A"],
+    ],
+    ["root's prompts", untagged("# nginx -t"), ["nginx -t"]],
+    ["a log", untagged("connect() to 10.0.0.4:80 failed", "too many certificates already issued"), []],
+    ["a table that was printed", shell("kubectl get pods", "web-1   1/1   Running"), ["kubectl get pods"]],
+    ["an apostrophe of output", shell("can't open it", "ls -l"), ["ls -l"]],
+    ["a here-document", shell("cat <<EOF > x", "rm -rf /", "EOF", "id"), ["id"]],
+    ["a program within quotes", shell("python3 -c '", "import os", "' && df", "id"), ["id"]],
+    ["other languages", "```yaml\nrun: ls -l\n```\n```nginx\nproxy_buffering on;\n```", []],
+    ["a quoted block", "> ```sh\n> df -h\n> ```", ["df -h"]],
+    ["carriage returns", "```sh\r\ndf -h\r\n```\r\n", ["df -h"]],
+    ["a row of a table", "| full | `df -h \\| tail -1` |", ["df -h | tail -1"]],
+    ["a repetition", `${shell("df -h")}\nAgain \`df -h\`, then \`id -u\`.`, ["df -h", "id -u"]],
+  ])("reads %s", (_, text, lines) => {
+    expect(pasteableLines(text)).toEqual(lines);
+  });
+
+  test.each([
+    ["SHOW max_connections", true],
+    ["ALTER ROLE app CONNECTION LIMIT 60;", true],
+    ["SELECT count(*) FROM pg_stat_activity WHERE state = 'active';", true],
+    ["select * from pg_locks", true],
+    ["FLUSH TABLES WITH READ LOCK", true],
+    ["ALTER TABLE", false],
+    ["EXPLAIN (ANALYZE, BUFFERS)", false],
+    ["SET search_path", false],
+    ["SELECT ... FOR UPDATE", false],
+    ["SELECT command denied to user", false],
+    ["select timed out", false],
+  ])("knows whether %j is a statement", (code, isStatement) => {
+    expect(pasteableLines(`See \`${code}\`.`)).toEqual(isStatement ? [code] : []);
+  });
+
+  test.each([
+    ["```sql\nSELECT a, -- why\n  'b  c'\nFROM t;\n\nshow x\n```", ["SELECT a, 'b  c' FROM t;", "show x"]],
+    ["```sql\nBEGIN;\nUPDATE t SET a = 1;\nCOMMIT;\n```", ["BEGIN;", "UPDATE t SET a = 1;", "COMMIT;"]],
+    ["```sql\nCREATE FUNCTION f() AS\n$$ BEGIN; END $$;\n```", ["CREATE FUNCTION f() AS $$ BEGIN; END $$;"]],
+    ["```\nshop=# SELECT 1;\n ?column?\n\nshop=# \\d jobs\n```", ["SELECT 1;", "\\d jobs"]],
+    [shell("psql -d shop", "SELECT 1", "  FROM t;", "df -h"), ["psql -d shop", "SELECT 1 FROM t;", "df -h"]],
+  ])("reads the statements of %j", (text, statements) => {
+    expect(pasteableLines(text)).toEqual(statements);
+  });
+
+  test.each([
+    "connection refused",
+    "permission denied",
+    "manifest unknown",
+    "idle in transaction",
+    "too many clients already",
+    "parse error: Unfinished string at EOF",
+    'no pg_hba.conf entry for host "10.4.7.31", user "app"',
+    "exec /app/start.sh: no such file or directory",
+    "unknown option 'dayly' -- ignoring line",
+    "read error on /dev/sda",
+    "duplicate log entry",
+    "proxy_buffering on",
+    "proxy_buffers 8 16k;",
+    "wal_log_hints = on",
+    "sum(up) > 0",
+    "size 500M",
+    "vacuumdb ... --analyze-in-stages",
+    "chmod 644",
+    "systemctl restart",
+    "docker run --init",
+    "uptime",
+  ])("leaves %j out", (code) => {
+    expect(pasteableLines(`It says \`${code}\` there.`)).toEqual([]);
+  });
+
+  test.each([
+    ["chronyc tracking", "chronyc makestep", true],
+    ["rndc flush", "rndc reload shop.internal", true],
+    ["rollout status web", "kubectl -n shop rollout status deployment/web", false],
+    ["chronyc tracking", "df -h", false],
+  ])("judges %j beside a block with %j", (code, block, isListed) => {
+    expect(pasteableLines(`${shell(block)}\nThen \`${code}\`.`).includes(code)).toBe(isListed);
   });
 });
