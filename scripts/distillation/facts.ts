@@ -117,11 +117,6 @@ function originalOffset({ shifts }: PlainText, offset: number): number {
   return offset + firstIndex(shifts.length, (i) => shifts[i]! > offset);
 }
 
-/** The other way round. */
-function plainOffset({ shifts }: PlainText, offset: number): number {
-  return offset - firstIndex(shifts.length, (i) => shifts[i]! + i >= offset);
-}
-
 /** The least index in [0, length) for which a monotone condition holds, or length. */
 function firstIndex(length: number, holds: (index: number) => boolean): number {
   let low = 0;
@@ -1428,12 +1423,15 @@ export interface Evidence {
   times: () => Map<string, number>;
   addresses: () => Address[];
   templates: () => Template[];
+  /** Its code and its commands. */
+  scene: () => Scene;
 }
 
 /** A path or an address of the network, cut at its slashes; of the latter the first two parts are host and port. */
 interface Address {
   isNetwork: boolean;
   parts: string[];
+  key: string;
   /** In the original text. */
   offset: number;
 }
@@ -1471,14 +1469,15 @@ export function prepareEvidence(text: string): Evidence {
     times: once(() => indexTimes(plain.text)),
     addresses: once(() => extractFacts(text).flatMap(addressOf)),
     templates: once(() => templatesIn(folded)),
+    scene: once(() => setScene(plain.text)),
   };
 }
 
 /** A name, path or address with places to be filled in, cut at its slashes: `https://<node>.vault.corp:8200/v1`. */
 interface Template {
   segments: TemplateSegment[];
-  /** In the plain text. */
-  offset: number;
+  /** Where it stands in the plain text, in order: what may be done with it need not be said at the first place. */
+  offsets: number[];
 }
 
 interface TemplateSegment {
@@ -1499,23 +1498,27 @@ const MAX_PLACES = 3;
 const MAX_SEGMENT_CHARS = 200;
 const MAX_TEMPLATES = 300;
 const MAX_TEMPLATE_CHARS = 400;
+const MAX_TEMPLATE_OFFSETS = 100;
 
-/** Each once. */
+/** Each once, with its places. */
 function templatesIn(folded: string): Template[] {
-  const offsets = new Map<string, number>();
+  const places = new Map<string, number[]>();
   for (const { 0: token, index } of folded.matchAll(TEMPLATE)) {
     // What stands behind `--user=` is a name of its own; in an address "=" belongs to it.
     const names = token.includes("://") ? [token] : token.split("=");
     let offset = index;
     for (const name of names) {
-      if (name.length <= MAX_TEMPLATE_CHARS && name.search(PLACES) >= 0 && !offsets.has(name))
-        offsets.set(name, offset);
+      if (name.length <= MAX_TEMPLATE_CHARS && name.search(PLACES) >= 0) {
+        const known = places.get(name);
+        if (known === undefined) places.set(name, [offset]);
+        else if (known.length < MAX_TEMPLATE_OFFSETS) known.push(offset);
+      }
       offset += name.length + "=".length;
     }
   }
-  return [...offsets]
+  return [...places]
     .slice(0, MAX_TEMPLATES)
-    .map(([name, offset]) => ({ segments: templateSegments(name), offset }));
+    .map(([name, offsets]) => ({ segments: templateSegments(name), offsets }));
 }
 
 /** Without the scheme, and without the sentence's punctuation. */
@@ -1542,12 +1545,12 @@ const PORT = 1;
 
 function addressOf({ kind, key, start }: Fact): Address[] {
   const segments = key.split("/");
-  if (kind === "path") return [{ isNetwork: false, parts: segments, offset: start }];
+  if (kind === "path") return [{ isNetwork: false, parts: segments, key, offset: start }];
   // Of a network (10.1.0.0/16) no part may be another's.
   if ((kind !== "url" && kind !== "host") || /^[\d.]+\/\d+$/.test(key)) return [];
   const [authority, ...below] = segments;
   const [, host, port = ""] = /^(.*?)(?::(\d+))?$/.exec(authority!)!;
-  return [{ isNetwork: true, parts: [host!, port, ...below], offset: start }];
+  return [{ isNetwork: true, parts: [host!, port, ...below], key, offset: start }];
 }
 
 /** The value of `make`, made at the first call. */
@@ -1844,10 +1847,9 @@ export function findAdapted(fact: Fact, task: Evidence, record: Evidence): numbe
   if (filled !== null) return originalOffset(record.plain, filled);
   const [address] = addressOf(fact);
   if (!address) return null;
-  const isWhole = ({ parts, offset }: Address): boolean =>
+  const isWhole = ({ parts, key }: Address): boolean =>
     !fact.isTarget ||
-    (parts.length === address.parts.length &&
-      mayBeTaken(fact, record.folded, plainOffset(record.plain, offset)));
+    (parts.length === address.parts.length && findTarget({ ...fact, key }, record) !== null);
   const found = record.addresses().find((entry) => isWhole(entry) && isAdapted(address, entry, task));
   return found?.offset ?? (address.isNetwork ? findJoined(address, task, record) : null);
 }
@@ -1878,14 +1880,18 @@ function findFilled(fact: Fact, task: Evidence, record: Evidence): number | null
   const { kind, key, isTarget } = fact;
   if (!TEMPLATED.has(kind)) return null;
   const segments = key.split("/");
-  const isFilled = ({ segments: all, offset }: Template): boolean => {
+  const isFilled = ({ segments: all }: Template): boolean => {
     if (isTarget && all.length !== segments.length) return false;
-    if (!mayBeTaken(fact, record.folded, offset)) return false;
     if (all.reduce((sum, { literals }) => sum + literals, 0) < MIN_LITERALS) return false;
     const starts = Array.from({ length: Math.max(0, all.length - segments.length + 1) }, (_, at) => at);
     return starts.some((at) => fills(segments, all.slice(at, at + segments.length), { task, record }));
   };
-  return record.templates().find(isFilled)?.offset ?? null;
+  for (const template of record.templates()) {
+    if (!isFilled(template)) continue;
+    const offset = template.offsets.find((at) => mayBeTaken(fact, record, at));
+    if (offset !== undefined) return offset;
+  }
+  return null;
 }
 
 function fills(segments: string[], template: TemplateSegment[], names: Names): boolean {
@@ -1990,17 +1996,17 @@ const LONG_KEY_CHARS = 1000;
  * As it stands, and no part of it: to delete what is around a path is to delete something else. A path also only where its line
  * speaks of taking away, not where it is looked at.
  */
-function findTarget(fact: Fact, { folded }: Evidence): number | null {
+function findTarget(fact: Fact, evidence: Evidence): number | null {
   const { kind, key, isOpen } = fact;
   const { before } = kind === "url" || !/^[/~.]/.test(key) ? FILE_BOUNDARY : TARGET_BOUNDARY;
   const after = isOpen ? /^/ : TARGET_BOUNDARY.after;
-  const isThere = (text: string, at: number): boolean => mayBeTaken(fact, text, at);
+  const isThere = (_: string, at: number): boolean => mayBeTaken(fact, evidence, at);
   // To systemctl `nginx` and `nginx.service` are one.
-  return findAny(folded, [key, key.replace(/\.service$/, "")], { before, after, isThere });
+  return findAny(evidence.folded, [key, key.replace(/\.service$/, "")], { before, after, isThere });
 }
 
 /** Whether what is said at a place lets this fact be destroyed, if it is. A unit that is stopped is no place on a disk. */
-function mayBeTaken({ isTarget, kind, key }: Fact, text: string, at: number): boolean {
+function mayBeTaken({ isTarget, kind, key }: Fact, { folded: text, scene }: Evidence, at: number): boolean {
   if (!isTarget || !/[/\\]/.test(key) || (kind !== "url" && kind !== "path")) return true;
   // At most 300 characters either side.
   const before = text
@@ -2008,9 +2014,9 @@ function mayBeTaken({ isTarget, kind, key }: Fact, text: string, at: number): bo
     .split("\n")
     .at(-1)!;
   const line = before + text.slice(at, at + 300).split("\n")[0]!;
-  return (
-    TAKING_AWAY.test(line) && !/\b(?:never|do not|don't|must not|should not|avoid)\b[^.;,]*$/.test(before)
-  );
+  if (/\b(?:never|do not|don't|must not|should not|avoid)\b[^.;,]*$/.test(before)) return false;
+  // What a command says by its own name, `wipefs` and `zpool destroy`, no list of English verbs has.
+  return TAKING_AWAY.test(line) || isDestroyed(scene(), at);
 }
 
 const TAKING_AWAY =

@@ -397,6 +397,31 @@ describe("facts", () => {
     expect(claims.filter(({ support, weight }) => support === "nowhere" && weight === 1)).toEqual([]);
   });
 
+  test.each([
+    ["a place", "aws s3 ls s3://<bucket>/tmp/", "aws s3 rm s3://<bucket>/tmp/", "aws s3 rm s3://db-3/tmp/"],
+    ["a name", "# Look at /srv/web-1/tmp/old", "# Delete /srv/web-1/tmp/old", "rm -r /srv/db-3/tmp/old"],
+  ])("may be destroyed where a runbook looks first, with %s of its own", (_, look, destroy, own) => {
+    const judge = (record: string): string => {
+      const answer = `${GOOD_ANSWER} Then run \`${own}\`.`;
+      return gate(input({ answer, sources: [...SOURCES, recordSource("own", record)] })).grounding;
+    };
+    const block = (lines: string): string => `\`\`\`sh\n${lines}\n\`\`\``;
+    expect(judge(`${block(look)}\n\nThen:\n\n${block(destroy)}`)).toBe("grounded");
+    expect(judge(`${block(look)}\n\nThen remove it with rm.`)).toBe("ungrounded");
+  });
+
+  test.each([
+    ["wipefs -a /dev/disk/by-id/ata-WD_42", "wipefs -a /dev/disk/by-id/ata-WD_42", true],
+    ["wipefs -a /dev/disk/by-id/<disk>", "wipefs -a /dev/disk/by-id/db-3", true],
+    ["docker volume destroy /srv/app/old", "docker volume destroy /srv/app/old", true],
+    ["wipefs --no-act /dev/sdx; ls /dev/disk/by-id/ata-WD_42", "wipefs -a /dev/disk/by-id/ata-WD_42", false],
+    ["docker compose -f /srv/app/old.yml stop web", "rm /srv/app/old.yml", false],
+  ])("know from %p what %p destroys: %p", (known, command, isKnown) => {
+    const answer = `${GOOD_ANSWER} Then \`${command}\`.`;
+    const { claims } = gate(input({ answer, sources: [...SOURCES, recordSource("own", `\`${known}\``)] }));
+    expect(claims.findLast(({ kind }) => kind === "path")!.support !== "nowhere").toBe(isKnown);
+  });
+
   test("are looked for in their own line, however many escapes stand before it", () => {
     const text = `${"\\\\*".repeat(40)}\nConfig: \`/etc/keys/app.yml\`.\nThen rm the rest of it, all that there is.`;
     const sources = [taskSource("retire the old keys of web-1"), recordSource("own", text)];
