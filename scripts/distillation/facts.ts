@@ -159,12 +159,17 @@ interface Scene {
   roles: Map<number, Role>;
   /** Simple commands, from executable to end, without what they are piped into. */
   commands: Command[];
-  /** Those whose head is a utility every shell has: their arguments say little. */
-  everyday: Span[];
+  /** Those whose head is a utility every shell has. */
+  everyday: EverydayCommand[];
   /** Those that destroy or stop something. */
   destroying: Span[];
   /** Names that the answer gives to what its own manifests make, lower case. */
   coined: Set<string>;
+}
+
+interface EverydayCommand extends Span {
+  /** Whether it only looks, or moves things about: then its numbers say little. */
+  isHarmless: boolean;
 }
 
 interface Command extends Span {
@@ -337,6 +342,21 @@ export const AT_HAND = new Set(
 
 export const isEveryday = (executable: string): boolean => EVERYDAY.has(executable);
 
+/** Those of them that set something, from their head on: a limit, rights, a variable, a line of a file, what a server is sent. */
+const SETTING = oneOf(
+  [
+    String.raw`^(?:ulimit|umask|chmod|chown|chgrp|export|set)\s`,
+    String.raw`^sed\s(?:\S{1,60}\s+){0,4}?-\w{0,5}i`,
+    String.raw`^curl\s[^\n]*?\s(?:-d|--data[\w-]*|--json|(?:-X ?|--request[ =])(?:PUT|POST|PATCH|DELETE)\b)`,
+    String.raw`^(?:echo|printf|cat)\s[^\n]*?(?<![\d&])>>?\s*(?!\/dev\/|[&\s])`,
+  ],
+  "",
+);
+/** Behind a command whose output sets something. */
+const INTO_SETTING = /^\s*\|\s*(?:sudo\s+)?(?:tee|crontab)\s/;
+/** What these stop has a number that is nobody's setting. */
+const KILLING = /^p?kill/;
+
 /** What these act on is a service by its name. */
 const SERVICE_TOOLS = new Set(["systemctl", "service"]);
 
@@ -426,7 +446,11 @@ function readSimpleCommand(scene: Scene, start: number, command: string): number
       scene.commands.push({ start: start + token.index, end: start + until, whole, head: word });
       if (isDestroying) scene.destroying.push({ start, end: start + until });
       if (EVERYDAY.has(word)) {
-        scene.everyday.push({ start, end: start + until });
+        const own = command.slice(token.index, until);
+        const behind = scene.text.slice(start + until, start + until + 40);
+        const isSetting = SETTING.test(own) || INTO_SETTING.test(behind);
+        const isHarmless = !isSetting && (!isDestroying || KILLING.test(word));
+        scene.everyday.push({ start, end: start + until, isHarmless });
         if (!isDestroying) break;
         hasVerb = true;
       }
@@ -1085,7 +1109,7 @@ function numberWeight(match: RegExpExecArray, quantity: Quantity, scene: Scene):
     /[^=!<>]=$/.test(scene.text.slice(Math.max(0, match.index - 2), match.index)) &&
     inCode(scene, match.index);
   if (small && (quantity.value <= 2 || match[3]) && !isSetting) return 0;
-  if (spanAt(scene.everyday, match.index) || isEstimate(match)) return WEAK;
+  if (spanAt(scene.everyday, match.index)?.isHarmless || isEstimate(match)) return WEAK;
   return small && !inCode(scene, match.index) ? WEAK : 1;
 }
 

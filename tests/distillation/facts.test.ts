@@ -281,6 +281,29 @@ describe("extractFacts", () => {
     });
   });
 
+  test.each([
+    ["ulimit -n 1048577", 1],
+    ["sudo chmod 0750 run", 1],
+    ["umask 0027", 1],
+    ["export GOMAXPROCS=48", 1],
+    ["echo 1048577 > limit", 1],
+    ["echo 'limit = 1048577' | sudo tee -a limits", 1],
+    ["sed -i 's/1024/1048577/' limits", 1],
+    ["curl -X PUT localhost -d '{\"limit\": 1048577}'", 1],
+    ["find /srv/builds -mtime +14 -delete", 1],
+    ["find . -mtime +14", WEAK],
+    ["sed -n '14,20p' limits", WEAK],
+    ["curl -m 14 localhost", WEAK],
+    ["echo 1048577 > /dev/null", WEAK],
+    ["kill 1048577", WEAK],
+    ["sleep 20", WEAK],
+  ])("weighs what everybody's tools set like any other setting: %p", (line, weight) => {
+    const weights = extractFacts(`\`${line}\``).flatMap((fact) =>
+      fact.kind === "number" ? fact.weight : [],
+    );
+    expect(new Set(weights)).toEqual(new Set([weight]));
+  });
+
   test("three weak facts weigh as one", () => {
     expect(3 * WEAK).toBeGreaterThanOrEqual(1);
     expect(2 * WEAK).toBeLessThan(1);
