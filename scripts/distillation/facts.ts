@@ -359,6 +359,7 @@ const KILLING = /^p?kill/;
 
 /** What these act on is a service by its name. */
 const SERVICE_TOOLS = new Set(["systemctl", "service"]);
+const UNIT_TOOLS = new Set([...SERVICE_TOOLS, "journalctl"]);
 
 /** What stands before the executable proper. */
 const WRAPPERS = new Set("sudo time env nohup exec xargs watch then do else if while".split(" "));
@@ -597,6 +598,24 @@ const contact: Recogniser = {
     const isCode = inCode(scene, match.index);
     // In code "#" begins a comment, and an "@" the host that ssh goes to.
     return isCode ? null : { key: fold(text).replace(/^#/, ""), weight: 1 };
+  },
+};
+
+/** `postgresql@16-main`, `lodash@4.17.21`, `team/api@sha256:…`, with nothing before it that it could be a part of; no host that ssh goes to. */
+const INSTANCE =
+  /(?<![\w\0./@:%+-])(?:@?[\w.-]{1,60}\/){0,4}[A-Za-z][\w.-]{0,80}@(?!\d{1,3}(?:\.\d{1,3}){3}(?!\w))(?:sha256:)?\w(?:[\w.+-]{0,80}\w)?(?![\w@])/g;
+
+/** A unit, package or image and which one of it: another number makes another, however often that number is said of something else. */
+const instance: Recogniser = {
+  kind: "identifier",
+  pattern: INSTANCE,
+  read(match, scene) {
+    const [text] = match;
+    // A unit's file is a path.
+    if (FILE_NAME.test(text) && !text.endsWith(".service")) return null;
+    const isUnit = UNIT_TOOLS.has(spanAt(scene.commands, match.index)?.head ?? "");
+    const isNumbered = /@(?:v?\d|sha256:)/.test(text);
+    return isUnit || isNumbered ? { key: fold(text).replace(/\.service$/, ""), weight: 1 } : null;
   },
 };
 
@@ -1334,6 +1353,7 @@ const RECOGNISERS: Recogniser[] = [
   hexAddress,
   date,
   clock,
+  instance,
   path,
   sampleName,
   percent,
@@ -1583,7 +1603,12 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= make());
 }
 
-function indexNumbers(text: string): NumberIndex {
+/** The digits of `postgresql@16-main` are no quantity. */
+const withoutInstances = (text: string): string =>
+  text.includes("@") ? text.replace(INSTANCE, (name) => CLAIMED.repeat(name.length)) : text;
+
+function indexNumbers(whole: string): NumberIndex {
+  const text = withoutInstances(whole);
   const index: NumberIndex = {
     all: [],
     bare: [],
@@ -1800,7 +1825,7 @@ function figureOf(kind: FigureKind, { value, step, base }: Quantity): FigureRead
 export function figuresIn(text: string): Figure[] {
   const plain = plainText(text);
   const figures: Figure[] = [];
-  let unclaimed = plain.text;
+  let unclaimed = withoutInstances(plain.text);
   for (const [pattern, read] of FIGURES) {
     const claims: Span[] = [];
     for (const match of unclaimed.matchAll(pattern)) {
@@ -1867,7 +1892,7 @@ export function findAdapted(fact: Fact, task: Evidence, record: Evidence): numbe
       : fact.kind === "identifier"
         ? findJoinedName(fact.key, texts)
         : null;
-  const filled = joined ?? findFilled(fact, task, record);
+  const filled = joined ?? findInstance(fact, task, record) ?? findFilled(fact, task, record);
   if (filled !== null) return originalOffset(record.plain, filled);
   const [address] = addressOf(fact);
   if (!address) return null;
@@ -1876,6 +1901,17 @@ export function findAdapted(fact: Fact, task: Evidence, record: Evidence): numbe
     (parts.length === address.parts.length && findTarget({ ...fact, key }, record) !== null);
   const found = record.addresses().find((entry) => isWhole(entry) && isAdapted(address, entry, task));
   return found?.offset ?? (address.isNetwork ? findJoined(address, task, record) : null);
+}
+
+/** `ceph-osd@41` where the record has another of them or `ceph-osd@<id>`, and the task speaks of osd.41: no number of something else. */
+function findInstance({ kind, key }: Fact, task: Evidence, record: Evidence): number | null {
+  const [, name, which] = /^([^@]+@)([^@]*[^a-z@][^@]*)$/.exec(key) ?? [];
+  if (kind !== "identifier" || name === undefined) return null;
+  const isNumber = /^\d+$/.test(which!);
+  const isNamed = isNumber
+    ? new RegExp(`[a-z][._-]${which}(?![\\w-]|\\.\\d)`).test(task.folded)
+    : findBetween(task.folded, which!, SEGMENT_BOUNDARY) !== null;
+  return isNamed ? findBetween(record.folded, name, NAME_BEGINNING) : null;
 }
 
 /** `/var/lib/pgsql/14/data/pg_wal`, where one of the texts has the folder and one what lies in it: no plain word, and no host. */
@@ -1937,14 +1973,19 @@ interface Names {
 
 /** Numbers and dates, which a reader counts and knows: `<nn>`, `<yyyy>`. */
 const COUNTED_PLACE = /^[<${]*(?:n{1,4}|num|number|index|mm?|dd?)[>}]*$/;
+const UNIT_BEHIND = new RegExp(`^[ -]?(?:%|(?:${UNIT})(?![a-z]))`);
 const YEAR_PLACE = /^[<${]*(?:y{2,4}|year)[>}]*$/;
 
 /** Whether a place may hold this: a name of the task, or a part of one; or one of the record that is no plain word. */
 function isFiller(filler: string, place: string, { task, record }: Names): boolean {
   if (/^\d{1,2}$/.test(filler) && COUNTED_PLACE.test(place)) return true;
   if (/^\d{4}$/.test(filler) && YEAR_PLACE.test(place)) return true;
-  // A bare number says too little: "PostgreSQL 13" and "since 13:05".
-  if (/^\d+$/.test(filler)) return findBetween(task.folded, filler, NUMBER_BOUNDARY) !== null;
+  // A bare number says too little: "PostgreSQL 13", "13 minutes" and "since 13:05".
+  if (/^\d+$/.test(filler)) {
+    const isThere = (text: string, at: number): boolean =>
+      !UNIT_BEHIND.test(text.slice(at + filler.length, at + filler.length + 20));
+    return findBetween(task.folded, filler, { ...NUMBER_BOUNDARY, isThere }) !== null;
+  }
   // A queue label.print makes a deployment label-print.
   const spellings = [filler, ...["-", ".", "_"].map((joint) => filler.replaceAll(/[-._]/g, joint))];
   if (filler.length > 1 && findAny(task.folded, spellings, PART_BOUNDARY) !== null) return true;
@@ -2083,6 +2124,11 @@ const URL_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|www\.)$/, after: /^(?![\
 const PAGE_BOUNDARY: Boundary = { before: URL_BOUNDARY.before, after: /^\/?(?![\w#/-]|\.\w)/ };
 const NAME_BOUNDARY: Boundary = { before: /(?:^|[^\w])$/, after: /^(?!\w(?!$|\W)|[0-9a-rt-z_])/ };
 const HYPHENATED_BOUNDARY: Boundary = { before: /(?:^|[^\w-])$/, after: /^(?!\w(?!$|\W)|[0-9a-rt-z_])/ };
+const NAME_BEGINNING: Boundary = { before: HYPHENATED_BOUNDARY.before, after: /^/ };
+const INSTANCE_BOUNDARY: Boundary = {
+  before: HYPHENATED_BOUNDARY.before,
+  after: /^(?:\.serv|(?![\w@-]|[.:+]\w))/,
+};
 const FLAG_BOUNDARY: Boundary = { before: /(?:^|[^\w-])$/, after: /^(?!\w|-\w)/ };
 const VERSION_BOUNDARY: Boundary = { before: /(?:^|[^\w.]|(?:^|[^a-z0-9])v|[a-z_])$/, after: /^(?!\d)/ };
 const INFLECTED_BOUNDARY: Boundary = {
@@ -2093,7 +2139,10 @@ const INFLECTED_BOUNDARY: Boundary = {
 /** A hash also by its beginning, as `git` and `docker` take it; a signal by its name alone. */
 function findCode({ key }: Fact, { folded }: Evidence): number | null {
   const spellings = [key, key.replace("-", " "), key.replace("-", ""), key.replace(/^sig(?=[a-z])/, "")];
-  const whole = findAny(folded, spellings, CODE_BOUNDARY);
+  // The 16 of `postgresql@16-main` is no port and no exit code.
+  const isThere = (text: string, at: number): boolean =>
+    !/^\d/.test(key) || !/\w@$/.test(text.slice(Math.max(0, at - 2), at));
+  const whole = findAny(folded, spellings, { ...CODE_BOUNDARY, isThere });
   return whole ?? (HASH.test(key) ? findBetween(folded, key, HASH_BOUNDARY) : null);
 }
 
@@ -2180,6 +2229,7 @@ function findHost({ key }: Fact, { folded }: Evidence): number | null {
  */
 function findIdentifier(fact: Fact, { folded }: Evidence): number | null {
   const { key } = fact;
+  if (key.includes("@")) return findAny(folded, instanceSpellings(key), INSTANCE_BOUNDARY);
   const boundary = key.includes("-") ? HYPHENATED_BOUNDARY : NAME_BOUNDARY;
   const singular = key.length > 3 ? key.replace(/ies$/, "y").replace(/(?<=ss|x|ch|sh)es$|(?<!s)s$/, "") : key;
   const plural = singular.endsWith("y") ? `${singular.slice(0, -1)}ies` : `${singular}es`;
@@ -2196,6 +2246,10 @@ function findIdentifier(fact: Fact, { folded }: Evidence): number | null {
     findPart(key, folded)
   );
 }
+
+/** "lodash 4.17.21" and `lodash:4.17.21`, too, but nothing less. */
+const instanceSpellings = (key: string): string[] =>
+  ["@", " ", ":"].map((joint) => key.replace(/@(?=[^@]+$)/, joint));
 
 /** A serial number that is a part of a longer name: ZL2K9P4 of `ata-ST16000NM_ZL2K9P4`. */
 const findPart = (key: string, folded: string): number | null =>

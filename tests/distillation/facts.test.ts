@@ -622,6 +622,37 @@ describe("findFact", () => {
     expect(findFact(only(kind, answer.replace(" stats", "")), prepareEvidence(record))).toBeNull();
   });
 
+  const unsupported = (answer: string, evidence: string): Fact[] =>
+    extractFacts(answer).filter(
+      (fact) => fact.kind !== "command" && findFact(fact, prepareEvidence(evidence)) === null,
+    );
+
+  test.each([
+    ["`systemctl restart postgresql@15-main`", "restart `postgresql@16-main`. Wait 15 minutes."],
+    ["`systemctl restart postgresql@15-main.service`", "restart `postgresql@16-main`. Wait 15 minutes."],
+    ["`systemctl stop openvpn@office`", "start `openvpn@client` in the office"],
+    ["`npm i lodash@4.17.21`", "`npm i lodash@4.17.20`, and go 4.17.21"],
+    ["`docker pull reg/team/api@sha256:1a2b3c4d`", "`docker pull reg/team/api@sha256:1a2b3c4e`, 1a2b3c4d"],
+    ["`node@18`", "`node@18.2`"],
+    ["Wait 16 minutes.", "restart `postgresql@16-main`"],
+    ["It took 16m.", "restart postgresql@16-main"],
+    ["There are 20 of them.", "`npm i node@20`"],
+    ["It listens on port 16.", "restart `postgresql@16-main`"],
+  ])("looks what an @ tells apart up whole: %p is not in %p", (answer, evidence) => {
+    expect(unsupported(answer, evidence)).toHaveLength(1);
+  });
+
+  test.each([
+    ["`systemctl restart postgresql@16-main`", "`systemctl status postgresql@16-main.service`"],
+    ["`systemctl restart postgresql@16-main.service`", "the unit postgresql@16-main."],
+    ["`npm i lodash@4.17.21`", "lodash 4.17.21 is out"],
+    ["Use version 4.17.21.", "`npm i lodash@4.17.21`"],
+    ["`ssh ops@db-3`", "ops, on db-3"],
+    ["`ssh root@10.0.0.3`", "10.0.0.3 runs as root"],
+  ])("finds %p in %p", (answer, evidence) => {
+    expect(unsupported(answer, evidence)).toEqual([]);
+  });
+
   test("returns the offset in the original text", () => {
     const record = "\\*\\*Note\\*\\*: set foo\\_bar first";
     const at = findFact(only("identifier", "foo_bar"), prepareEvidence(record));
@@ -777,6 +808,20 @@ describe("findAdapted", () => {
       findAdapted(extractFacts(answer)[0]!, task, prepareEvidence(record));
     expect(find("/srv/api.shop.io-7/app.log", "/srv/<host>-<n>/app.log")).not.toBeNull();
     expect(find("/srv/api.shop.io7/app.log", "/srv/<host><n>/app.log")).toBeNull();
+  });
+
+  test.each([
+    ["`systemctl stop ceph-osd@<id>`", "`systemctl stop ceph-osd@41`", true],
+    ["`systemctl stop ceph-osd@<id>`", "`systemctl stop ceph-osd@42`", false],
+    ["`systemctl stop ceph-osd@<id>`", "`systemctl stop ceph-osd@30`", false],
+    ["`systemctl stop ceph-osd@7`", "`systemctl stop ceph-osd@41`", true],
+    ["`systemctl stop ceph-mon@7`", "`systemctl stop ceph-osd@41`", false],
+    ["`wg-quick@wg0` in the office", "`systemctl stop wg-quick@office`", false],
+    ["`wg-quick@wg0` in the office", "`systemctl stop wg-quick@stor-c-6`", true],
+  ])("knows from %j what the task calls %s: %p", (record, answer, isKnown) => {
+    const task = prepareEvidence("osd.41 on host stor-c-6 is down in the office, for 30 minutes");
+    const found = extractFacts(answer).findLast(({ kind }) => kind === "identifier")!;
+    expect(findAdapted(found, task, prepareEvidence(record)) !== null).toBe(isKnown);
   });
 
   test("leaves numbers and dates to whoever counts", () => {
