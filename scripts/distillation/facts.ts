@@ -1525,8 +1525,10 @@ interface Template {
 }
 
 interface TemplateSegment {
-  /** What the segment may be, with a group for each place. */
+  /** What the segment may be, with a group for each place; without its tail. */
   shape: RegExp;
+  /** A tag, port or query at its end, which may be left out. */
+  tail: string;
   /** How the places are called. */
   places: string[];
   /** Letters and digits that are no place's. */
@@ -1535,7 +1537,7 @@ interface TemplateSegment {
 
 const PLACE = String.raw`<[a-z][\w .-]{0,40}>|\$\{[a-z_]\w{0,40}\}|\$[a-z_]\w{0,40}|\{\{?[a-z_. ][\w. -]{0,40}\}?\}|(?<=[\w.][-_.])\*`;
 const PLACES = new RegExp(PLACE, "g");
-const TEMPLATE = new RegExp(String.raw`(?:${PLACE}|[\w.:/@%+~=?&#-])+`, "g");
+const TEMPLATE = new RegExp(String.raw`(?:${PLACE}|[\w.:/@%+~=?&#,-])+`, "g");
 /** A segment with more of them says too little, and would take long to compare. */
 const MAX_PLACES = 3;
 /** Of a longer one no regular expression with several places would come to an end. */
@@ -1548,8 +1550,9 @@ const MAX_TEMPLATE_OFFSETS = 100;
 function templatesIn(folded: string): Template[] {
   const places = new Map<string, number[]>();
   for (const { 0: token, index } of folded.matchAll(TEMPLATE)) {
-    // What stands behind `--user=` is a name of its own; in an address "=" belongs to it.
-    const names = token.includes("://") ? [token] : token.split("=");
+    // What stands behind `--user=` is a name of its own; in an address "=" belongs to it, and in its query a comma.
+    const isQuery = /:\/\/[^?]*\?/.test(token);
+    const names = isQuery ? [token] : token.split(token.includes("://") ? "," : /[=,]/);
     let offset = index;
     for (const name of names) {
       if (name.length <= MAX_TEMPLATE_CHARS && name.search(PLACES) >= 0) {
@@ -1569,15 +1572,15 @@ function templatesIn(folded: string): Template[] {
 function templateSegments(name: string): TemplateSegment[] {
   const bare = name.replace(/^[a-z][a-z0-9+.-]*:\/\//, "").replace(/[.,:?/]+$/, "");
   return bare.split("/").map((segment) => {
-    // A tag, port or query at the end may be left out.
     const [, stem, tail = ""] = /^(.*?)([:?][^<>${}]*)?$/.exec(segment)!;
     const places = segment.match(PLACES) ?? [];
     const literals = stem!.split(PLACES);
-    const shape = literals.map((literal) => RegExp.escape(literal)).join("([\\w.@:-]+)");
+    const shape = literals.map((literal) => RegExp.escape(literal)).join("([\\w.@:*/-]+)");
     // Where nothing stands between two places, what fills which is anybody's guess, and a long one at that.
     const isReadable = places.length <= MAX_PLACES && !literals.slice(1, -1).includes("");
     return {
-      shape: new RegExp(isReadable ? `^${shape}(?:${RegExp.escape(tail)})?$` : "(?!)"),
+      shape: new RegExp(isReadable ? `^${shape}$` : "(?!)"),
+      tail,
       places,
       literals: literals.join("").replaceAll(/[^a-z0-9]/g, "").length,
     };
@@ -1940,11 +1943,13 @@ function findFilled(fact: Fact, task: Evidence, record: Evidence): number | null
   const { kind, key, isTarget } = fact;
   if (!TEMPLATED.has(kind)) return null;
   const segments = key.split("/");
+  const names: Names = { task, record, isTarget: isTarget ?? false };
   const isFilled = ({ segments: all }: Template): boolean => {
     if (isTarget && all.length !== segments.length) return false;
     if (all.reduce((sum, { literals }) => sum + literals, 0) < MIN_LITERALS) return false;
-    const starts = Array.from({ length: Math.max(0, all.length - segments.length + 1) }, (_, at) => at);
-    return starts.some((at) => fills(segments, all.slice(at, at + segments.length), { task, record }));
+    if (segments.length > all.length) return !isTarget && fills(lastJoined(segments, all), all, names);
+    const starts = Array.from({ length: all.length - segments.length + 1 }, (_, at) => at);
+    return starts.some((at) => fills(segments, all.slice(at, at + segments.length), names));
   };
   for (const template of record.templates()) {
     if (!isFilled(template)) continue;
@@ -1954,14 +1959,26 @@ function findFilled(fact: Fact, task: Evidence, record: Evidence): number | null
   return null;
 }
 
+/** What goes beyond a template is the last place's: `sys/leases/lookup/<path>`. */
+function lastJoined(segments: string[], { length }: TemplateSegment[]): string[] {
+  return [...segments.slice(0, length - 1), segments.slice(length - 1).join("/")];
+}
+
 function fills(segments: string[], template: TemplateSegment[], names: Names): boolean {
   if (!template.some(({ places }) => places.length > 0)) return false;
   // One place alone says nothing of what fills it.
   if (segments.length === 1 && template[0]!.literals < MIN_LITERALS) return false;
   return segments.every((segment, at) => {
-    const { shape, places } = template[at]!;
-    const fillers = segment.length > MAX_SEGMENT_CHARS ? undefined : shape.exec(segment)?.slice(1);
-    return fillers?.every((filler, n) => isFiller(filler, places[n]!, names)) ?? false;
+    const { shape, tail, places } = template[at]!;
+    if (segment.length > MAX_SEGMENT_CHARS) return false;
+    // A port may be the place's, too, where the task has it beside the host.
+    const readings = segment.endsWith(tail)
+      ? [segment.slice(0, segment.length - tail.length), segment]
+      : [segment];
+    return readings.some((reading) => {
+      const fillers = shape.exec(reading)?.slice(1);
+      return fillers?.every((filler, n) => isFiller(filler, places[n]!, names)) ?? false;
+    });
   });
 }
 
@@ -1969,15 +1986,25 @@ function fills(segments: string[], template: TemplateSegment[], names: Names): b
 interface Names {
   task: Evidence;
   record: Evidence;
+  /** Of what is destroyed no place takes many at once. */
+  isTarget: boolean;
 }
 
 /** Numbers and dates, which a reader counts and knows: `<nn>`, `<yyyy>`. */
 const COUNTED_PLACE = /^[<${]*(?:n{1,4}|num|number|index|mm?|dd?)[>}]*$/;
+/** Where the runbook itself asks for several: `<pattern>` for `app-logs-*`. */
+const PATTERN_PLACE = /pattern|glob|wildcard|mask/;
 const UNIT_BEHIND = new RegExp(`^[ -]?(?:%|(?:${UNIT})(?![a-z]))`);
 const YEAR_PLACE = /^[<${]*(?:y{2,4}|year)[>}]*$/;
 
 /** Whether a place may hold this: a name of the task, or a part of one; or one of the record that is no plain word. */
-function isFiller(filler: string, place: string, { task, record }: Names): boolean {
+function isFiller(filler: string, place: string, { task, record, isTarget }: Names): boolean {
+  if (filler.includes("/")) return findBetween(task.folded, filler, PATH_BOUNDARY) !== null;
+  if (filler.includes("*")) {
+    const stem = /^(.*?[a-z\d])[-_.]?\*$/.exec(filler)?.[1];
+    const mayBeMany = !isTarget && PATTERN_PLACE.test(place);
+    return mayBeMany && stem !== undefined && findBetween(task.folded, stem, PART_BOUNDARY) !== null;
+  }
   if (/^\d{1,2}$/.test(filler) && COUNTED_PLACE.test(place)) return true;
   if (/^\d{4}$/.test(filler) && YEAR_PLACE.test(place)) return true;
   // A bare number says too little: "PostgreSQL 13", "13 minutes" and "since 13:05".
@@ -2351,12 +2378,37 @@ const SHORT_FORMS = new Map([
 ]);
 const LONG_FORMS = new Map(SHORT_FORMS.entries().map(([long, short]) => [short, long]));
 
+/** Long flags that are these of curl alone; its short ones nobody looks up. */
+const CURL_FORMS = new Map([
+  ["--data", "d"],
+  ["--header", "H"],
+  ["--insecure", "k"],
+  ["--request", "X"],
+  ["--silent", "s"],
+]);
+
+/** `curl -sk -X POST … -d`, over the lines that a backslash joins. */
+function findCurlFlag(letter: string, { plain }: Evidence): number | null {
+  for (const { 0: line, index } of plain.text.matchAll(CURL_LINE)) {
+    const at = line.search(new RegExp(`\\s-[a-zA-Z]{0,4}${letter}`));
+    if (at >= 0) return index + at + 1;
+  }
+  return null;
+}
+
+const CURL_LINE = /\bcurl\s(?:\\\n|[^\n|;])*/g;
+
 /** Long flags without regard to case; some also by their short form, or short ones by their long form; `-xe` also as `-x` and `-e`, letter by letter and in their case. */
-function findFlag({ key }: Fact, { plain, folded }: Evidence): number | null {
+function findFlag({ key }: Fact, evidence: Evidence): number | null {
+  const { plain, folded } = evidence;
   if (key.startsWith("--")) {
     const short = SHORT_FORMS.get(key);
     const found = findBetween(folded, key, FLAG_BOUNDARY);
-    return found ?? (short === undefined ? null : findBetween(plain.text, short, FLAG_BOUNDARY));
+    if (found !== null || short === undefined) {
+      const letter = CURL_FORMS.get(key);
+      return found ?? (letter === undefined ? null : findCurlFlag(letter, evidence));
+    }
+    return findBetween(plain.text, short, FLAG_BOUNDARY);
   }
   const long = LONG_FORMS.get(key);
   const whole =

@@ -622,6 +622,18 @@ describe("findFact", () => {
     expect(findFact(only(kind, answer.replace(" stats", "")), prepareEvidence(record))).toBeNull();
   });
 
+  test.each([
+    ["curl -s localhost -d '{}'", true],
+    ["curl -s localhost \\\n  -H 'Accept: x' -d '{}'", true],
+    ["curl -sd '{}' localhost", true],
+    ["curl -s localhost | docker run -d x", false],
+    ["docker run -d x; curl -s localhost", false],
+    ["curl -s localhost\nkill -d", false],
+  ])("knows a long flag of curl by its short form, of curl alone: %p", (evidence, isKnown) => {
+    const flag = only("flag", "`curl --data '{}' localhost`");
+    expect(findFact(flag, prepareEvidence(evidence)) !== null).toBe(isKnown);
+  });
+
   const unsupported = (answer: string, evidence: string): Fact[] =>
     extractFacts(answer).filter(
       (fact) => fact.kind !== "command" && findFact(fact, prepareEvidence(evidence)) === null,
@@ -770,6 +782,17 @@ describe("findAdapted", () => {
     ["data in `/var/lib/pg/14`", "/var/lib/pg/14/pg_wal", "pg_wal grows"],
     ["restore to `/var/tmp/restore`", "/var/tmp/restore/home/projects/atlas", "/home/projects/atlas is gone"],
     ["name `LR_<app>_<nn>.txt`", "`LR_claims_01.txt`", "logs of claims-web-1"],
+    [
+      "`http://<host>:9200/_cat/indices/<pattern>?v&h=index,size`",
+      "http://shop-1:9200/_cat/indices/app-logs-*?v&h=index,size",
+      "app-logs-2024.07 on shop-1",
+    ],
+    [
+      "`vault list sys/leases/lookup/<path>`",
+      "`sys/leases/lookup/database/creds/billing-ro`",
+      "database/creds/billing-ro leaked",
+    ],
+    ["`-v <src>:/data,<b>-<c>:/x`, `tfstate-<env>,x`", "`tfstate-prod`", "stack network-prod"],
     ["`echo 1 > /sys/block/<disk>/rescan` (VG vg_data, `/dev/<vg>/<lv>`)", "/dev/vg_data/sdb", "disk sdb"],
   ])("finds what fills the places of %j: %s", (record, answer, task) => {
     const [fact] = extractFacts(answer);
@@ -789,8 +812,14 @@ describe("findAdapted", () => {
     ["a plain word below a folder", "data in `/var/lib/pg/14`", "/var/lib/pg/14/zone"],
     ["places and nothing else", "`<host>-<zone>`", "`api.shop.io-b`"],
     ["a flag", "`--opt-<name>`", "`--opt-b`"],
+    ["many for one", "http://es:9200/idx/<index>", "http://es:9200/idx/api.shop-*"],
+    ["many of a name that nobody said", "http://es:9200/idx/<pattern>", "http://es:9200/idx/web-*"],
+    ["everything", "http://es:9200/idx/<pattern>", "http://es:9200/idx/*"],
+    ["many in what is destroyed", "`rm /srv/app/<pattern>`", "`rm /srv/app/api.shop-*`"],
+    ["a path that nobody said", "sys/leases/lookup/<path>", "`sys/leases/lookup/database/creds/rw`"],
+    ["a path in what is destroyed", "`rm /srv/app/<path>`", "`rm /srv/app/srv/shop/old`"],
   ])("does not fill places with %s", (_, record, answer) => {
-    const task = prepareEvidence("api.shop.io in zone b fails");
+    const task = prepareEvidence("api.shop.io in zone b fails, see srv/shop/old");
     for (const fact of extractFacts(answer))
       expect(findAdapted(fact, task, prepareEvidence(record))).toBeNull();
   });
