@@ -47,7 +47,7 @@ export function measure(input: MeasureInput): { measures: Measures; contradictio
   const texts = evidence.map((entry) => entry.text);
   const altered = alterations(answer, evidence, task);
   const settings = readRecords(texts);
-  const found = recordFindings(answer.text, settings ?? []);
+  const found = recordFindings(answer.text, settings ?? [], task.text);
   const measures: Measures = {
     ...novelty,
     record: settings !== null,

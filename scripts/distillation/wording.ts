@@ -303,14 +303,19 @@ function gram(words: Word[], from: number, to: number): string {
 /** Shorter ones ("Check the logs.") may honestly come again. */
 const MIN_REPEATED_WORDS = 5;
 
+function fencedIn(text: string): Span[] {
+  const blocks = text.matchAll(/^[ \t>]*(`{3,}|~{3,})[\s\S]*?(?:^[ \t>]*\1|$(?![\s\S]))/gm);
+  return [...blocks].map(({ 0: block, index }) => ({ start: index, end: index + block.length }));
+}
+
 /** A sentence of five words or more that stands `times` times outside fenced code, as it stands first; null where none does. */
 export function repeatedSentence({ text, words, sentences }: Wording, times: number): string | null {
-  const fenced = [...text.matchAll(/^[ \t>]*(`{3,}|~{3,})[\s\S]*?(?:^[ \t>]*\1|$(?![\s\S]))/gm)];
+  const fenced = fencedIn(text);
   const seen = new Map<string, { count: number; first: string }>();
   let block = 0;
   for (const { start, end, from, to } of sentences) {
-    while (block < fenced.length && fenced[block]!.index + fenced[block]![0].length <= start) block++;
-    if (block < fenced.length && fenced[block]!.index <= start) continue;
+    while (block < fenced.length && fenced[block]!.end <= start) block++;
+    if (block < fenced.length && fenced[block]!.start <= start) continue;
     // A loop often counts: "13. Check the log." comes again as "14. Check the log."
     const first = /^\d{1,3}$/.test(words[from]!.stem) ? from + 1 : from;
     if (to - first < MIN_REPEATED_WORDS) continue;
@@ -528,15 +533,31 @@ export interface RecordFindings {
 
 const NEGATED =
   /\b(?:not?|never|without|lacks?|lacking|neither|nor|unavailable|absent|excluding|none|cannot|prohibited)\b|n['’]t\b/i;
+/** "Enable backups" says that there are none. */
+const CALLED_FOR = /\b(?:enable|activate|turn on|switch on|set|configure|make sure|ensure|should|must)\b/i;
 /** Data quoted as it stands, which is no statement. */
 const QUOTED_DATA = /"\s{0,4}:|^\s*[-\w .]{1,60}:/;
-const CLAUSE_END = /[.;!?\n]+|\b(?:but|however|although|though|while|whereas)\b/i;
+const CLAUSE_END = /[.;!?\n]+|\b(?:but|however|although|though|while|whereas)\b/gi;
 
-export function recordFindings(answer: string, settings: Setting[]): RecordFindings {
+/**
+ * What an answer says otherwise than its records: in a word or two of a clause, or outright ("TLS is not enabled", "TLS: no"). What
+ * the task says outright is the asker's, and no contradiction.
+ */
+export function recordFindings(answer: string, settings: Setting[], task = ""): RecordFindings {
   const findings: RecordFindings = { contradictions: [], beyond: 0 };
   if (settings.length === 0) return findings;
+  const asked = new Set(statementsIn(task, settings).map(({ name, said }) => `${said} ${name}`));
+  const statements = statementsIn(answer, settings);
+  const outright = Map.groupBy(statements, ({ clause }) => clause);
   const byStem = new Map(settings.map((setting) => [setting.key[0]!, setting]));
-  for (const clause of answer.split(CLAUSE_END)) {
+  const deny = ({ name, value }: Setting): void => {
+    findings.contradictions.push(`${name} is ${value ? "yes" : "no"} in the record`);
+  };
+  for (const [number, { start, end }] of clausesOf(answer).entries()) {
+    const clause = answer.slice(start, end);
+    const stated = outright.get(number) ?? [];
+    for (const { setting, said, name } of stated)
+      if (setting.value !== null && said !== setting.value && !asked.has(`${said} ${name}`)) deny(setting);
     if (QUOTED_DATA.test(clause)) continue;
     const words = wordsOf(clause);
     const at = new Map(words.map((word, index) => [word.stem, index]));
@@ -546,13 +567,114 @@ export function recordFindings(answer: string, settings: Setting[]): RecordFindi
       if (!setting?.key.every((part) => at.has(part))) continue;
       const { value } = setting;
       const before = clause.slice(words[Math.max(0, index - 3)]!.start, words[index]!.start);
-      const isOtherwise = value === null ? false : value ? NEGATED.test(before) : !negated;
-      if (isOtherwise)
-        findings.contradictions.push(`${setting.name} is ${value ? "yes" : "no"} in the record`);
+      const isOtherwise =
+        value === null ? false : value ? NEGATED.test(before) : !negated && !CALLED_FOR.test(clause);
+      // "Backup is disabled" denies nothing where the record says no.
+      if (isOtherwise && !stated.some((entry) => entry.setting === setting)) deny(setting);
       if (value === null && !isAboutSilence(clause)) findings.beyond++;
     }
   }
   return findings;
+}
+
+function clausesOf(text: string): Span[] {
+  const clauses: Span[] = [];
+  let start = 0;
+  for (const { 0: mark, index } of text.matchAll(CLAUSE_END)) {
+    clauses.push({ start, end: index });
+    start = index + mark.length;
+  }
+  return [...clauses, { start, end: text.length }];
+}
+
+/** A yes or no that a clause gives a key outright. */
+interface Statement {
+  /** The clause's number. */
+  clause: number;
+  setting: Setting;
+  name: string;
+  said: boolean;
+}
+
+/** Ends of a key's name that say no more than its value does: `http2_enabled`. */
+const STATES = new Set(["enabled", "active", "available", "supported", "allowed", "on"].map(stemOf));
+
+const SAYS_YES = "yes|true|on|enabled|active|activated|available|supported|present";
+const SAYS_NO = "no|false|off|disabled|inactive|deactivated|unavailable|unsupported|absent";
+const SAID = `(?:(${SAYS_YES})|${SAYS_NO})`;
+const MARKS = "[*_\"'\x60]{0,3}";
+/** "by default", "for guests", "on port 80": less than the whole is said to be so. */
+const SAID_OF_ALL = String.raw`(?=${MARKS}\s*(?:$|[,;:()]|(?:and|but|so|because|here|now)\b|(?:on|for|at|in) (?:it|(?:the|this) (?:server|host|node|machine|record|instance)|[\w.-]{0,60}\d[\w.-]{0,60})\s*(?:$|[,;:()]|and\b)))`;
+const OUTRIGHT = new RegExp(
+  String.raw`^${MARKS}\s+(?:is|are|remains?|stays?)(\s+not|n['’]t|\s+no longer)?(?:\s+(?:currently|now|set to|turned|switched)){0,2}\s+${MARKS}${SAID}${SAID_OF_ALL}`,
+  "i",
+);
+const AS_PAIR = new RegExp(String.raw`^${MARKS}\s*[:=]\s*${MARKS}${SAID}${MARKS}\s*(?:$|,)`, "i");
+/** What may stand before the key: with another word it is another thing ("mutual TLS"). */
+const BEFORE_KEY =
+  /(?:^|[,(:]|\b(?:the|its|and|because|that|since|so|then|as|says?|shows?)|['’]s)\s{0,4}["'*\x60]{0,3}$/i;
+const BEFORE_PAIR = /(?:^|,)\s*(?:[-*+•]\s|\d{1,2}[.)]\s)?\s*["'*_\x60]{0,3}$/;
+/** Not said to be so, but asked, supposed or called for. */
+const SUPPOSED =
+  /\b(?:if|when|whenever|whether|unless|until|once|after|before|where|why|check|verify|ensure|confirm|assert|make sure|should|would|could|may|might|suppose|assume|expect)\b/i;
+
+function statementsIn(text: string, settings: Setting[]): Statement[] {
+  const byFirst = Map.groupBy(
+    settings.map((setting) => ({ setting, stems: headStems(setting.name) })),
+    ({ stems }) => stems[0],
+  );
+  const code = fencedIn(text);
+  let block = 0;
+  return clausesOf(text).flatMap(({ start, end }, clause) => {
+    while (block < code.length && code[block]!.end <= start) block++;
+    if (block < code.length && code[block]!.start <= start) return [];
+    const words = wordsOf(text.slice(start, end));
+    return words.flatMap(({ stem }, at): Statement[] => {
+      const fitting = byFirst
+        .get(stem)
+        ?.find(({ stems }) => stems.every((part, n) => words[at + n]?.stem === part));
+      if (fitting === undefined) return [];
+      const { setting, stems } = fitting;
+      const key = { start: start + words[at]!.start, end: start + words[at + stems.length - 1]!.end };
+      const said = saidOf(text, { start, end }, key);
+      return said === null ? [] : [{ clause, setting, name: setting.name, said }];
+    });
+  });
+}
+
+/** A key's stems without the state at its end. */
+function headStems(name: string): string[] {
+  const stems = keyStems(name);
+  return stems.length > 1 && STATES.has(stems.at(-1)!) ? stems.slice(0, -1) : stems;
+}
+
+/** So much before and behind a key says what is said of it. */
+const BESIDE_KEY = 160;
+
+/** What a clause says of the key that stands there, or null. */
+function saidOf(text: string, clause: Span, key: Span): boolean | null {
+  const before = text.slice(Math.max(clause.start, key.start - BESIDE_KEY), key.start);
+  const behind = text.slice(key.end, Math.min(clause.end, key.end + BESIDE_KEY));
+  const stated = OUTRIGHT.exec(behind);
+  if (stated !== null) {
+    const isSaid = BEFORE_KEY.test(before) && !SUPPOSED.test(before) && text[clause.end] !== "?";
+    return isSaid ? (stated[2] !== undefined) === (stated[1] === undefined) : null;
+  }
+  const pair = BEFORE_PAIR.test(before) ? AS_PAIR.exec(behind) : null;
+  return pair === null || isToBeSet(text, key.end) ? null : pair[1] !== undefined;
+}
+
+/** How far back the line is looked for that a list goes with. */
+const MAX_LEAD_CHARS = 400;
+const IN_LIST = /^\s*(?:$|[-*+•]|\d{1,2}[.)]\s|[\w .\x60"'*-]{1,60}[:=]\s*\S)/;
+const CHANGES =
+  /\b(?:set|change|switch|turn|put|add|edit|apply|update|use|make|enable|disable|configure|correct|should|must|want|need)\w{0,3}\b/i;
+
+/** A pair in code, or in a list of what is to be changed, says how things should be. */
+function isToBeSet(text: string, at: number): boolean {
+  const lines = text.slice(Math.max(0, at - MAX_LEAD_CHARS), at).split("\n");
+  const ticks = lines.pop()!.match(/\x60/g)?.length ?? 0;
+  return ticks % 2 === 1 || CHANGES.test(lines.findLast((line) => !IN_LIST.test(line)) ?? "");
 }
 
 // ---- 6. Names, quotations, placeholders -----------------------------------------------------------------

@@ -290,6 +290,64 @@ describe("recordFindings", () => {
   });
 });
 
+describe("recordFindings of what is said outright", () => {
+  const settings = readRecords(["name: web-1\ntls: yes\nbackup: no\nhttp2_enabled: true\nclient_auth: off"])!;
+  const denied = (answer: string, task?: string): string =>
+    recordFindings(answer, settings, task)
+      .contradictions.map((text) => text.split(" ")[0])
+      .join(" ");
+
+  test.each([
+    ["TLS: no. Backup: yes.", "tls backup"],
+    ["- **TLS**: no\n- Backup: no", "tls"],
+    ["TLS: no, backup: yes", "tls backup"],
+    ["TLS is not enabled.", "tls"],
+    ["TLS isn't enabled and the backup is off.", "tls"],
+    ["TLS is disabled.", "tls"],
+    ["On web-1 the TLS is off.", "tls"],
+    ["TLS is off on web-1.", "tls"],
+    ["http2 is not enabled", "http2_enabled"],
+    ["HTTP2 is set to false.", "http2_enabled"],
+    ["Client auth is on, so certificates are asked for.", "client_auth"],
+    ["Backup is enabled.", "backup"],
+    ["The backup is not disabled.", "backup"],
+  ])("of %j", (answer, keys) => {
+    expect(denied(answer)).toBe(keys);
+  });
+
+  test.each([
+    "TLS is enabled. HTTP2 is on. The backup is disabled, and client auth is off.",
+    "TLS: yes. Backup: no.",
+    "Backup is not enabled.",
+    "If TLS is disabled, look at the listener.",
+    "Check that TLS is not disabled.",
+    "Until TLS is off, nothing works.",
+    "Is it that TLS is disabled?",
+    "TLS is not enabled by default.",
+    "TLS is off for guests.",
+    "TLS is on port 443.",
+    "TLS is not the cause.",
+    "Mutual TLS is disabled.",
+    "Enable the backup, and make sure that client auth is on.",
+    "Set `backup: yes` and restart.",
+    "Switch on what is missing:\n\n- backup: yes\n- client_auth: on",
+    "Edit it:\n\n```yaml\nbackup: yes\n```",
+    "`tls: no` is what others have.",
+  ])("leaves alone %j", (answer) => {
+    expect(denied(answer)).toBe("");
+  });
+
+  test("excuses what the task says", () => {
+    expect(denied("TLS is off on web-1.", "Why is it that TLS is off?")).toBe("tls");
+    expect(denied("TLS is off on web-1.", "TLS is off on web-1, says the scan")).toBe("");
+  });
+
+  test("takes no longer for many clauses than they are long", () => {
+    for (const unit of ["tls: no\n", "tls is off, ", "tls ", "- tls: no\n", "`tls`: no\n"])
+      denied(unit.repeat(Math.ceil(300_000 / unit.length)));
+  }, 5000);
+});
+
 describe("unknownNames", () => {
   const names = (answer: string): string[] => unknownNames(answer, knownTo(answer)).map(({ text }) => text);
 
