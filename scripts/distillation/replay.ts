@@ -3053,12 +3053,37 @@ function findDoubt({ answer, hasEvidence, score, threshold }: View): Finding {
 function findOffTask({ answer, task, weights }: View): Finding {
   const own = answer.trim() === "" ? [] : ownTokens(task.text, weights);
   const said = new Set(weightedTokens(answer));
-  // Rare words may be the least of a message: "FATAL: sorry" of "FATAL: sorry, too many clients already".
-  const content = contentTokens(withoutLogHeader(task.text));
-  const isTakenUp = 2 * content.intersection(contentTokens(answer)).size > content.size;
-  return own.length === 0 || isTakenUp || own.some((token) => said.has(token))
-    ? null
-    : `it takes up none of the task's own words (${own.slice(0, NAMED).join(", ")}), threshold 1`;
+  if (own.length === 0 || own.some((token) => said.has(token)) || isTakenUp(task.text, answer)) return null;
+  const words = asInTask(task.text, own).slice(0, NAMED).join(", ");
+  return `it takes up none of the task's own words (${words}), threshold 1`;
+}
+
+/** Rare words may be the least of a message: "FATAL: sorry" of "FATAL: sorry, too many clients already on db-3". */
+function isTakenUp(task: string, answer: string): boolean {
+  const subject = (text: string): Set<string> => new Set([...contentTokens(text)].flatMap(weightedTokens));
+  const content = subject(withoutLogHeader(task));
+  const shared = content.intersection(subject(answer)).size;
+  if (shared >= MIN_TAKEN_UP && MAX_PER_TAKEN_UP * shared >= content.size) return true;
+  const told = once(() => gateFacts().prepareEvidence(answer));
+  return gateFacts()
+    .extractFacts(task)
+    .slice(0, MAX_ASKED)
+    .some((fact) => NAMING.has(fact.kind) && gateFacts().findFact(fact, told()) !== null);
+}
+
+/** Of 2,139 answers to other tasks that are seen without this, 2,130 are with it; with three words of a task of any length, 2,016. */
+const MIN_TAKEN_UP = 2;
+const MAX_PER_TAKEN_UP = 3;
+
+/** Facts that say what a task is about: a host, a path, an alert. */
+const NAMING = new Set<FactKind>(["host", "identifier", "path", "url", "code"]);
+
+/** The words of the task that these tokens were made from, as it writes them. */
+function asInTask(task: string, tokens: string[]): string[] {
+  const words = new Map<string, string>();
+  for (const word of task.match(/[A-Za-z0-9_]+(?:[-.:/@][A-Za-z0-9_]+)*/g) ?? [])
+    for (const token of weightedTokens(word)) if (!words.has(token)) words.set(token, word);
+  return [...new Set(tokens.map((token) => words.get(token) ?? token))];
 }
 
 /** camelCase, snake_case, letters beside digits. */

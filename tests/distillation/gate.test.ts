@@ -710,6 +710,29 @@ describe("copies", () => {
     },
   );
 
+  test("off_task is content with the task's host, or several of its words", () => {
+    const task = "FATAL: sorry, too many clients already on db-3";
+    const answer =
+      "On db-3 too many clients are idle in transaction. Terminate them with `pg_terminate_backend(pid)`, set " +
+      "`idle_in_transaction_session_timeout` to 60s for the role, and verify that used slots stay under 80 %.";
+    const weights = new Map(Object.entries({ sorry: 9, fatal: 8, many: 3, already: 3, client: 3, "3": 1 }));
+    const say = (text: string): string[] =>
+      found({ answer: text, weights, sources: [taskSource(task), SOURCES[1]!] }, "soft");
+    expect(say(answer)).not.toContain("off_task");
+    expect(say("On db-3 the disk is full, so restart what holds deleted files.")).not.toContain("off_task");
+    expect(say("Many of the clients hold deleted files, so restart them.")).not.toContain("off_task");
+    expect(say("On db-4 many files are deleted, so restart what holds them.")).toContain("off_task");
+  });
+
+  test("off_task names words as they stand in the task", () => {
+    const weights = new Map(Object.entries({ pgreplicationlagbyte: 9, zrh: 8, replication: 7, policy: 6 }));
+    const sources = [taskSource("PGReplicationLagBytes on esx-zrh-3: which policies?"), SOURCES[1]!];
+    const answer = "Restart the process which holds the deleted files, and see what is free.";
+    expect(reasonOf(gate(input({ answer, weights, sources })), "off_task")).toContain(
+      "(PGReplicationLagBytes, esx-zrh-3)",
+    );
+  });
+
   test("off_task reads a task's names in parts without retrieval", () => {
     const sources = [taskSource("KubePVCNotReady fires")];
     const say = (answer: string): string[] => found({ answer, sources, shown: null }, "soft");
