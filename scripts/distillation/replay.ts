@@ -1521,8 +1521,13 @@ function heaviestPassage(units: WeighedUnit[], { weights, maxChars }: Choosing):
   return best;
 }
 
+/** A pattern of more costs more than making tokens of all words does, and with some hundred thousand there can be none at all. */
+const MAX_IN_PATTERN = 300;
+
 /** The weighed ones among a text's weightedTokens. Only words that may hold one are made tokens of: most do not. */
 export function mentionsOf(weights: Map<string, number>): (text: string) => string[] {
+  if (weights.size > MAX_IN_PATTERN)
+    return (text) => weightedTokens(text).filter((token) => weights.has(token));
   // As far as a token stands in the word that it is made from: "policy" comes from "policies", too.
   const stems = [...weights.keys()].map((token) => token.replace(/y$/, ""));
   const stem = new RegExp(stems.join("|"), "gi");

@@ -462,6 +462,15 @@ describe("mentionsOf", () => {
     expect(found).toBeGreaterThan(1000);
   });
 
+  test("finds them among very many weighed ones, too, and in time", () => {
+    const random = seeded(2);
+    const word = (): string => Math.floor(random() * 2 ** 40).toString(36);
+    const weights = new Map(Array.from({ length: 200_000 }, () => [`${word()}${word()}`, 1] as const));
+    weights.set("policy", 1).set("pod", 1);
+    expect(mentionsOf(weights)("PODs, policies and Policies")).toEqual(["pod", "policy", "policy"]);
+    expect(mentionsOf(weights)("of others ".repeat(30_000))).toEqual([]);
+  }, 2000);
+
   test("takes its time from the text's length, however long its words are", () => {
     const word = "lsof".repeat(50_000);
     expect(mentionsOf(new Map([["lsof", 1]]))(`${word} ${word} lsof`)).toEqual(["lsof"]);
