@@ -168,8 +168,8 @@ interface Scene {
 }
 
 interface EverydayCommand extends Span {
-  /** Whether it only looks, or moves things about: then its numbers say little. */
-  isHarmless: boolean;
+  /** From where on its numbers set something; before that, and where it only looks or moves things about, they say little. */
+  setsFrom: number;
 }
 
 interface Command extends Span {
@@ -347,7 +347,7 @@ const SETTING = oneOf(
   [
     String.raw`^(?:ulimit|umask|chmod|chown|chgrp|export|set)\s`,
     String.raw`^sed\s(?:\S{1,60}\s+){0,4}?-\w{0,5}i`,
-    String.raw`^curl\s[^\n]*?\s(?:-d|--data[\w-]*|--json|(?:-X ?|--request[ =])(?:PUT|POST|PATCH|DELETE)\b)`,
+    String.raw`^curl\s[^\n]*?\s(?:-\w{0,5}d|--data[\w-]*|--json)(?![\w-])`,
     String.raw`^(?:echo|printf|cat)\s[^\n]*?(?<![\d&])>>?\s*(?!\/dev\/|[&\s])`,
   ],
   "",
@@ -449,9 +449,11 @@ function readSimpleCommand(scene: Scene, start: number, command: string): number
       if (EVERYDAY.has(word)) {
         const own = command.slice(token.index, until);
         const behind = scene.text.slice(start + until, start + until + 40);
-        const isSetting = SETTING.test(own) || INTO_SETTING.test(behind);
-        const isHarmless = !isSetting && (!isDestroying || KILLING.test(word));
-        scene.everyday.push({ start, end: start + until, isHarmless });
+        const setting = SETTING.exec(own) ?? INTO_SETTING.exec(behind);
+        const isSetting = setting !== null || (isDestroying && !KILLING.test(word));
+        // A time-out stands before what is sent.
+        const from = start + token.index + (word === "curl" ? (setting?.[0].length ?? 0) : 0);
+        scene.everyday.push({ start, end: start + until, setsFrom: isSetting ? from : Infinity });
         if (!isDestroying) break;
         hasVerb = true;
       }
@@ -603,7 +605,7 @@ const contact: Recogniser = {
 
 /** `postgresql@16-main`, `lodash@4.17.21`, `team/api@sha256:…`, with nothing before it that it could be a part of; no host that ssh goes to. */
 const INSTANCE =
-  /(?<![\w\0./@:%+-])(?:@?[\w.-]{1,60}\/){0,4}[A-Za-z][\w.-]{0,80}@(?!\d{1,3}(?:\.\d{1,3}){3}(?!\w))(?:sha256:)?\w(?:[\w.+-]{0,80}\w)?(?![\w@])/g;
+  /(?<![\w\0./@:%+-])(?:@?[\w.-]{1,60}\/){0,4}[A-Za-z][\w.-]{0,80}@(?!\d{1,3}(?:\.\d{1,3}){3}(?!\w)|[\da-f]{1,4}:[\da-f:]{0,30}:)(?:sha256:)?\w(?:[\w.+-]{0,80}\w)?(?![\w@])/g;
 
 /** A unit, package or image and which one of it: another number makes another, however often that number is said of something else. */
 const instance: Recogniser = {
@@ -1128,7 +1130,8 @@ function numberWeight(match: RegExpExecArray, quantity: Quantity, scene: Scene):
     /[^=!<>]=$/.test(scene.text.slice(Math.max(0, match.index - 2), match.index)) &&
     inCode(scene, match.index);
   if (small && (quantity.value <= 2 || match[3]) && !isSetting) return 0;
-  if (spanAt(scene.everyday, match.index)?.isHarmless || isEstimate(match)) return WEAK;
+  const everyday = spanAt(scene.everyday, match.index);
+  if ((everyday && match.index < everyday.setsFrom) || isEstimate(match)) return WEAK;
   return small && !inCode(scene, match.index) ? WEAK : 1;
 }
 
@@ -1899,10 +1902,12 @@ export function findAdapted(fact: Fact, task: Evidence, record: Evidence): numbe
   if (filled !== null) return originalOffset(record.plain, filled);
   const [address] = addressOf(fact);
   if (!address) return null;
-  const isWhole = ({ parts, key }: Address): boolean =>
-    !fact.isTarget ||
-    (parts.length === address.parts.length && findTarget({ ...fact, key }, record) !== null);
-  const found = record.addresses().find((entry) => isWhole(entry) && isAdapted(address, entry, task));
+  const isWhole = ({ parts }: Address): boolean => !fact.isTarget || parts.length === address.parts.length;
+  const isTaken = ({ key }: Address): boolean =>
+    !fact.isTarget || findTarget({ ...fact, key }, record) !== null;
+  const found = record
+    .addresses()
+    .find((entry) => isWhole(entry) && isAdapted(address, entry, task) && isTaken(entry));
   return found?.offset ?? (address.isNetwork ? findJoined(address, task, record) : null);
 }
 

@@ -3083,12 +3083,14 @@ const MAX_PER_TAKEN_UP = 3;
 /** Facts that say what a task is about: a host, a path, an alert. */
 const NAMING = new Set<FactKind>(["host", "identifier", "path", "url", "code"]);
 
+const MAX_WORD_CHARS = 60;
+
 /** The words of the task that these tokens were made from, as it writes them. */
 function asInTask(task: string, tokens: string[]): string[] {
   const words = new Map<string, string>();
   for (const word of task.match(/[A-Za-z0-9_]+(?:[-.:/@][A-Za-z0-9_]+)*/g) ?? [])
     for (const token of weightedTokens(word)) if (!words.has(token)) words.set(token, word);
-  return [...new Set(tokens.map((token) => words.get(token) ?? token))];
+  return [...new Set(tokens.map((token) => clip(words.get(token) ?? token, MAX_WORD_CHARS)))];
 }
 
 /** camelCase, snake_case, letters beside digits. */

@@ -600,7 +600,7 @@ interface Statement {
 const STATES = new Set(["enabled", "active", "available", "supported", "allowed", "on"].map(stemOf));
 
 const SAYS_YES = "yes|true|on|enabled|active|activated|available|supported|present";
-const SAYS_NO = "no|false|off|disabled|inactive|deactivated|unavailable|unsupported|absent";
+const SAYS_NO = "no|none|false|off|disabled|inactive|deactivated|unavailable|unsupported|absent";
 const SAID = `(?:(${SAYS_YES})|${SAYS_NO})`;
 const MARKS = "[*_\"'\x60]{0,3}";
 /** "by default", "for guests", "on port 80": less than the whole is said to be so. */
@@ -619,10 +619,10 @@ const SUPPOSED =
   /\b(?:if|when|whenever|whether|unless|until|once|after|before|where|why|check|verify|ensure|confirm|assert|make sure|should|would|could|may|might|suppose|assume|expect)\b/i;
 
 function statementsIn(text: string, settings: Setting[]): Statement[] {
-  const byFirst = Map.groupBy(
-    settings.map((setting) => ({ setting, stems: headStems(setting.name) })),
-    ({ stems }) => stems[0],
-  );
+  const named = settings.map((setting) => ({ setting, stems: headStems(setting.name) }));
+  // "TLS" may be any of `tls` and `tls_enabled`.
+  const telling = named.filter(({ setting, stems }) => stems.every((stem) => setting.key.includes(stem)));
+  const byFirst = Map.groupBy(telling, ({ stems }) => stems[0]);
   const code = fencedIn(text);
   let block = 0;
   return clausesOf(text).flatMap(({ start, end }, clause) => {

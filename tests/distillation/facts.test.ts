@@ -290,6 +290,7 @@ describe("extractFacts", () => {
     ["echo 'limit = 1048577' | sudo tee -a limits", 1],
     ["sed -i 's/1024/1048577/' limits", 1],
     ["curl -X PUT localhost -d '{\"limit\": 1048577}'", 1],
+    ["curl -m 14 -X POST localhost -d x", WEAK],
     ["find /srv/builds -mtime +14 -delete", 1],
     ["find . -mtime +14", WEAK],
     ["sed -n '14,20p' limits", WEAK],
@@ -661,6 +662,7 @@ describe("findFact", () => {
     ["Use version 4.17.21.", "`npm i lodash@4.17.21`"],
     ["`ssh ops@db-3`", "ops, on db-3"],
     ["`ssh root@10.0.0.3`", "10.0.0.3 runs as root"],
+    ["`ssh root@2001:db8::17`", "2001:db8::17 runs as root"],
   ])("finds %p in %p", (answer, evidence) => {
     expect(unsupported(answer, evidence)).toEqual([]);
   });

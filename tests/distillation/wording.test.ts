@@ -337,6 +337,11 @@ describe("recordFindings of what is said outright", () => {
     expect(denied(answer)).toBe("");
   });
 
+  test("takes no key's word for another's", () => {
+    const both = readRecords(["name: a\ntls: no\ntls_enabled: yes\nport: 443"])!;
+    expect(recordFindings("TLS is disabled.", both).contradictions).toEqual([]);
+  });
+
   test("excuses what the task says", () => {
     expect(denied("TLS is off on web-1.", "Why is it that TLS is off?")).toBe("tls");
     expect(denied("TLS is off on web-1.", "TLS is off on web-1, says the scan")).toBe("");
