@@ -1575,7 +1575,7 @@ function templatesIn(folded: string): Template[] {
 function templateSegments(name: string): TemplateSegment[] {
   const bare = name.replace(/^[a-z][a-z0-9+.-]*:\/\//, "").replace(/[.,:?/]+$/, "");
   return bare.split("/").map((segment) => {
-    const [, stem, tail = ""] = /^(.*?)([:?][^<>${}]*)?$/.exec(segment)!;
+    const [, stem, tail = ""] = /^(.*?)([:?][^<>${}]*|(?<=@.*)\.service)?$/.exec(segment)!;
     const places = segment.match(PLACES) ?? [];
     const literals = stem!.split(PLACES);
     const shape = literals.map((literal) => RegExp.escape(literal)).join("([\\w.@:*/-]+)");
@@ -2117,7 +2117,7 @@ function mayBeTaken({ isTarget, kind, key }: Fact, { folded: text, scene }: Evid
 }
 
 const TAKING_AWAY =
-  /\b(?:rm|rmdir|shred|prune|purge|drop|truncate|wipe|erase|empt(?:y|ie[sd])|clean(?:s|ed|ing|up)?|clear(?:s|ed|ing)?|remov\w+|delet\w+|uninstall\w*)\b|-delete\b/;
+  /\b(?:rm|rmdir|shred|prune|purge|drop|truncate|wipe\w*|mkfs[.\w]*|erase|empt(?:y|ie[sd])|clean(?:s|ed|ing|up)?|clear(?:s|ed|ing)?|remov\w+|delet\w+|uninstall\w*)\b|-delete\b/;
 
 /** `before` ends where the key starts; `after` starts where it ends. */
 interface Boundary {

@@ -846,11 +846,13 @@ describe("findAdapted", () => {
     ["`systemctl stop ceph-osd@<id>`", "`systemctl stop ceph-osd@42`", false],
     ["`systemctl stop ceph-osd@<id>`", "`systemctl stop ceph-osd@30`", false],
     ["`systemctl stop ceph-osd@7`", "`systemctl stop ceph-osd@41`", true],
+    ["`systemctl stop redis@<port>.service`", "`systemctl stop redis@6380`", true],
+    ["`systemctl stop redis@<port>.service`", "`systemctl stop redis@6381`", false],
     ["`systemctl stop ceph-mon@7`", "`systemctl stop ceph-osd@41`", false],
     ["`wg-quick@wg0` in the office", "`systemctl stop wg-quick@office`", false],
     ["`wg-quick@wg0` in the office", "`systemctl stop wg-quick@stor-c-6`", true],
   ])("knows from %j what the task calls %s: %p", (record, answer, isKnown) => {
-    const task = prepareEvidence("osd.41 on host stor-c-6 is down in the office, for 30 minutes");
+    const task = prepareEvidence("osd.41 and 6380 on host stor-c-6 are down in the office, for 30 minutes");
     const found = extractFacts(answer).findLast(({ kind }) => kind === "identifier")!;
     expect(findAdapted(found, task, prepareEvidence(record)) !== null).toBe(isKnown);
   });

@@ -414,7 +414,8 @@ describe("facts", () => {
     ["wipefs -a /dev/disk/by-id/ata-WD_42", "wipefs -a /dev/disk/by-id/ata-WD_42", true],
     ["wipefs -a /dev/disk/by-id/<disk>", "wipefs -a /dev/disk/by-id/db-3", true],
     ["docker volume destroy /srv/app/old", "docker volume destroy /srv/app/old", true],
-    ["wipefs --no-act /dev/sdx; ls /dev/disk/by-id/ata-WD_42", "wipefs -a /dev/disk/by-id/ata-WD_42", false],
+    ["x`. Run wipefs -a /dev/disk/by-id/ata-WD_42. `y", "wipefs -a /dev/disk/by-id/ata-WD_42", true],
+    ["wipefs -a /dev/sdx`\n`ls /dev/disk/by-id/ata-WD_42", "wipefs -a /dev/disk/by-id/ata-WD_42", false],
     ["docker compose -f /srv/app/old.yml stop web", "rm /srv/app/old.yml", false],
   ])("know from %p what %p destroys: %p", (known, command, isKnown) => {
     const answer = `${GOOD_ANSWER} Then \`${command}\`.`;
