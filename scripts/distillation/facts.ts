@@ -764,7 +764,8 @@ const path: Recogniser = {
     const rooted = /^(?:~|\.\.?|\$|[A-Z]:\\|\/)/.test(text);
     if (!rooted && text.includes("/") && !isRelativePath(text, inCode(scene, match.index))) return null;
     const key = pathKey(text, match.input[match.index - 1] === CLAIMED);
-    const isTarget = isDestroyed(scene, match.index) && !isOwnFile(scene, match.index, text);
+    if (isOwnFile(scene, match.index, text)) return { ...NO_FACT, length: text.length };
+    const isTarget = isDestroyed(scene, match.index);
     const reading: Reading = {
       key,
       length: text.length,
@@ -777,10 +778,19 @@ const path: Recogniser = {
   },
 };
 
-/** A file that a command before has made by its name: `--flag-file=/tmp/postpone`, and then `rm /tmp/postpone`. */
-function isOwnFile({ text }: Scene, offset: number, path: string): boolean {
-  const at = text.indexOf(path);
-  return at < offset && /\s--[\w-]{0,40}file[= ]$/.test(text.slice(Math.max(0, at - 50), at));
+/** What a command writes to: `> pods.txt`, `| tee -a /tmp/log`, `-o a.json`, `-out=a.plan`, `--flag-file=/tmp/postpone`. */
+const WRITTEN =
+  /(?:\S\s{0,3}(?<![<=-])>{1,2}\s?|\btee\s(?:-a\s)?|\s(?:-o|--?out(?:put(?:-file)?)?|--[\w-]{0,40}file)[= ])["']?$/;
+/** Where anybody may put a file of his own, by any name. */
+const SCRATCH = /^(?:\/(?:var\/)?tmp\/|~\/|\$HOME\/|\.\/|[^/\\]+$)/;
+
+/** A file that the answer's own commands make for what they find out: it may have any name, and be removed in the end. */
+function isOwnFile(scene: Scene, offset: number, path: string): boolean {
+  if (!SCRATCH.test(path)) return false;
+  const at = scene.text.indexOf(path);
+  // A name alone may stand behind any ">" of prose.
+  if (at > offset || !(path.includes("/") || inCode(scene, at))) return false;
+  return WRITTEN.test(scene.text.slice(Math.max(0, at - 60), at));
 }
 
 /** A placeholder, which is claimed by now, or a shell's substitution. */

@@ -74,6 +74,13 @@ describe("extractFacts", () => {
       ["path /etc/haproxy/haproxy.cfg", "path src/main.go"],
     ],
     ["Save it as backup-keys.json.", ["path backup-keys.json"]],
+    ["`df -h > /tmp/df.txt`, then `rm /tmp/df.txt`", ["command rm"]],
+    ["Then:\n\ndf -h | tee ~/df.log\n\nand send ~/df.log.", ["flag -h?"]],
+    ["`jcmd 7 -o heap.json`, read heap.json", ["command jcmd", "number 7", "flag -o?"]],
+    ["`df -h > /etc/motd`, read /etc/motd", ["path /etc/motd"]],
+    ["`cat < /tmp/df.txt`, then `wc /tmp/df.txt`", ["path /tmp/df.txt"]],
+    ["`rm /tmp/df.txt`, then `df -h > /tmp/df.txt`", ["command rm", "path /tmp/df.txt", "path /tmp/df.txt"]],
+    ["load > limits.conf means trouble", ["path limits.conf"]],
     [
       "(https://en.wikipedia.org/wiki/Bash_(Unix_shell)).",
       ["url https://en.wikipedia.org/wiki/Bash_(Unix_shell)"],
