@@ -14,8 +14,9 @@
  * One file, in the order in which it runs, so that a reader can follow one task from top to bottom. What comes in from
  * outside (time, randomness, the network, an interrupt) comes in through `Deps`; argv, colour and exit codes live in
  * distill.ts and commands/; the index that stands behind load and retrieve lives in corpus_index.ts; the recognisers of
- * machine-made facts live in facts.ts, arithmetic over them in arithmetic.ts, the commands that a model is shown in shell.ts,
- * measures of wording in wording.ts, their weights in doubt.ts, and the shapes of secrets in secrets.ts.
+ * machine-made facts live in facts.ts, arithmetic over them in arithmetic.ts, what an answer may destroy in destruction.ts, the
+ * commands that a model is shown in pasteable_lines.ts, measures of wording in wording.ts, their weights in doubt.ts, and the
+ * shapes of secrets in secrets.ts.
  */
 import { openIndexed } from "./corpus_index.ts";
 import type { Measures } from "./doubt.ts";
@@ -28,7 +29,9 @@ import type { Vocabulary, Wording } from "./wording.ts";
 const fs = (): typeof import("node:fs") => process.getBuiltinModule("node:fs");
 const paths = (): typeof import("node:path") => process.getBuiltinModule("node:path");
 const gateFacts = once((): typeof import("./facts.ts") => import.meta.require("./facts.ts"));
-const shellReader = once((): typeof import("./shell.ts") => import.meta.require("./shell.ts"));
+const pasteableReader = once((): typeof import("./pasteable_lines.ts") =>
+  import.meta.require("./pasteable_lines.ts"),
+);
 const gateArithmetic = once((): typeof import("./arithmetic.ts") => import.meta.require("./arithmetic.ts"));
 const gateDestruction = once((): typeof import("./destruction.ts") =>
   import.meta.require("./destruction.ts"),
@@ -1383,7 +1386,7 @@ export function estimateTokens(text: string): number {
 
 /** The commands in a quoted passage, each once, as whole lines: the model is told to take them over exactly as they stand. */
 const listedCommands = ({ content_preview }: RetrievedPlaybook): string[] =>
-  shellReader().pasteableLines(content_preview).slice(0, MAX_LISTED_COMMANDS);
+  pasteableReader().pasteableLines(content_preview).slice(0, MAX_LISTED_COMMANDS);
 
 const STEP =
   /^\s*(?:(?:[-*+•]|\d+[.)])\s*)?(?:\[[ x]\]\s*)?(?:\*\*|__)?((?:verify|check|assert|confirm|ensure)\b.*)$/i;

@@ -13,7 +13,7 @@ import {
   weightedTokens,
 } from "../../scripts/distillation/replay.ts";
 import type { Playbook, Retrieval } from "../../scripts/distillation/replay.ts";
-import { pasteableLines } from "../../scripts/distillation/shell.ts";
+import { pasteableLines } from "../../scripts/distillation/pasteable_lines.ts";
 import { CLOCK, DISK, playbook, seeded, TASK } from "./support.ts";
 
 /** Distinct words, so that no two records are near-duplicates by accident. */
