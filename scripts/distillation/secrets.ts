@@ -117,7 +117,8 @@ const SHAPES: Shape[] = [
     "api_key",
     /()\b(?:sk-[\w-]{20,255}|[sr]k_live_\w{10,255}|AIza[\w-]{35}|ya29\.[\w-]{20,255}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,64}|pypi-[\w-]{50,255}|dckr_pat_[\w-]{20,255}|dop_v1_[a-f0-9]{64}|hvs\.[\w-]{20,255}|SG\.[\w-]{16,64}\.[\w-]{16,64})/g,
   ],
-  ["jwt", /()\beyJ[\w-]{8,4096}\.eyJ[\w-]{8,4096}\.[\w-]{8,4096}/g],
+  // Behind some name at most: each of a run of them would be followed to its end.
+  ["jwt", /()\beyJ(?<![\w-]{64}eyJ)[\w-]{8,4096}\.eyJ[\w-]{8,4096}\.[\w-]{8,4096}/g],
   [
     "bearer",
     // "Authorization: token authentication" says how, and not what.
@@ -134,7 +135,7 @@ const SHAPES: Shape[] = [
   [
     "url_password",
     new RegExp(
-      String.raw`([?&][\w-]{0,32}(?:${KEY_NAME}|sig|signature)=)(?!${NO_VALUE})[^\s"'&#<>]{6,4096}`,
+      String.raw`([?&][\w-]{0,32}(?:${KEY_NAME}|sig|signature)=\x60{0,3})(?!${NO_VALUE})[^\s"'\x60&#<>]{6,4096}`,
       "gi",
     ),
   ],
@@ -219,7 +220,11 @@ const NAMED_SHAPES: Shape[] = [
     new RegExp(`${APART}(${PASS_NAME}${IS})(?!(?-i:(?<=PASS: )[Tt]est))${VALUE}`, "gi"),
     isNoResult,
   ],
-  ["url_password", new RegExp(String.raw`([?&](?:pass|pwd|pw)=)[^\s"'&#<>]{6,4096}`, "gi"), isNoResult],
+  [
+    "url_password",
+    new RegExp(String.raw`([?&](?:pass|pwd|pw)=\x60{0,3})[^\s"'\x60&#<>]{6,4096}`, "gi"),
+    isNoResult,
+  ],
   [
     "password",
     new RegExp(
@@ -264,15 +269,27 @@ function matchesOf([kind, shape, isSecret]: Shape, text: string): Secret[] {
   });
 }
 
-/** A password's place without the marks around it, and without what ends its sentence or bracket. In quotes all of it counts. */
+/**
+ * A secret's place without the marks around it, and without what ends its sentence or bracket, so that it is known as it stands
+ * elsewhere. In quotes, and before the `@` of a URL, all of it counts.
+ */
 function withoutMarks(place: Secret, text: string): Secret {
-  if (place.kind !== "password" || /["']/.test(text[place.end] ?? "")) return place;
-  const value = text.slice(place.start, place.end);
+  if (!MARKED.has(place.kind) || /["'@]/.test(text[place.end] ?? "")) return place;
+  const value = withoutQuery(text.slice(place.start, place.end));
   const before = /^[*\x60]{0,3}/.exec(value)![0].length;
   const closing = /[([{]/.test(value) ? /[.,;*\x60]{1,4}$/ : /[.,:;)\]}*\x60]{1,4}$/;
   const behind = closing.exec(value)?.[0].length ?? 0;
   if (value.length - before - behind < 4) return place;
-  return { ...place, start: place.start + before, end: place.end - behind };
+  return { ...place, start: place.start + before, end: place.start + value.length - behind };
+}
+
+/** Kinds whose shapes take what follows for a part of the value. */
+const MARKED = new Set(["password", "url_password", "bearer"]);
+
+/** `x` of `x&user=bob`, what a form sends; `a&b` may be a password. */
+function withoutQuery(value: string): string {
+  const [first, ...parameters] = value.split("&");
+  return parameters.every((parameter) => /^[a-z][\w.-]{1,31}=/i.test(parameter)) ? first! : value;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
