@@ -20,9 +20,11 @@ import {
   errorCode,
   isObject,
   isOneOf,
+  MAX_NAMED_LINES,
   readPlaybooks,
   sha256,
   shown,
+  skippedLine,
   splitUnits,
   strikeAll,
   SUCCESS_SCORES,
@@ -255,7 +257,7 @@ function knownPages(options: ImportOptions, existing: Map<string, Playbook>): Kn
 
 /** The page's id in a record's, which may begin with folders and end with a section: `runbooks/a` in `runbooks/a#fix`. */
 function pageIdOf(id: string, path: string): string {
-  const at = id === path || id.startsWith(`${path}#`) ? 0 : id.indexOf(`/${path}`) + 1;
+  const at = id === path || id.startsWith(`${path}#`) ? 0 : id.lastIndexOf(`/${path}`) + 1;
   const end = at + path.length;
   return id.startsWith(path, at) && (end === id.length || id[end] === "#") ? id.slice(0, end) : path;
 }
@@ -409,7 +411,7 @@ function onePerId(pages: PageFile[], run: ImportRun): PageFile[] {
   const holders = new Map<string, PageFile>();
   for (const page of once) if (page.isKnown && !holders.has(page.id)) holders.set(page.id, page);
   return once.flatMap((page) => {
-    const id = idsOf(page, run.known).find((one) => !isTaken(one, page, { ...run, pages: holders }));
+    const id = idsOf(page, run).find((one) => !isTaken(one, page, { ...run, pages: holders }));
     if (id === undefined) {
       skipped.push({ path: page.file, reason: `the same path as another page, id ${page.id}` });
       return [];
@@ -420,11 +422,16 @@ function onePerId(pages: PageFile[], run: ImportRun): PageFile[] {
   });
 }
 
-/** `a`, `db/a`, `runbooks/db/a`, …, for `a.md` of the folder `…/runbooks/db`. */
-function idsOf({ file, path, id }: PageFile, { places }: KnownPages): string[] {
-  const above = places
-    .file(file)
-    .slice(0, -path.length)
+/**
+ * `a`, `db/a`, `runbooks/db/a` for `a.md` of the folder `runbooks/db` below the root or beside the corpus; of a folder elsewhere
+ * its last name alone, for what is above tells of the machine.
+ */
+function idsOf({ file, path, id }: PageFile, { known: { places }, options }: ImportRun): string[] {
+  const folder = places.file(file).slice(0, -path.length - 1);
+  const bases = basesOf(options).map((base) => places.folder(base));
+  const base = bases.find((one) => folder === one || isBelow(folder, one)) ?? dirname(folder);
+  const above = folder
+    .slice(base.length)
     .split("/")
     .filter((name) => name !== "");
   return [id, ...above.map((_, at) => `${above.slice(-1 - at).join("/")}/${id}`)];
@@ -926,10 +933,12 @@ function headingText(heading: Unit): string {
 async function readExisting(path: string, outcome: ImportOutcome): Promise<Map<string, Playbook>> {
   const existing = new Map<string, Playbook>();
   if (!fs.existsSync(path)) return existing;
+  let skipped = 0;
   for await (const line of readPlaybooks(path)) {
     if ("playbook" in line) supersede(existing, line.playbook.id, line.playbook);
-    else outcome.warnings.push(`${path}:${line.number}: ${line.problem}`);
+    else if (++skipped <= MAX_NAMED_LINES) outcome.warnings.push(`${path}:${line.number}: ${line.problem}`);
   }
+  if (skipped > 1) outcome.warnings.push(skippedLine(path, skipped, existing.size));
   return existing;
 }
 

@@ -301,6 +301,44 @@ describe("import", () => {
     },
   );
 
+  test("keeps a page its id where a folder in it begins like the page", async () => {
+    const folders = ["x", "b/disk-alerts", "ap/disk-alerts"];
+    const place = pages({});
+    for (const folder of folders) writeFile(join(place.cwd, folder, "disk.md"), `# A\n\n${folder}.`);
+    expect((await importInto(place, ...folders)).stdout).toStartWith("3 new, 0 changed");
+    const ids = ["disk", "disk-alerts/disk", "ap/disk-alerts/disk"];
+    expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(ids);
+    // Its name is free for a new page, but not for one that has its own.
+    rmSync(join(place.cwd, "x/disk.md"));
+    const again = await importInto(place, "ap/disk-alerts");
+    expect(again.stdout).toStartWith("0 new, 0 changed, 1 unchanged");
+  });
+
+  const ALIKE = ["a.MD", "a.Md", "a.markdown", "a.md"];
+
+  test.each([
+    ["beside the corpus", "kb", ["a", "kb/a"]],
+    ["in the corpus' folder itself", "", ["a"]],
+    ["two folders below it", "kb/db", ["a", "db/a", "kb/db/a"]],
+  ])("names no folder above the corpus' for pages of one path, %s", async (_, folder, ids) => {
+    const place = pages({});
+    for (const name of ALIKE) writeFile(join(place.cwd, folder, name), `# A\n\n${name}.`);
+    const { stdout, stderr } = await importInto(place, folder || ".");
+    expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(ids);
+    const skipped = ALIKE.slice(ids.length);
+    expect(stdout).toStartWith(`${ids.length} new, 0 changed, 0 unchanged, ${skipped.length} skipped`);
+    for (const name of skipped)
+      expect(stderr).toContain(`${join(folder, name)}: skipped: the same path as another page, id a.\n`);
+  });
+
+  test("names a folder elsewhere by its last name alone", async () => {
+    const place = pages({});
+    const elsewhere = temporaryFolder();
+    for (const name of ALIKE) writeFile(join(elsewhere, "team/kb", name), `# A\n\n${name}.`);
+    await importInto(place, join(elsewhere, "team/kb"));
+    expect((await loadCorpus(place.corpus, () => {})).records.map(({ id }) => id)).toEqual(["a", "kb/a"]);
+  });
+
   test("takes a page that is given twice once", async () => {
     const place = pages({ "a.md": "# A\n\nOne.", "db/b.md": "# B\n\nTwo." });
     const { stdout } = await importInto(place, "runbooks", "runbooks/a.md", "runbooks/db/b.md", "runbooks");
@@ -645,6 +683,17 @@ describe("import", () => {
       ["b", "runbooks"],
     ]);
     expect((await importInto(place, "runbooks")).stdout).toStartWith("0 new, 0 changed, 2 unchanged");
+  });
+
+  test("names ten bad lines of the corpus and counts the others", async () => {
+    const place = pages({ "a.md": "# A\n\nOne." });
+    writeFile(place.corpus, `${"[]\n".repeat(12)}${jsonl([playbook()])}`);
+    const lines = (await importInto(place, "runbooks")).stderr.trimEnd().split("\n");
+    expect(lines).toHaveLength(11);
+    expect(lines[9]).toStartWith("distill: corpus.jsonl:10: expected a JSON object");
+    expect(lines[10]).toBe(
+      "distill: corpus.jsonl: 2 more bad lines, 12 skipped in all, 1 playbook left. Run distill corpus check to see each.",
+    );
   });
 
   test("names bad lines of the corpus and goes on", async () => {
