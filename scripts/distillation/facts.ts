@@ -44,7 +44,7 @@ export interface Fact {
   key: string;
   /** What a number or percentage measures. */
   quantity?: Quantity;
-  /** A path that goes on with what the reader or the shell fills in: `/dev/vg0/lv_<app>`. */
+  /** A path or an address that goes on with what the reader or the shell fills in: `/dev/vg0/lv_<app>`, `?id=<id>`. */
   isOpen?: true;
   /** What it begins with, where it is a name only beside others that begin so: `runner-` of runner-18. */
   family?: string;
@@ -107,7 +107,7 @@ function plainText(original: string): PlainText {
     .replace(/[\0\u00a0\u2000-\u200b\u202f\u3000\ufeff]/g, " ")
     // Emphasis: `_never_` is the word; `_cluster/health`, `_id` in a path and `a_b` are not touched.
     .replace(
-      /(?<=^|[\s(*"'])(_+)([^\s_](?:[^\n]{0,200}?[^\s_])?)\1(?=$|[\s)*"'.,;:!?])/g,
+      /(?<=^|[\s(*"'])(_+)([^\s_](?:[^\n]{0,1000}?[^\s_])?)\1(?=$|[\s)*"'.,;:!?])/g,
       (_, { length }: string, words: string) => " ".repeat(length) + words + " ".repeat(length),
     );
   return { text, shifts };
@@ -636,10 +636,13 @@ const url: Recogniser = {
     "gi",
   ),
   read(match, scene) {
-    const text = trimUrl(match[0]);
+    const text = trimUrl(match[0].replace(/\$\(.*/, ""));
     const key = urlKey(text);
     const isTarget = isDestroyed(scene, match.index);
-    return { key, length: text.length, weight: key === "" ? 0 : 1, isTarget };
+    const reading: Reading = { key, length: text.length, weight: key === "" ? 0 : 1, isTarget };
+    // Behind a letter or a digit the beginning of another name would do: `s3://backup<n>` for `s3://backups`.
+    if (/[^\w/]$/.test(key) && isOpenAt(match.input, match.index + text.length)) reading.isOpen = true;
+    return reading;
   },
 };
 
@@ -772,8 +775,7 @@ const path: Recogniser = {
       weight: (EVERYDAY_PATH.test(key) && !isTarget) || !/\w/.test(key) ? 0 : 1,
       isTarget,
     };
-    if (OPEN_END.test(match.input.slice(match.index + text.length, match.index + text.length + 2)))
-      reading.isOpen = true;
+    if (isOpenAt(match.input, match.index + text.length)) reading.isOpen = true;
     return reading;
   },
 };
@@ -793,8 +795,8 @@ function isOwnFile(scene: Scene, offset: number, path: string): boolean {
   return WRITTEN.test(scene.text.slice(Math.max(0, at - 60), at));
 }
 
-/** A placeholder, which is claimed by now, or a shell's substitution. */
-const OPEN_END = /^(?:\0|\$[({])/;
+/** Whether a placeholder, which is claimed by now, or a shell's substitution goes on at an offset. */
+const isOpenAt = (text: string, at: number): boolean => /^(?:\0|\$[({])/.test(text.slice(at, at + 2));
 
 /** `a.pid` in a query: endings of files that columns are called by, behind an alias of one letter. */
 const COLUMN = /^[a-z]\.(?:pid|key|log|db|lock|env|service|properties)$/;
@@ -1020,7 +1022,7 @@ function identifierWeight(name: string, code: boolean): number {
 /** `spec.template.spec`; not "U.S.A", and in prose not two words between which a blank is missing. */
 function isDottedName(name: string, code: boolean): boolean {
   const parts = name.split(".");
-  if (parts.every((part) => part.length === 1)) return false;
+  if (parts.every((part) => part.length === 1) || parts.some((part) => /^_+$/.test(part))) return false;
   return code || parts.length > 2 || parts.some((part) => /[a-z][A-Z]|_|\d/.test(part));
 }
 
@@ -1453,8 +1455,9 @@ function firstOccurrences(facts: Fact[]): Fact[] {
   const first = new Map<string, Fact>();
   for (const fact of facts.sort((a, b) => a.start - b.start)) {
     const { base, step } = fact.quantity ?? {};
-    // "10k" allows for rounding, 10000 does not.
-    const identity = `${fact.kind} ${fact.key} ${base?.amount ?? ""} ${step ?? ""} ${fact.isTarget ?? ""}`;
+    // "10k" allows for rounding, 10000 does not; 100 Mbps are not 100 MB.
+    const measure = base ? `${base.dimension} ${base.amount}` : "";
+    const identity = `${fact.kind} ${fact.key} ${measure} ${step ?? ""} ${fact.isTarget ?? ""}`;
     const earlier = first.get(identity);
     if (earlier) earlier.weight = Math.max(earlier.weight, fact.weight);
     else first.set(identity, fact);
@@ -2242,9 +2245,10 @@ function findAuthored(key: string, folded: string): number | null {
 }
 
 /** A leading part of a longer address counts. So does the page, where it is named without any fragment. */
-function findUrl({ key }: Fact, { folded }: Evidence): number | null {
+function findUrl({ key, isOpen }: Fact, { folded }: Evidence): number | null {
   const [page, fragment] = key.split("#");
-  const whole = findAny(folded, [key, key.replace("#", "/#")], URL_BOUNDARY);
+  const { before, after } = URL_BOUNDARY;
+  const whole = findAny(folded, [key, key.replace("#", "/#")], { before, after: isOpen ? /^/ : after });
   if (whole !== null) return whole;
   if (fragment !== undefined) return findBetween(folded, page!, PAGE_BOUNDARY);
   const [, ownPort, path = ""] = OWN_MACHINE.exec(key) ?? [];

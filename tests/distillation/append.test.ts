@@ -977,6 +977,13 @@ describe("withoutSecrets on hostile input", () => {
   });
 });
 
+test("a dry run passes over a record whose address has a secret in its query", async () => {
+  const content = `${DISK.content}\nThen \`curl https://acme.io/x?token=abc123def456\`.`;
+  const { code, stdout } = await dryRun(rootWith([{ ...DISK, content }]));
+  expect(stdout).toContain("Then `curl https://acme.io/x?token=[redacted:url_password]`.\n");
+  expect(code).toBe(0);
+});
+
 test("a dry run writes nothing but its row", async () => {
   const root = rootWith();
   await dryRun(root);

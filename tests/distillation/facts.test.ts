@@ -107,6 +107,7 @@ describe("extractFacts", () => {
     ["It has 4 GiB of memory", ["number 4 GiB"]],
     ["Blocks of 64 kB at 30 dB", ["number 64 kB", "number 30"]],
     ["* 9.5 GB of heap, 88.7 % of it", ["number 9.5 GB", "percent 88.7 %"]],
+    ["100 Mbps are not 100 MB", ["number 100 Mbps", "number 100 MB"]],
     ["5_000 rows, about 10k rows, 10000 rows", ["number 5_000", "number 10k?", "number 10000"]],
     ["Python 3.10 on postgres 14.1", ["version 3.10", "version 14.1"]],
     [
@@ -373,6 +374,14 @@ describe("extractFacts", () => {
   ])("sees what hides in %s", (_, answer, hidden) => {
     expect(extractFacts(answer).map((fact) => fact.text)).toEqual(expect.arrayContaining(hidden));
   });
+
+  test("takes no identifier from a long sentence in emphasis", () => {
+    const sentence = (length: number): string =>
+      `_${"Look at it once more, and then ".repeat(length / 31)}here._`;
+    for (const length of [190, 400, 900]) expect(listed(`${sentence(length)} Then go on.`)).toEqual([]);
+    // Over all bounds it is still none.
+    expect(listed(`Look here._ Then there._ "And ._ so on."`)).toEqual([]);
+  });
 });
 
 describe("commandLines", () => {
@@ -431,6 +440,19 @@ describe("findFact", () => {
     ["number", "16 MB", "16777216 bytes"],
     ["flag", "`kubectl --namespace shop`", "kubectl -n payments"],
     ["flag", "`kubectl -n shop get -w`", "kubectl --namespace payments get --watch"],
+    ["flag", "`kubectl get pods --all-namespaces`", "kubectl get pods -A"],
+    ["flag", "`x --silent y`", "curl -sk https://web-1/"],
+    ["identifier", "Set `maxWalSize`", "max_wal_size is small"],
+    ["identifier", "`information_schema.orders`", "the table orders"],
+    ["identifier", "on db-1234", "hosts db-1200 to db-1300"],
+    ["path", "`kubectl apply -f pgb.yaml`", "pgb restarts"],
+    ["path", "/usr/local/bin/nft", "run nft -f"],
+    ["url", "https://acme.io/go#configuration", "https://acme.io/go"],
+    ["host", "localhost:9092", "port 9092 is open"],
+    ["command", "`haproxyctl apply`", "haproxyctl applies it"],
+    ["url", "`curl https://acme.io/x?service=<service>`", "curl https://acme.io/x?service=web"],
+    ["url", "`curl https://acme.io/x?token=[redacted:url_password]`", "https://acme.io/x?token=abc"],
+    ["url", "`curl https://acme.io/logs-$(date +%F)`", "https://acme.io/logs-2024"],
     ["time", "after 1:25", "25 1 * * * /opt/dump.sh"],
     ["url", "HTTPS://Docs.Acme.io/a/b/", "see https://docs.acme.io/a/b."],
     ["url", "https://acme.io/guide#setup", "[x](http://www.acme.io/guide)"],
@@ -555,6 +577,9 @@ describe("findFact", () => {
     ["time", "after 1:26", "25 1 * * * /opt/dump.sh"],
     ["time", "after 1:25", "it printed 25 1 2 times"],
     ["url", "https://acme.io/archive/guide", "https://acme.io/guide"],
+    ["url", "`curl https://acme.io/x?service=<service>`", "curl https://acme.io/x?services=web"],
+    ["url", "`aws s3 rm s3://backup/<day>`", "aws s3 rm s3://backups/2024"],
+    ["url", "`aws s3 rm s3://backup<n>`", "aws s3 rm s3://backups"],
     ["url", "https://acme.io/guide", "https://not-acme.io/guide, acme.io/guidebook"],
     ["url", "https://acme.io/guide#setup", "https://acme.io/guide#usage"],
     ["host", "10.0.0.1", "10.0.0.11 and 110.0.0.1"],
@@ -734,6 +759,17 @@ describe("findFact", () => {
       expect(lost).toEqual([]);
     }
   });
+
+  test.each(["_", "_a ", " _a", "(_", "__a ", " _a b", " __", ' "_a', " ___a__b"])(
+    "reads 300 KB of %j in time",
+    (unit) => {
+      const text = unit.repeat(300_000 / unit.length);
+      const startedAt = performance.now();
+      prepareEvidence(text);
+      expect(performance.now() - startedAt).toBeLessThan(5000);
+    },
+    20_000,
+  );
 
   test("looks a long run up in a longer one in time", () => {
     const evidence = prepareEvidence("1".repeat(1_000_000));
