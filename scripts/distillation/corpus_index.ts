@@ -1116,7 +1116,7 @@ export class IndexedCorpus implements OpenCorpus {
     return new Map([...indexed, ...appended].map((playbook) => [playbook.id, playbook]));
   }
 
-  /** Where a fact stands, read from the records that have the fact's hint in one of their tokens. */
+  /** Where a fact stands, read from the records that have one of the fact's hints in one of their tokens. */
   elsewhere: Elsewhere = (fact) => {
     try {
       if (this.scanned === null) return this.look(fact);

@@ -2208,7 +2208,7 @@ function findPath({ key, isOpen }: Fact, { folded }: Evidence): number | null {
   const { before, after } = /^[/~.]/.test(key) ? PATH_BOUNDARY : FILE_BOUNDARY;
   const whole = findAny(folded, spellings, { before, after: isOpen ? /^/ : after });
   if (whole !== null) return whole;
-  const program = PROGRAM.exec(key)?.[1] ?? UNIT_FILE.exec(key)?.[1];
+  const program = programOf(key);
   if (program !== undefined) return findBetween(folded, program, FILE_BOUNDARY);
   if (key.startsWith("/dev/")) return findBetween(folded, key.slice("/dev/".length), DEVICE_BOUNDARY);
   if (!key.startsWith("/")) return findAuthored(key, folded);
@@ -2234,6 +2234,7 @@ const findRootless = (key: string, folded: string): number | null =>
 /** A program is the same by its name alone, a unit without its ending. */
 const PROGRAM = /^(?:\/usr(?:\/local)?\/|\/)?s?bin\/([^/]+)$/;
 const UNIT_FILE = /^([^/]+)\.(?:service|socket|timer)$/;
+const programOf = (key: string): string | undefined => PROGRAM.exec(key)?.[1] ?? UNIT_FILE.exec(key)?.[1];
 
 /** Files that whoever follows the answer writes: manifests, queries, exports, certificates. */
 const AUTHORED = /^([\w-]{3,})\.(?:ya?ml|json|sql|txt|csv|patch|diff|tar|crt|pem|key|csr)$/;
@@ -2269,21 +2270,12 @@ function findHost({ key }: Fact, { folded }: Evidence): number | null {
   return hasNetwork ? findBetween(folded, key.slice(lastDot), ALONE_BOUNDARY) : null;
 }
 
-/**
- * `kube-state-metrics` also as "kube state metrics", `ReplicaSets` as "replica set" or `replica_set`, `NetworkPolicies` as
- * "NetworkPolicy", `TLSv1.2` as "TLS 1.2".
- */
 function findIdentifier(fact: Fact, { folded }: Evidence): number | null {
   const { key } = fact;
   if (key.includes("@")) return findAny(folded, instanceSpellings(key), INSTANCE_BOUNDARY);
   const boundary = key.includes("-") ? HYPHENATED_BOUNDARY : NAME_BOUNDARY;
-  const singular = key.length > 3 ? key.replace(/ies$/, "y").replace(/(?<=ss|x|ch|sh)es$|(?<!s)s$/, "") : key;
-  const plural = singular.endsWith("y") ? `${singular.slice(0, -1)}ies` : `${singular}es`;
-  const words = wordsOf(fact.text);
-  const spellings = [key, singular, plural, words.join(" "), words.join("-"), words.join("_")];
-  const release = /^[a-z]+?(?=v?\d+\.)/.exec(key)?.[0];
-  if (release) spellings.push(`${release} ${key.slice(release.length).replace(/^v/, "")}`);
-  const whole = findAny(folded, [...spellings, ...CONSTRAINTS.map((ending) => key + ending)], boundary);
+  const spellings = [...identifierSpellings(fact), ...CONSTRAINTS.map((ending) => key + ending)];
+  const whole = findAny(folded, spellings, boundary);
   return (
     whole ??
     findQualified(fact.text, folded) ??
@@ -2291,6 +2283,20 @@ function findIdentifier(fact: Fact, { folded }: Evidence): number | null {
     findNumbered(key, folded) ??
     findPart(key, folded)
   );
+}
+
+/**
+ * `kube-state-metrics` also as "kube state metrics", `ReplicaSets` as "replica set" or `replica_set`, `NetworkPolicies` as
+ * "NetworkPolicy", `TLSv1.2` as "TLS 1.2".
+ */
+function identifierSpellings({ key, text }: Fact): string[] {
+  const singular = key.length > 3 ? key.replace(/ies$/, "y").replace(/(?<=ss|x|ch|sh)es$|(?<!s)s$/, "") : key;
+  const plural = singular.endsWith("y") ? `${singular.slice(0, -1)}ies` : `${singular}es`;
+  const words = nameParts(text);
+  const spellings = [key, singular, plural, words.join(" "), words.join("-"), words.join("_")];
+  const release = /^[a-z]+?(?=v?\d+\.)/.exec(key)?.[0];
+  if (release) spellings.push(`${release} ${key.slice(release.length).replace(/^v/, "")}`);
+  return spellings;
 }
 
 /** "lodash 4.17.21" and `lodash:4.17.21`, too, but nothing less. */
@@ -2301,9 +2307,11 @@ const instanceSpellings = (key: string): string[] =>
 const findPart = (key: string, folded: string): number | null =>
   /^(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{6,}$/.test(key) ? findBetween(folded, key, PART_BOUNDARY) : null;
 
+const NUMBERED = /^([a-z][\w.-]*-)(\d{1,4})$/;
+
 /** `web-3` in "web-1 to web-4", `web-[1-4]`, "web-1/2/3" and "web-N". */
 function findNumbered(key: string, folded: string): number | null {
-  const [, stem, digits] = /^([a-z][\w.-]*-)(\d{1,4})$/.exec(key) ?? [];
+  const [, stem, digits] = NUMBERED.exec(key) ?? [];
   if (stem === undefined) return null;
   const begin = String.raw`(?<![\w-])${RegExp.escape(stem)}`;
   const again = RegExp.escape(stem);
@@ -2376,7 +2384,7 @@ function findQualified(name: string, folded: string): number | null {
 /** What databases append to a table's name: `product_prices` stands in `product_prices_pkey`. */
 const CONSTRAINTS = ["_pkey", "_fkey", "_key", "_idx", "_seq"];
 
-function wordsOf(name: string): string[] {
+function nameParts(name: string): string[] {
   const spaced = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/([A-Z])([A-Z][a-z])/g, "$1 $2");
   return /[.:(>]/.test(name) ? [] : fold(spaced).split(/[ _-]+/);
 }
@@ -2588,7 +2596,7 @@ function findTime({ key }: Fact, evidence: Evidence): number | null {
  */
 function findWord({ key }: Fact, { folded }: Evidence): number | null {
   if (!IN_ENGLISH.has(key) && !DESTRUCTIVE_VERBS.has(key))
-    return findBetween(folded, stemOf(key), INFLECTED_BOUNDARY);
+    return findBetween(folded, lookupStem(key), INFLECTED_BOUNDARY);
   const doing = [`${key.replace(/e$/, "")}ing`, `${key}${key.at(-1)}ing`];
   return findAny(folded, [key, ...doing, ...(IN_ENGLISH.get(key) ?? [])], WORD_BOUNDARY);
 }
@@ -2616,7 +2624,42 @@ const IN_ENGLISH = new Map(
   }),
 );
 
-function stemOf(word: string): string {
+function lookupStem(word: string): string {
   if (word.length > 4) return word.replace(/(?:ies|es|s|e|y|ing|ed)$/, "");
   return word.length > 3 ? word.replace(/s$/, "") : word;
+}
+
+/** What the look-up of a kind takes for a fact beside its key, where the key's hint may not be in it. */
+const OTHER_SPELLINGS: Partial<Record<FactKind, (fact: Fact) => (string | undefined)[]>> = {
+  path: ({ key }) => [programOf(key), AUTHORED.exec(key)?.[1]],
+  url: ({ key }) => [key.split("#")[0], OWN_MACHINE.exec(key)?.[1]],
+  host: ({ key }) => [OWN_MACHINE.exec(key)?.[1]],
+  identifier: (fact) => [
+    ...identifierSpellings(fact),
+    fact.key.split(".").at(-1),
+    NUMBERED.exec(fact.key)?.[1],
+  ],
+  flag: ({ key }) => [
+    SHORT_FORMS.get(key) ?? LONG_FORMS.get(key),
+    CURL_FORMS.has(key) ? "curl" : undefined,
+    // `-xe` letter by letter.
+    /^-\w{2,3}$/.test(key) ? key[1] : undefined,
+  ],
+  command: ({ key }) => [lookupStem(key), ...(IN_ENGLISH.get(key) ?? [])],
+};
+
+/**
+ * Runs of at most five letters and digits, of which every text has one, in lower case, in which `findFact` finds a path, URL, host,
+ * identifier, flag or command word. That of its own spelling comes first; "" where that has none.
+ */
+export function hintsOf(fact: Fact): string[] {
+  const others = OTHER_SPELLINGS[fact.kind]?.(fact) ?? [];
+  const hints = others.flatMap((spelling) => (spelling ? longestRun(spelling) : []));
+  return [...new Set([longestRun(fact.key), ...hints])];
+}
+
+/** The longest run of letters and digits, the last of equals. */
+function longestRun(key: string): string {
+  const runs = key.toLowerCase().match(/[a-z0-9]+/g) ?? [""];
+  return runs.reduce((longest, run) => (run.length >= longest.length ? run : longest)).slice(0, 5);
 }

@@ -2583,11 +2583,11 @@ const MAX_UNTELLING = 10_000;
 
 /**
  * A look-up among records in corpus order, `rejected` ones left out; those that do not contain the hint may be left out, too.
- * A record's text is read at first need, and only where it contains the hint.
+ * A record's text is read at first need, and only where it contains the hint. The spellings of a fact are gone through one by
+ * one, its own first.
  */
 export function elsewhereAmong(candidatesFor: (hint: string) => Iterable<Candidate>): Elsewhere {
-  return (fact) => {
-    const hint = longestRun(fact.key);
+  const findBy = (hint: string, fact: Fact): ReturnType<Elsewhere> => {
     let left = hint.length < TELLING_CHARS ? MAX_UNTELLING : Infinity;
     for (const candidate of candidatesFor(hint)) {
       if (!candidate.folded.includes(hint)) continue;
@@ -2600,6 +2600,13 @@ export function elsewhereAmong(candidatesFor: (hint: string) => Iterable<Candida
     }
     return null;
   };
+  return (fact) => {
+    for (const hint of gateFacts().hintsOf(fact)) {
+      const found = findBy(hint, fact);
+      if (found) return found;
+    }
+    return null;
+  };
 }
 
 /** A look-up in these records. */
@@ -2609,12 +2616,6 @@ export function elsewhereIn(records: Playbook[]): Elsewhere {
   return elsewhereAmong(function* () {
     for (const [n, record] of trusted.entries()) yield (candidates[n] ??= candidateOf(record));
   });
-}
-
-/** What spellings of a fact have in common: the longest run of letters and digits in it, the last of equals, at most five. */
-function longestRun(key: string): string {
-  const runs = key.toLowerCase().match(/[a-z0-9]+/g) ?? [""];
-  return runs.reduce((longest, run) => (run.length >= longest.length ? run : longest)).slice(0, 5);
 }
 
 export interface GateInput {

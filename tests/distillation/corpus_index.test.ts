@@ -25,7 +25,7 @@ import type { OpenCorpus, Playbook, Ranker, RetrieveOptions } from "../../script
 import { jsonl, playbook, rootWith, run, seeded, temporaryFolder, writeFile } from "./support.ts";
 
 const WORDS =
-  "ls df-h `ls~-l` /etc/hosts `systemctl~restart~kube_state` --v2 disk pods pod kube_state maxWalSize lag 503 v2 tls nodes KubeletDown inode dns \u212aelvin \u0130stanbul status the 漢字 ü"
+  "ls df-h `ls~-l` /etc/hosts `systemctl~restart~kube_state` --v2 disk pods pod kube_state maxWalSize lag 503 v2 tls nodes KubeletDown inode dns \u212aelvin \u0130stanbul status the 漢字 ü tls~1.2 max_wal_size removes df~-A --follow"
     .split(" ")
     .map((word) => word.replaceAll("~", " "));
 /** What tasks are made of: one word of it stands in no corpus. */
@@ -83,7 +83,7 @@ async function expectSame(at: Place, ranker: Ranker, asked: { task: string; opti
 
 /** Facts that stand in none, some and all of the corpora below, with hints of every length. */
 const ANSWER =
-  "Run `ls -l`, `ls -l /etc/hosts`, then `df -h` and `systemctl restart kube_state`. Set `maxWalSize`, `nowhere_at_all` or `--v2`; see https://host.example/503/tls and `漢字`.";
+  "Run `ls -l`, `ls -l /etc/hosts`, then `df -h` and `systemctl restart kube_state`. Set `maxWalSize`, `nowhere_at_all` or `--v2`; see https://host.example/503/tls and `漢字`. Allow TLSv1.2 and `rm x`, `kubectl get --all-namespaces -f`.";
 
 const countsOf = ({ size, skipped, superseded }: OpenCorpus) => ({ size, skipped, superseded });
 

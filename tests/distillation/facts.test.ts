@@ -9,6 +9,7 @@ import {
   type FactKind,
   findAdapted,
   findFact,
+  hintsOf,
   prepareEvidence,
   WEAK,
 } from "../../scripts/distillation/facts.ts";
@@ -551,6 +552,10 @@ describe("findFact", () => {
     const facts = extractFacts(answer).filter((fact) => fact.kind === kind);
     expect(facts).not.toEqual([]);
     for (const fact of facts) expect(findFact(fact, evidence)).not.toBeNull();
+    // What is looked for in a whole corpus is looked for by its hints.
+    if (["path", "url", "host", "identifier", "flag", "command"].includes(kind))
+      for (const hints of facts.map(hintsOf))
+        expect(hints.filter((hint) => record.toLowerCase().includes(hint))).not.toEqual([]);
   });
 
   test.each<[FactKind, string, string]>([

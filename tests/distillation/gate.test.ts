@@ -513,6 +513,18 @@ describe("elsewhere", () => {
     expect(reasonOf(result, "elsewhere")).toBe('only in other records: identifier "ReplicaSet" in k8s/rs');
   });
 
+  test.each([
+    ["--all-namespaces", "kubectl get pods -A"],
+    ["TLSv1.2", "TLS 1.2 and later"],
+    ["`haproxyctl apply`", "haproxyctl applies it"],
+    ["`rm -r`", "Remove it with `-r`."],
+  ])("finds %p in a record that spells it %p", (said, content) => {
+    const facts = extractFacts(`Use ${said} now.`);
+    const look = elsewhereIn([playbook({ id: "none", content: "Look." }), playbook({ id: "it", content })]);
+    expect(facts).not.toEqual([]);
+    for (const fact of facts) expect([fact.text, look(fact)?.id]).toEqual([fact.text, "it"]);
+  });
+
   test("looks for a letter that stands everywhere in a bounded number of records", () => {
     const [flag] = extractFacts("run tool -z now");
     const common = Array.from({ length: 10_000 }, (_, at) =>
