@@ -1456,13 +1456,19 @@ export function splitUnits(text: string): Unit[] {
 /** For every line that opens a code block which is closed, the line that closes it. Backwards, so that it stays linear. */
 function closingFences(lines: string[]): Map<number, number> {
   const closing = new Map<number, number>();
-  const nextBare = new Map<string, number>();
+  // The nearest last, and each longer than those behind it: as many are passed over as the fence has characters, at most.
+  const bareBelow: Record<"`" | "~", { length: number; at: number }[]> = { "`": [], "~": [] };
   for (let at = lines.length - 1; at >= 0; at--) {
     const fence = /^\s*(`{3,}|~{3,})/.exec(lines[at]!)?.[1];
     if (fence === undefined) continue;
-    const close = nextBare.get(fence);
-    if (close !== undefined) closing.set(at, close);
-    if (lines[at]!.trim() === fence) nextBare.set(fence, at);
+    // One closes with the next that is as long or longer.
+    const bare = bareBelow[fence[0] as "`" | "~"];
+    const close = bare.findLast(({ length }) => length >= fence.length);
+    if (close !== undefined) closing.set(at, close.at);
+    if (lines[at]!.trim() !== fence) continue;
+    // Those that are no longer and further down close nothing above this one.
+    while (bare.length > 0 && bare.at(-1)!.length <= fence.length) bare.pop();
+    bare.push({ length: fence.length, at });
   }
   return closing;
 }

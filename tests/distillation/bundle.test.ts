@@ -206,6 +206,33 @@ describe("splitUnits", () => {
   });
 });
 
+describe("splitUnits of a fence", () => {
+  const kinds = (text: string): string[] => splitUnits(text).map(({ kind, text }) => `${kind} ${text}`);
+
+  test.each([
+    ["as long", "```sh\na\n```\nb", ["code ```sh\na\n```", "line b"]],
+    ["longer", "```sh\na\n`````\nb", ["code ```sh\na\n`````", "line b"]],
+    ["longer before one as long", "```\na\n````\nb\n```", ["code ```\na\n````", "line b", "line ```"]],
+    ["nothing shorter", "````\na\n```\nb\n````", ["code ````\na\n```\nb\n````"]],
+    ["nothing of the other sign", "```\na\n~~~~\nb", ["line ```", "line a", "line ~~~~", "line b"]],
+    ["tildes", "~~~\na\n~~~~\nb", ["code ~~~\na\n~~~~", "line b"]],
+  ])("closes it with one that is %s", (_, text, expected) => {
+    expect(kinds(text)).toEqual(expected);
+  });
+
+  test("reads 300 KB of fences, each longer than the last, in time", () => {
+    const growing = Array.from({ length: 700 }, (_, n) => "`".repeat(n + 3)).join("\n");
+    const startedAt = performance.now();
+    for (const text of [
+      growing,
+      growing.split("\n").reverse().join("\n"),
+      `${growing}\n${"```\n".repeat(60_000)}`,
+    ])
+      splitUnits(text);
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+  });
+});
+
 describe("validationSteps", () => {
   test.each([
     ["a plain line", "Verify the pod runs.", ["Verify the pod runs."]],
