@@ -1338,7 +1338,7 @@ function trimSteps(bundle: ContextBundle): ContextBundle {
   return trimSteps({ ...shorter, bundle_token_estimate: estimateTokens(renderBundle(shorter)) });
 }
 
-/** The hits that are quoted, best first, and those that could have been but say little or nothing that fits. */
+/** The hits that are quoted, best first, and why the others are not, but for those that are `rejected`. */
 function chooseQuoted(hits: Hit[]): Choice {
   const chosen: Hit[] = [];
   const heldBack: ContextBundle["held_back"] = [];
@@ -1346,7 +1346,6 @@ function chooseQuoted(hits: Hit[]): Choice {
   for (const hit of [...hits.filter(isExemplar), ...hits.filter((one) => !isExemplar(one))]) {
     if (hit.playbook.success_score === "rejected") continue;
     const peers = chosen.filter((other) => isExemplar(other) === isExemplar(hit));
-    if (peers.length >= (isExemplar(hit) ? MAX_EXEMPLARS : MAX_WARNINGS)) continue;
     const best = hits[0]!.score;
     const floor = isExemplar(hit)
       ? Math.max(EXEMPLAR_SHARE * best, QUOTED_SHARE * (peers[0]?.score ?? 0))
@@ -1355,6 +1354,8 @@ function chooseQuoted(hits: Hit[]): Choice {
     const rag_id = hit.playbook.id;
     if (hit.score < floor) {
       heldBack.push({ rag_id, reason: "its score is far behind the best" });
+    } else if (peers.length >= (isExemplar(hit) ? MAX_EXEMPLARS : MAX_WARNINGS)) {
+      heldBack.push({ rag_id, reason: "enough are quoted" });
     } else if (twin) heldBack.push({ rag_id, reason: `near-duplicate of ${twin.playbook.id}` });
     else chosen.push(hit);
   }

@@ -46,6 +46,7 @@ describe("buildBundle", () => {
     expect(ids(bundle.prior_successful_outputs)).toEqual(["a", "b", "c"]);
     expect(ids(bundle.failure_patterns)).toEqual(["e", "f"]);
     expect(ids(bundle.retrieved_playbooks)).toEqual(["a", "b", "c", "d", "e", "f", "g"]);
+    expect(bundle.held_back).toEqual(["d", "g"].map((rag_id) => ({ rag_id, reason: "enough are quoted" })));
   });
 
   test("keeps rejected records listed and unquoted", () => {
