@@ -294,14 +294,13 @@ export interface FairRetrieval {
   leftOut: string[];
 }
 
-/** Whether a task must not be answered from a record: the log hashes a task without its secrets. */
-function isLeftOut({ id, source_run_id }: Playbook, task: Task): boolean {
+/** Tells the records that a task must not be answered from; the log hashes a task without its secrets, which is done once. */
+function isLeftOutOf(task: Task): (playbook: Playbook) => boolean {
   const answered = runIdPrefix(withoutSecrets(task.task));
-  return (
+  return ({ id, source_run_id }) =>
     task.exclude_ids.includes(id) ||
     (source_run_id !== "" && task.exclude_source_run_ids.includes(source_run_id)) ||
-    source_run_id.startsWith(answered)
-  );
+    source_run_id.startsWith(answered);
 }
 
 /** Leaves out what the task excludes, and every record that an earlier replay of the same task left behind. */
@@ -312,8 +311,9 @@ export async function retrieveFairly(
 ): Promise<FairRetrieval> {
   const { exclude_ids, exclude_source_run_ids: excludeSourceRunIds } = task;
   const leftOut: string[] = [];
+  const isLeftOut = isLeftOutOf(task);
   const outOf = ({ hits }: Retrieval): string[] =>
-    hits.map((hit) => hit.playbook).flatMap((playbook) => (isLeftOut(playbook, task) ? playbook.id : []));
+    hits.flatMap(({ playbook }) => (isLeftOut(playbook) ? playbook.id : []));
   let own = outOf(await corpus.retrieve(task.task, { topK, minCoverage }));
   for (;;) {
     leftOut.push(...own);
@@ -399,7 +399,8 @@ export function drawInstead(
     ...(task.relevant_ids ?? []),
     ...task.exclude_ids,
   ]);
-  const allowed = drawn.filter((one) => !isLeftOut(one, task));
+  const isLeftOut = isLeftOutOf(task);
+  const allowed = drawn.filter((one) => !isLeftOut(one));
   const hits = retrieval.hits.flatMap(({ playbook, score }) => {
     const others = allowed.filter(
       (one) => one.success_score === playbook.success_score && !taken.has(one.id),

@@ -204,6 +204,19 @@ describe("drawInstead", () => {
     }
   });
 
+  test("looks through the task for secrets once, however much there is to draw", () => {
+    let reads = 0;
+    const read = {
+      ...task(),
+      get task() {
+        reads++;
+        return TASK;
+      },
+    };
+    drawInstead(RETRIEVAL, { task: read, drawn, random: seeded(1) });
+    expect(reads).toBe(1);
+  });
+
   test("draws the same for the same seed", () => {
     const ids = (seed: number): string[] =>
       drawInstead(RETRIEVAL, { task: task(), drawn, random: seeded(seed) }).hits.map(
