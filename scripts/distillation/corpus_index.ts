@@ -1233,12 +1233,22 @@ const MAX_LOOKED = 2000;
 function readNow(path: string): Playbook[] {
   const bytes = fileSystem().readFileSync(path);
   const byId = new Map<string, Playbook>();
-  for (const { start, end } of splitLines(bytes)) {
-    const playbook = parsePlaybook(bytes.subarray(start, end));
-    if (playbook === null || typeof playbook === "string") continue;
-    supersede(byId, playbook.id, playbook);
+  for (const { playbook } of linesOf(bytes)) {
+    if (typeof playbook === "object") supersede(byId, playbook.id, playbook);
   }
   return [...byId.values()];
+}
+
+/** The lines that are not blank, each with its number, its offset, and its playbook or what is wrong with it. */
+function* linesOf(
+  bytes: Uint8Array,
+): Generator<{ number: number; start: number; playbook: Playbook | string }> {
+  let number = 0;
+  for (const { start, end } of splitLines(bytes)) {
+    number++;
+    const playbook = parsePlaybook(bytes.subarray(start, end));
+    if (playbook !== null) yield { number, start, playbook };
+  }
 }
 
 async function readTail(path: string, index: IndexFile, ranker: Ranker): Promise<Tail> {
@@ -1249,13 +1259,9 @@ async function readTail(path: string, index: IndexFile, ranker: Ranker): Promise
   if (bytes.length === 0) return tail;
   tail.sha256 = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
   const byId = new Map<string, { playbook: Playbook; offset: number }>();
-  let line = lines;
-  for (const { start, end } of splitLines(bytes)) {
-    line++;
-    const playbook = parsePlaybook(bytes.subarray(start, end));
-    if (playbook === null) continue;
+  for (const { number, start, playbook } of linesOf(bytes)) {
     if (typeof playbook === "string") {
-      tail.bad.push([line, playbook]);
+      tail.bad.push([lines + number, playbook]);
       continue;
     }
     tail.playbooks++;

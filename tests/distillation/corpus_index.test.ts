@@ -300,6 +300,22 @@ describe("a corpus that has changed", () => {
     expect((await indexed(at)).corpus).toBeNull();
   });
 
+  test("is read anew for the gate when rewritten behind an open index", async () => {
+    const at = place(jsonl([playbook({ id: "a", content: "on node a: df --zap-all" }), B]));
+    const { corpus } = await indexed(at);
+    const flag = extractFacts("Try it with --zap-all at first.").find(({ kind }) => kind === "flag")!;
+    const torn = "{torn\n\n";
+    const holder = playbook({ id: "c", content: "on node c: df --zap-all" });
+    writeFileSync(
+      at.corpusPath,
+      `${torn}${jsonl([holder, B, { ...holder, content: "no more" }, { ...holder, id: "d" }])}`,
+    );
+    expect(corpus!.elsewhere(flag)).toMatchObject({ id: "d" });
+    // Once it has been read, it is not read again.
+    rmSync(at.corpusPath);
+    expect(corpus!.elsewhere(flag)).toMatchObject({ id: "d" });
+  });
+
   test("holds no fact for the gate once it is gone", async () => {
     const at = place(jsonl([playbook({ id: "a", content: "on node a: df -h" })]));
     const { corpus } = await indexed(at);
