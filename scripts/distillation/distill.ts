@@ -87,7 +87,7 @@ function commandNamed(name: string): Command {
 /** Ctrl-C, what `timeout` and a service manager send, and a terminal that is closed: the run is recorded as far as it is. */
 const STOPPING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-export async function realIo(): Promise<Io> {
+async function realIo(): Promise<Io> {
   const [stdoutIsTty, stderrIsTty] = await Promise.all([isDevice(Bun.stdout), isDevice(Bun.stderr)]);
   return {
     stdout: writeStdout,

@@ -30,6 +30,7 @@ import {
   SUCCESS_SCORES,
   supersede,
   toJson,
+  writeAdvice,
 } from "./replay.ts";
 import type { Playbook, SuccessScore, Unit } from "./replay.ts";
 import { Secrets } from "./secrets.ts";
@@ -998,10 +999,8 @@ function append(path: string, { added }: ImportOutcome): void {
     );
   } catch (error) {
     if (isNew) removeEmpty(path);
-    const code = errorCode(error);
-    const advice = code === "ENOSPC" ? "Make room" : "Check the path and its permissions";
-    const what = `the playbooks could not be added (${code}), and none was`;
-    throw new DistillError("evidence", `${path}: ${what}. ${advice}, or name another --corpus.`, {
+    const what = `the playbooks could not be added (${errorCode(error)}), and none was`;
+    throw new DistillError("evidence", `${path}: ${what}. ${writeAdvice(error)}, or name another --corpus.`, {
       cause: error,
     });
   }

@@ -905,6 +905,10 @@ export function errorCode(error: unknown): string {
   return "code" in error && typeof error.code === "string" ? error.code : error.name;
 }
 
+/** What to do about a file that could not be written, without a full stop: what else may help follows. */
+export const writeAdvice = (error: unknown): string =>
+  errorCode(error) === "ENOSPC" ? "Make room" : "Check the path and its permissions";
+
 function parseJsonLine(bytes: Uint8Array): { value: unknown } | { problem: string } | null {
   let text: string;
   try {
@@ -3514,8 +3518,7 @@ function appendEvidence(row: EvidenceRow, attempts: Attempt[], root: string): Di
     return null;
   } catch (error) {
     const path = error instanceof Error && "path" in error ? String(error.path) : log;
-    const advice = errorCode(error) === "ENOSPC" ? "Make room" : "Check the path and its permissions";
-    const message = `${path}: this run could not be recorded (${errorCode(error)}). ${advice}, or name another --root.`;
+    const message = `${path}: this run could not be recorded (${errorCode(error)}). ${writeAdvice(error)}, or name another --root.`;
     return new DistillError("evidence", message, { cause: error });
   }
 }

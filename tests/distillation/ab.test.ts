@@ -550,7 +550,7 @@ describe("distill ab", () => {
     expect(stderr.trimEnd().split("\n")).toEqual([
       expect.stringMatching(/replay_runs\.jsonl: this run could not be recorded \(ENOSPC\)\. Make room, or/),
       "distill: 2 of 4 answers missing. The same command goes on from here.",
-      "distill: r.md: cannot be written (ENOSPC). Make room for it, or name another file.",
+      "distill: r.md: cannot be written (ENOSPC). Make room, or name another file.",
     ]);
   });
 

@@ -1014,9 +1014,12 @@ describe("a page's front matter", () => {
     expect((await recordOf("---\ntags: &loop [1.20, *loop]\n---\nText.")).tags).toEqual(["1.20"]);
   });
 
-  test("is read in linear time", async () => {
+  test("is read within 5 s, however long its values are", async () => {
+    const startedAt = performance.now();
     const hostile = [" ".repeat(400_000), ", ".repeat(200_000), "1.".repeat(200_000), "- 1:".repeat(100_000)];
-    for (const text of hostile) await recordOf(`---\na: |\n  ${text}\n---\nText.`);
+    for (const text of hostile)
+      expect((await recordOf(`---\na: |\n  ${text}\n---\nText.`)).content).toBe("Text.");
+    expect(performance.now() - startedAt).toBeLessThan(5000);
   });
 
   test("gives category and score", async () => {
@@ -1185,7 +1188,8 @@ describe("a page's content", () => {
     expect(record.content).toBe(content);
   });
 
-  test("is cleaned in linear time", async () => {
+  test("is cleaned within 10 s, whatever is in it", async () => {
+    const startedAt = performance.now();
     const hostile = [
       "<!--".repeat(60_000),
       "[![".repeat(60_000),
@@ -1199,8 +1203,10 @@ describe("a page's content", () => {
       `# a${" ".repeat(200_000)}b${"{#".repeat(200_000)}`,
       `a ${"1 ".repeat(200_000)}a`,
     ];
-    for (const text of hostile) await recordOf(`Text.\n\n${text}\n\nText.`);
-  });
+    for (const text of hostile)
+      expect((await recordOf(`Text.\n\n${text}\n\nText.`)).content).toStartWith("Text.");
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+  }, 20_000);
 });
 
 describe("import --split", () => {

@@ -19,6 +19,7 @@ import {
   realDeps,
   shown,
   toJson,
+  writeAdvice,
   writeWhole,
 } from "../replay.ts";
 import type { EvidenceRow } from "../replay.ts";
@@ -228,9 +229,7 @@ function writeOut(path: string, text: string | Uint8Array): void {
   try {
     writeWhole(path, text);
   } catch (error) {
-    const code = errorCode(error);
-    const advice = code === "ENOSPC" ? "Make room for it" : "Check the path and its permissions";
-    const message = `${path}: cannot be written (${code}). ${advice}, or name another file.`;
+    const message = `${path}: cannot be written (${errorCode(error)}). ${writeAdvice(error)}, or name another file.`;
     throw new DistillError("evidence", message, { cause: error });
   }
 }

@@ -110,7 +110,7 @@ function retrievalJson(
   return `${toJson({ task_id, task, coverage, abstained, hits: described })}\n`;
 }
 
-/** Lines of a preview that the table shows; all of it is in --json. */
+/** Characters of a preview that the table shows; all of it is in --json. */
 const TABLE_PREVIEW_CHARS = 240;
 
 function retrievalTable({ task }: NamedTask, { hits, weights, coverage, abstained }: Retrieval): string {
