@@ -957,11 +957,15 @@ describe("withoutSecrets on hostile input", () => {
     expect(withoutSecrets(text)).not.toContain("hunter2x99");
   });
 
-  test("reads 1 MB of what tokens begin with in time", () => {
-    const text = "-eyJ".repeat(250_000);
-    const startedAt = performance.now();
-    expect(withoutSecrets(text)).toBe(text);
-    expect(performance.now() - startedAt).toBeLessThan(500);
+  test("reads what tokens begin with about as fast as other words", () => {
+    const timeOf = (unit: string): number => {
+      const text = unit.repeat(250_000);
+      const startedAt = performance.now();
+      expect(withoutSecrets(text)).toBe(text);
+      return performance.now() - startedAt;
+    };
+    // Thirty times as long where each beginning is followed up.
+    expect(timeOf("-eyJ") / timeOf("-abc")).toBeLessThan(15);
   });
 
   // Looked for one by one, each in the whole text, they took minutes.
