@@ -7,6 +7,7 @@
  * `sh -c`) is read in its place; what is piped into xargs belongs to the command that it runs.
  */
 import { fold, isEveryday, readCode } from "./facts.ts";
+import type { CodeRegion, Span } from "./facts.ts";
 
 /** A simple command, or a statement of SQL with the columns of its conditions as flags. */
 export interface Command {
@@ -27,8 +28,8 @@ export interface Command {
 
 type Read = Omit<Command, "isWarnedOf">;
 
-/** More in one text is no answer and no runbook. */
-const MAX_COMMANDS = 400;
+/** More in one text is no answer, and hardly a runbook. */
+const MAX_COMMANDS = 2000;
 /** UTF-16 units of a line of code; none that is longer is a command. */
 const MAX_LINE_CHARS = 4000;
 
@@ -67,16 +68,36 @@ export function openPage(original: string): Page {
     prose += text.slice(from, region.start) + text.slice(region.start, region.end).replaceAll(/[^\n]/g, "`");
     from = region.end;
     if (marked.length > MAX_COMMANDS) continue;
-    const isWarned = region.language === "inline" && isWarnedOf(text, region);
+    const isWarned =
+      (region.language === "inline" && isWarnedOf(text, region)) || isListedAsWarning(text, region.start);
     const read = [
-      ...statementsIn(text.slice(region.start, region.end)),
-      ...region.lines.flatMap(({ start, end }) => readLine(text.slice(start, end), null)),
+      ...statementsIn(codeOf(text, region)),
+      ...pipelines(text, region.lines).flatMap((line) => readLine(line, null)),
     ];
     marked.push(...read.map((command) => ({ ...command, isWarnedOf: isWarned })));
   }
   prose += text.slice(from);
   marked.push(...linesOf({ text, prose }, { areSetIn: true, tools: null }));
   return { text, prose, marked };
+}
+
+const SQL_LANGUAGE = /^(?:sql|postgres\w*|pgsql|p[ls]sql|plpgsql|mysql|mariadb|sqlite|tsql)$/;
+
+/** In a block that says it is SQL small letters are as good as capitals. */
+const codeOf = (text: string, { start, end, language }: CodeRegion): string =>
+  SQL_LANGUAGE.test(language)
+    ? text.slice(start, end).replaceAll(SQL_WORDS, (word) => word.toUpperCase())
+    : text.slice(start, end);
+
+/** Lines as they are read: one that ends in a bar goes on. */
+function pipelines(text: string, lines: Span[]): string[] {
+  const joined: string[] = [];
+  for (const { start, end } of lines) {
+    const line = text.slice(start, end);
+    if (/(?<!\|)\|\s*$/.test(joined.at(-1) ?? "")) joined.push(`${joined.pop()} ${line}`);
+    else joined.push(line);
+  }
+  return joined;
 }
 
 /** All of a page's commands: a line of its own without any mark is one where its tool is one of these; null for every tool. */
@@ -134,6 +155,16 @@ function isWarnedOf(plain: string, { start, end }: { start: number; end: number 
   return /^\s*(?:[-*]\s|\d+[.)]\s)?$/.test(sentence) && REGRETTED.test(plain.slice(end, end + 160));
 }
 
+/** Whether a list or block goes with a line that forbids it: "Never run any of these:". */
+function isListedAsWarning(plain: string, start: number): boolean {
+  const lines = plain.slice(Math.max(0, start - 600), start).split("\n");
+  if (!LIST_MARK.test(lines.pop()!)) return false;
+  const lead = lines.findLast((line) => line.trim() !== "" && !/^\s*(?:[-*+]|\d+[.)])\s/.test(line)) ?? "";
+  return /^[\s*_>#]*(?:never|do not|don't|avoid)\b[^.;,]*:[\s*_]*$/i.test(lead.split(/[.;!?]\s/).at(-1)!);
+}
+
+const LIST_MARK = /^\s*(?:(?:[-*+]|\d+[.)])\s+)?[`\s]*$/;
+
 // ---- The shell ------------------------------------------------------------------------------------------
 
 /** A word with its quotes, places and substitutions. */
@@ -150,7 +181,7 @@ function readLine(whole: string, host: string | null): Read[] {
   const commands: Read[] = [];
   let from = 0;
   let feed: string[] = [];
-  for (const { 0: sign, index } of masked.matchAll(/\|\||&&|[;|\n]|$/g)) {
+  for (const { 0: sign, index } of masked.matchAll(/\|\||&&|(?<!>)&(?!>)|[;|\n]|$/g)) {
     const tokens = line.slice(from, index).match(TOKEN) ?? [];
     commands.push(...readSimple(tokens, { host, feed }));
     feed = sign === "|" ? [...feed, ...tokens, "|"] : [];
@@ -158,6 +189,9 @@ function readLine(whole: string, host: string | null): Read[] {
   }
   return commands;
 }
+
+/** What stands before the tool. */
+const WRAPPER = /^(?:sudo|doas|env|time|timeout|nohup|exec|nice|ionice|stdbuf|then|do|else|[$#>])$/;
 
 /** Where a command runs, and what is piped into it. */
 interface Setting {
@@ -169,9 +203,10 @@ function readSimple(tokens: string[], { host, feed }: Setting): Read[] {
   const rest = [...tokens];
   let isFed = false;
   for (let first = rest[0]; first !== undefined; first = rest[0]) {
-    if (/^\w+=/.test(first) || /^(?:sudo|env|time|nohup|exec|nice|then|do|else|[$#>])$/.test(first)) {
+    if (/^\w+=/.test(first) || WRAPPER.test(first)) {
       rest.shift();
       while (rest[0]?.startsWith("-")) if (/^-[ugn]$/.test(rest.shift()!)) rest.shift();
+      if (first === "timeout") rest.shift();
     } else if (first === "xargs") {
       isFed = true;
       rest.shift();
@@ -183,7 +218,8 @@ function readSimple(tokens: string[], { host, feed }: Setting): Read[] {
   const named = /(?:^|\/)([A-Za-z][\w.+-]*)$/.exec(rest[0] ?? "")?.[1];
   if (named === undefined || SQL_VERB.test(named)) return [];
   const head = fold(named.replace(/\.sh$/, "").replace(/^apt-get$/, "apt"));
-  const read: Read = { head, words: [], flags: new Map(), flat: [], host, text: tokens.join(" ") };
+  const text = [...(isFed ? feed : []), ...tokens].join(" ").replace(/^(?:do|then|else) /, "");
+  const read: Read = { head, words: [], flags: new Map(), flat: [], host, text };
   takeTokens(read, rest.slice(1));
   if (isFed) takeTokens(read, feed);
   return [read];
@@ -282,13 +318,18 @@ const SQL_VERB = /^(?:DELETE|TRUNCATE|DROP|SELECT|UPDATE|ALTER|REVOKE|PURGE|RESE
 
 /** In capitals: in lower case these are words of prose, or another language's. */
 const STATEMENT =
-  /(?<![\w.-])(?:DELETE\s+FROM|TRUNCATE|DROP|SELECT|UPDATE|ALTER|REVOKE|PURGE|RESET|KILL)\s[^;`]{0,2000}?(?=;|"|'\s*$|$|\n\s*\n|\n\s*(?:DELETE|TRUNCATE|DROP|UPDATE|ALTER|REVOKE|PURGE|INSERT|BEGIN|COMMIT)\b)/g;
+  /(?<![\w.-])(?:DELETE\s+FROM|TRUNCATE|DROP|SELECT|UPDATE|ALTER|REVOKE|PURGE|RESET|KILL)\s[^;`]{0,2000}?(?=;|"|'\s*$|$|\n\s*\n|\n(?:DELETE|TRUNCATE|DROP|UPDATE|ALTER|REVOKE|PURGE|INSERT|BEGIN|COMMIT)\b)/g;
+
+/** What it is read by. */
+const SQL_WORDS =
+  /(?<![\w.-])(?:delete|from|truncate|table|drop|select|update|alter|revoke|purge|reset|kill|insert|begin|commit|if|exists|concurrently|cascade|restrict|only|where|limit)(?![\w.-])/g;
 
 const CONDITION =
   /\b([a-z_][\w.]{0,60})\s{0,8}(?:[<>!]?=|[<>~]|\b(?:NOT\s+)?(?:IN|LIKE)\b)\s{0,8}('[^']{0,400}'|\([^()]{0,400}\)|[^\s,;()]+)/gi;
 
 function statementsIn(code: string): Read[] {
-  return [...code.matchAll(STATEMENT)].map(([original]) => {
+  const unquoted = code.replaceAll(/(["\x60])([\w.<>${}-]{1,80})\1/g, "$2");
+  return [...unquoted.matchAll(STATEMENT)].map(([original]) => {
     // A place in angle brackets is no comparison.
     const named = (_: string, name: string): string => `\${${name.replaceAll(/\W/g, "_")}}`;
     const text = original.replaceAll(/<([A-Za-z][^<>\n]{0,40})>/g, named);

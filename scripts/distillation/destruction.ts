@@ -13,7 +13,8 @@
  * "`…` stops the whole project") covers nothing. And a place has one filler: an answer that looks at one pod and deletes another
  * has taken the wrong one, unless the task names the two together.
  *
- * What none of this sees: a command that the evidence gives for another case, and an object that is to be kept and fits the place.
+ * What none of this sees: a command that the evidence gives for another case, an object that is to be kept and fits the place, and
+ * what stands in a subshell, a substitution, another tool's options or a language that is neither a POSIX shell's nor SQL.
  */
 import { commandsOn, KINDS, NEGATION, openPage } from "./command_reader.ts";
 import type { Command, Page } from "./command_reader.ts";
@@ -63,10 +64,17 @@ const PLACE = new RegExp(
 /** Places that may be filled with more than one thing. */
 const PATTERN_PLACE = /pattern|glob|prefix|filter|selector|regex|match/;
 
+/** All operands of these are of one kind, in any order, and each alone is less. */
+const TAKES_FILES = new Set(["rm", "rmdir", "shred", "unlink", "rmi", "umount"]);
+
+/** What it holds is said elsewhere. */
+const VARIABLE = /^\$\{?\w+\}?$/;
+
 /** Longer words are no names. */
 const MAX_WORD_CHARS = 300;
 
-/** So many destructive commands of an answer are looked at. */
+/** So many commands of an answer are looked at, and so many of those that destroy. */
+const MAX_OWN = 400;
 const MAX_ASKED = 100;
 
 /** What no destructive command is without. */
@@ -85,8 +93,10 @@ export function strayDestruction(
   if (!commandsOn(page, null).some(isDestructive)) return [];
   const pages = [task, ...records].map(openPage);
   // A line without any mark is a command where its tool is run in code.
-  const tools = new Set([page, ...pages].flatMap(({ marked }) => marked.map(({ head }) => head)));
-  const own = commandsOn(page, tools).filter(({ isWarnedOf }) => !isWarnedOf);
+  const tools = new Set([page, ...pages].flatMap(({ marked }) => marked.map(({ head }) => head))).add("rm");
+  const own = commandsOn(page, tools)
+    .filter(({ isWarnedOf }) => !isWarnedOf)
+    .slice(0, MAX_OWN);
   const evidence = new Evidence(pages, tools);
   const asked = own.filter(isDestructive).slice(0, MAX_ASKED);
   const stray = asked.flatMap((command) => evidence.objectionTo(command) ?? []);
@@ -189,9 +199,9 @@ class Evidence {
     const alike = (this.given.get(command.head) ?? []).filter(doesAlike);
     const fitting = alike.filter((other) => this.fillersOf(command, other) !== null);
     if (fitting.some((other) => this.isAsNarrow(command, other))) return null;
-    // Words say no more than a command for the same kind of object does.
+    // Words say no more than a command for the same kind of object does; of files each is another kind, and looked up as a fact.
     const kinds = kindsOf(command);
-    const isGiven = alike.some((other) => kinds.isSubsetOf(kindsOf(other)));
+    const isGiven = !TAKES_FILES.has(command.head) && alike.some((other) => kinds.isSubsetOf(kindsOf(other)));
     if (!isGiven && this.isAskedFor(command, words)) return null;
     const nearest = fitting[0] ?? alike[0];
     return nearest
@@ -205,11 +215,13 @@ class Evidence {
     const seen = new Map<string, string[]>();
     for (const { command, fillers } of placed) {
       if (isDestructive(command)) continue;
-      for (const [place, filler] of fillers) seen.set(place, [...(seen.get(place) ?? []), filler]);
+      for (const [place, filler] of fillers)
+        if (!VARIABLE.test(filler)) seen.set(place, [...(seen.get(place) ?? []), filler]);
     }
     return placed.flatMap(({ command, fillers }) => {
       if (!isDestructive(command)) return [];
       for (const [place, filler] of fillers) {
+        if (VARIABLE.test(filler)) continue;
         const others = seen.get(place) ?? [];
         const belongs = (other: string): boolean =>
           isPartOf(filler, other) || isPartOf(other, filler) || this.isNamedWith(filler, other);
@@ -233,7 +245,11 @@ class Evidence {
   private isAsNarrow({ head, flags }: Command, other: Command): boolean {
     const isForced = [...other.flags.keys()].some((name) => FORCES.test(name));
     const adds = (name: string): boolean =>
-      WIDENS.test(name) && !other.flags.has(name) && !(isForced && FORCES.test(name));
+      WIDENS.test(name) &&
+      !other.flags.has(name) &&
+      !(isForced && FORCES.test(name)) &&
+      // `-f compose.yml` names a file.
+      !(name === "-f" && flags.get(name)!.every((value) => value !== ""));
     if ([...flags.keys()].some(adds)) return false;
     return [...other.flags].every(([name, values]) => {
       const isBody = head === "curl" && name === "-d";
@@ -248,7 +264,8 @@ class Evidence {
   /** How a command of the evidence is filled in by one of the answer; null where that is another. */
   private fillersOf(command: Command, other: Command): Fillers | null {
     const fillers =
-      this.pairAll(command.words, other.words) ?? this.pairAll(command.flat, other.flat) ?? null;
+      this.pairAll(command.words, other.words, TAKES_FILES.has(command.head)) ??
+      this.pairAll(command.flat, other.flat, false);
     if (fillers === null) return null;
     for (const [name, values] of other.flags)
       for (const value of values)
@@ -258,10 +275,15 @@ class Evidence {
   }
 
   /** Several objects may stand where the evidence has one. */
-  private pairAll(own: string[], others: string[]): Fillers | null {
+  private pairAll(own: string[], others: string[], isFiles: boolean): Fillers | null {
     const last = others.length - 1;
-    if (own.length < others.length || (last < 0 && own.length > 0)) return null;
+    if (last < 0 && own.length > 0) return null;
     const fillers: Fillers = new Map();
+    if (isFiles) {
+      const isAny = (word: string): boolean => others.some((other) => this.pairs(word, other, fillers));
+      return own.length > 0 && own.every(isAny) ? fillers : null;
+    }
+    if (own.length < others.length) return null;
     const isPair = (word: string, at: number): boolean =>
       this.pairs(word, others[Math.min(at, last)]!, fillers);
     return own.every(isPair) ? fillers : null;
@@ -283,7 +305,7 @@ class Evidence {
     if (Math.max(own.length, other.length) > MAX_WORD_CHARS) return false;
     if (theirs.search(PLACE) >= 0) return fill(own, withoutEnding(theirs), fillers);
     // A loop's variable has its values in the loop.
-    if (/^\$\{?\w+\}?$/.test(own) || this.isTasks(own, other)) {
+    if (VARIABLE.test(own) || this.isTasks(own, other)) {
       fillers.set(`=${other}`, own);
       return true;
     }
@@ -322,7 +344,7 @@ class Evidence {
 
   /** "web-1, web-2 and web-3" */
   private isNamedWith(one: string, other: string): boolean {
-    const between = String.raw`(?:["'\x60]?\s{0,4}(?:,|and|or|&|\/)\s{0,4}["'\x60]?[\w.-]*){1,9}["'\x60]?`;
+    const between = String.raw`(?:["'\x60]?\s{0,4}(?:,|(?<![\w.-])(?:and|or)(?![\w.-])|&|\/)\s{0,4}["'\x60]?(?:(?!(?:and|or)(?![\w.-]))[\w.-]+(?![\w.-]))?){1,9}["'\x60]?`;
     const names = [one, other].map((name) => RegExp.escape(name));
     return [names, names.toReversed()].some((pair) => new RegExp(pair.join(between)).test(this.task));
   }
@@ -331,7 +353,7 @@ class Evidence {
   private isAskedFor(command: Command, words: string[]): boolean {
     if (this.quoted.has(command.text)) return true;
     const widens = [...command.flags.keys()].some((name) => /^(?:-A|--all\S*)$/.test(name));
-    if (widens || command.words.some((word) => isEverything(fold(word)) && !word.includes("/"))) return false;
+    if (widens || command.words.some(isAll)) return false;
     const kinds = [...kindsOf(command)];
     return words.every((word) => {
       const name = word.replace(/^-+/, "");
@@ -367,6 +389,10 @@ const isWord = (word: string): boolean =>
 
 /** No one thing. */
 const isEverything = (word: string): boolean => /[*?]|\$\(/.test(word) || word === "_all" || word === "all";
+
+/** What no words ask for: everything there is, or a folder of the system's. */
+const isAll = (word: string): boolean =>
+  /^\/[^/]*\/?$/.test(word) || (isEverything(fold(word)) && !word.includes("/"));
 
 /** `landing` is said of `aws_s3_bucket.landing`; what a database calls its own tables says nothing. */
 const isPartOf = (one: string, other: string): boolean =>

@@ -118,7 +118,7 @@ const SHAPES: Shape[] = [
     /()\b(?:sk-[\w-]{20,255}|[sr]k_live_\w{10,255}|AIza[\w-]{35}|ya29\.[\w-]{20,255}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,64}|pypi-[\w-]{50,255}|dckr_pat_[\w-]{20,255}|dop_v1_[a-f0-9]{64}|hvs\.[\w-]{20,255}|SG\.[\w-]{16,64}\.[\w-]{16,64})/g,
   ],
   // Behind some name at most: each of a run of them would be followed to its end.
-  ["jwt", /()\beyJ(?<![\w-]{64}eyJ)[\w-]{8,4096}\.eyJ[\w-]{8,4096}\.[\w-]{8,4096}/g],
+  ["jwt", /()\beyJ(?<![A-Za-z\d][\w-]{63}eyJ)[\w-]{8,4096}\.eyJ[\w-]{8,4096}\.[\w-]{8,4096}/g],
   [
     "bearer",
     // "Authorization: token authentication" says how, and not what.
@@ -286,10 +286,14 @@ function withoutMarks(place: Secret, text: string): Secret {
 /** Kinds whose shapes take what follows for a part of the value. */
 const MARKED = new Set(["password", "url_password", "bearer"]);
 
+/** Any other word before a "=" may be the password's. */
+const FORM_FIELD =
+  /^(?:user(?:_?name)?|login|e?mail|grant_type|client_(?:id|secret)|scope|redirect_ur[il]|state|next|submit|action)=/i;
+
 /** `x` of `x&user=bob`, what a form sends; `a&b` may be a password. */
 function withoutQuery(value: string): string {
   const [first, ...parameters] = value.split("&");
-  return parameters.every((parameter) => /^[a-z][\w.-]{1,31}=/i.test(parameter)) ? first! : value;
+  return parameters.every((parameter) => FORM_FIELD.test(parameter)) ? first! : value;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

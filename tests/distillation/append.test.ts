@@ -626,6 +626,8 @@ describe("withoutSecrets", () => {
     ["Send Authorization: Bearer abcdefghijkl0123.", "Send Authorization: Bearer [redacted:bearer]."],
     ["password=abc123def&user=bob", "password=[redacted:password]&user=bob"],
     ["password=abc123&def!", "password=[redacted:password]"],
+    ["DB_PASSWORD=kT9pLmQ2&xq=7fZ2wQ9s", "DB_PASSWORD=[redacted:password]"],
+    [`${"-".repeat(64)}eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl`, `${"-".repeat(64)}[redacted:jwt]`],
     ["It sent x-eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl along.", "It sent x-[redacted:jwt] along."],
     ["**Password:** hunter2x", "**Password:** [redacted:password]"],
     ["**Password**: hunter2x", "**Password**: [redacted:password]"],
