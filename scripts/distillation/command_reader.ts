@@ -53,7 +53,7 @@ function kindTable(rows: string): Map<string, string> {
 export interface Page {
   /** Made plain. */
   text: string;
-  /** The same with its code blotted out by backticks. */
+  /** The same with its code blotted out by backticks, but for comments. */
   prose: string;
   /** The commands that stand in code, or on lines that are set in. */
   marked: Command[];
@@ -65,7 +65,7 @@ export function openPage(original: string): Page {
   let from = 0;
   const marked: Command[] = [];
   for (const region of code) {
-    prose += text.slice(from, region.start) + text.slice(region.start, region.end).replaceAll(/[^\n]/g, "`");
+    prose += text.slice(from, region.start) + blotted(text.slice(region.start, region.end));
     from = region.end;
     if (marked.length > MAX_COMMANDS) continue;
     const isWarned =
@@ -80,6 +80,9 @@ export function openPage(original: string): Page {
   marked.push(...linesOf({ text, prose }, { areSetIn: true, tools: null }));
   return { text, prose, marked };
 }
+
+const blotted = (code: string): string =>
+  code.replaceAll(/(?<=^|\s)# [^\n]*|[^\n]/g, (part) => (part.length > 1 ? part : "`"));
 
 const SQL_LANGUAGE = /^(?:sql|postgres\w*|pgsql|p[ls]sql|plpgsql|mysql|mariadb|sqlite|tsql)$/;
 

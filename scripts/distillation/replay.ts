@@ -2702,6 +2702,8 @@ export interface View extends GateInput {
   score: number;
   /** What the answer says otherwise than its evidence. */
   contradictions: string[];
+  /** What its commands destroy that no command of its evidence does. */
+  strayDestruction: string[];
 }
 
 /** The verdict on one answer: every check of the policy runs, every one that finds something gives its reason. */
@@ -2746,6 +2748,11 @@ export function readView(input: GateInput): View {
     return { wording, task, known, score, ...measured };
   });
   const isJudged = input.without !== "wording";
+  // Whole commands, where claims are words.
+  const findStray = once(() => {
+    const task = sources.find(isTask)?.text ?? "";
+    return gateDestruction().strayDestruction(answer, { task, records: records.map(({ text }) => text) });
+  });
   return {
     ...input,
     claims,
@@ -2767,6 +2774,9 @@ export function readView(input: GateInput): View {
     },
     get contradictions() {
       return isJudged ? read().contradictions : [];
+    },
+    get strayDestruction() {
+      return hasEvidence ? findStray() : [];
     },
   };
 }
@@ -2860,9 +2870,10 @@ function firstPlace(sources: Source[], find: (source: Source) => number | null):
 /** Unsupported facts of this weight in all are too many. */
 const TOO_MANY = 1;
 
-function groundingOf({ hasEvidence, claims, contradictions }: View): Grounding {
+function groundingOf({ hasEvidence, claims, contradictions, strayDestruction }: View): Grounding {
   if (!hasEvidence) return "nothing_to_check";
-  if (weightOf(claims.filter(isUnsupported)) >= TOO_MANY || contradictions.length > 0) return "ungrounded";
+  if (weightOf(claims.filter(isUnsupported)) >= TOO_MANY) return "ungrounded";
+  if (contradictions.length > 0 || strayDestruction.length > 0) return "ungrounded";
   return claims.length > 0 ? "grounded" : "nothing_to_check";
 }
 
@@ -3237,13 +3248,8 @@ function findUngrounded({ hasEvidence, claims }: View): Finding {
   return `in neither the task nor the retrieved records: ${named(unsupported.map(claimName))}`;
 }
 
-/** Whole commands, where claims are words: what is destroyed, and how, is looked up in one place of the evidence. */
-function findStrayDestruction({ hasEvidence, answer, sources }: View): Finding {
-  if (!hasEvidence) return null;
-  const task = sources.find(isTask)?.text ?? "";
-  const records = sources.filter((entry) => !isTask(entry)).map(({ text }) => text);
-  const stray = gateDestruction().strayDestruction(answer, { task, records });
-  return stray.length === 0 ? null : named(stray);
+function findStrayDestruction({ strayDestruction }: View): Finding {
+  return strayDestruction.length === 0 ? null : named(strayDestruction);
 }
 
 function findContradictions({ hasEvidence, contradictions }: View): Finding {

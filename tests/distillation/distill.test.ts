@@ -974,7 +974,7 @@ describe("gate", () => {
 
   test.each([
     [GOOD_ANSWER, 0, "pass (grounded: "],
-    [INVENTED_ANSWER, 1, "fail (ungrounded: "],
+    [INVENTED_ANSWER, 1, "fail (ungrounded, destroys what its evidence does not: "],
   ])("judges one answer from standard input", async (answer, code, expected) => {
     const evidence = writeFile(join(temporaryFolder(), "runbook.md"), DISK.content);
     const argv = [DISTILL, "gate", "--task", TASK, "--evidence", evidence];

@@ -338,10 +338,14 @@ export function groundingWords({
 }
 
 function ungroundedWords(claims: Claim[], checks: Check[]): string {
-  const checkOf = (name: string): Check | undefined => checks.find((entry) => entry.name === name);
-  const ungrounded = checkOf("ungrounded");
+  const failed = (name: string): boolean => checks.some((check) => check.name === name && !check.passed);
   // Under a policy that does not look for them it is neither.
-  const lacks = ungrounded ? !ungrounded.passed : claims.some(({ support }) => support === "nowhere");
-  if (!lacks) return "contradicts its evidence";
-  return checkOf("contradicted")?.passed === false ? "ungrounded, contradicts its evidence" : "ungrounded";
+  const isChecked = checks.some(({ name }) => name === "ungrounded");
+  const lacks = isChecked ? failed("ungrounded") : claims.some(({ support }) => support === "nowhere");
+  const destroys = failed("destroys");
+  return [
+    ...(lacks ? ["ungrounded"] : []),
+    ...(failed("contradicted") || (!lacks && !destroys) ? ["contradicts its evidence"] : []),
+    ...(destroys ? ["destroys what its evidence does not"] : []),
+  ].join(", ");
 }
