@@ -1043,6 +1043,15 @@ describe("gate", () => {
     );
   });
 
+  test("names in the first line what is destroyed without evidence, though each word stands there", async () => {
+    const runbook = "Claims are pvc.\n\n```sh\nkubectl -n <ns> delete pod <pod>\n```\n";
+    const evidence = writeFile(join(temporaryFolder(), "runbook.md"), runbook);
+    const argv = [DISTILL, "gate", "--task", "web-0 in shop hangs", "--evidence", evidence];
+    const { code, stdout } = await spawn(argv, { stdin: "Run `kubectl -n shop delete pvc web-0` on it." });
+    expect(code).toBe(1);
+    expect(stdout).toStartWith("fail (destroys what its evidence does not: 6 of 6 facts found");
+  });
+
   test("reads a corpus only where one is named", async () => {
     const general = `${GOOD_ANSWER} Then step it with \`chronyc makestep\`.`;
     const file = rowsFile([{ id: "a", task: TASK, evidence: DISK.content, response: general }]);
