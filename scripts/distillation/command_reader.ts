@@ -128,7 +128,7 @@ function linesOf(
     const tool = TOOL_OF_LINE.exec(line.slice(0, 300))?.[1];
     const isSetIn = /^(?: {4}|\t)\s*(?![-*+]\s|\d+[.)]\s)/.test(line);
     if (tool === undefined || line.includes("`") || isSetIn !== areSetIn) continue;
-    if (tools?.has(fold(tool)) === false) continue;
+    if (tools?.has(toolOf(tool)[0]) === false) continue;
     if (IN_SENTENCE.test(line.replaceAll(/"[^"\n]*"|'[^'\n]*'/g, ""))) continue;
     const mark = /^\s*(?:(?:[-*+]|\d+[.)])\s+)?/.exec(line)![0].length;
     const read = readLine(text.slice(index + mark, index + line.length), null);
@@ -193,6 +193,20 @@ function readLine(whole: string, host: string | null): Read[] {
   return commands;
 }
 
+/** Names of one tool. */
+const OTHER_NAMES = new Map<string, [string, ...string[]]>([
+  ["apt-get", ["apt"]],
+  ["yum", ["dnf"]],
+  ["oc", ["kubectl"]],
+  ["docker-compose", ["docker", "compose"]],
+]);
+
+/** What a tool is called here, and the words that this name stands for. */
+function toolOf(name: string): [string, ...string[]] {
+  const tool = fold(name.replace(/\.sh$/, ""));
+  return OTHER_NAMES.get(tool) ?? [tool];
+}
+
 /** What stands before the tool. */
 const WRAPPER = /^(?:sudo|doas|env|time|timeout|nohup|exec|nice|ionice|stdbuf|then|do|else|[$#>])$/;
 
@@ -220,9 +234,9 @@ function readSimple(tokens: string[], { host, feed }: Setting): Read[] {
   if (carried) return readLine(carried.line, carried.host ?? host);
   const named = /(?:^|\/)([A-Za-z][\w.+-]*)$/.exec(rest[0] ?? "")?.[1];
   if (named === undefined || SQL_VERB.test(named)) return [];
-  const head = fold(named.replace(/\.sh$/, "").replace(/^apt-get$/, "apt"));
+  const [head, ...before] = toolOf(named);
   const text = [...(isFed ? feed : []), ...tokens].join(" ").replace(/^(?:do|then|else) /, "");
-  const read: Read = { head, words: [], flags: new Map(), flat: [], host, text };
+  const read: Read = { head, words: [...before], flags: new Map(), flat: [...before], host, text };
   takeTokens(read, rest.slice(1));
   if (isFed) takeTokens(read, feed);
   return [read];

@@ -71,6 +71,7 @@ describe("strayDestruction", () => {
     ["words that only name a command", "The `purge_queue` of `rabbitmqctl` empties it."],
     ["SQL in small letters where its block says so", "```sql\ndrop index idx_mail;\n```"],
     ["names in quotes", '```sql\nDROP INDEX "idx_mail";\n```'],
+    ["a tool by its other name", "`docker-compose stop web`, `oc -n shop delete pod cart-7f9`"],
     ["a file of compose", "`docker compose -f /srv/app.yml stop web`"],
     ["fewer files, in another order", "`rm -rf dist/b dist/a`"],
     [
