@@ -6,7 +6,7 @@
  * words and values together as they stand (`flat`). What another command carries out elsewhere (`ssh host …`, `kubectl exec`,
  * `sh -c`) is read in its place; what is piped into xargs belongs to the command that it runs.
  */
-import { fold, isEveryday, readCode } from "./facts.ts";
+import { fold, isEveryday, readCode, SQL_LANGUAGES } from "./facts.ts";
 import type { CodeRegion, Span } from "./facts.ts";
 
 /** A simple command, or a statement of SQL with the columns of its conditions as flags. */
@@ -84,11 +84,9 @@ export function openPage(original: string): Page {
 const blotted = (code: string): string =>
   code.replaceAll(/(?<=^|\s)# [^\n]*|[^\n]/g, (part) => (part.length > 1 ? part : "`"));
 
-const SQL_LANGUAGE = /^(?:sql|postgres\w*|pgsql|p[ls]sql|plpgsql|mysql|mariadb|sqlite|tsql)$/;
-
 /** In a block that says it is SQL small letters are as good as capitals. */
 const codeOf = (text: string, { start, end, language }: CodeRegion): string =>
-  SQL_LANGUAGE.test(language)
+  SQL_LANGUAGES.has(language)
     ? text.slice(start, end).replaceAll(SQL_WORDS, (word) => word.toUpperCase())
     : text.slice(start, end);
 

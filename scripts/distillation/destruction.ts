@@ -79,7 +79,7 @@ const MAX_ASKED = 100;
 
 /** What no destructive command is without. */
 const MAY_DESTROY = new RegExp(
-  String.raw`${[...DESTRUCTIVE].join("|")}|\bpg_|\bupdate\b|--(?:force|hard|mirror|zap)|-[Df]\b`,
+  String.raw`(?<![a-z])(?:${[...DESTRUCTIVE].join("|")}|update|pg_\w+)(?![a-z])|--(?:force|hard|mirror|zap|zero)|-[Df]\b`,
   "i",
 );
 

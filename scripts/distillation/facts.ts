@@ -263,6 +263,10 @@ function inlineSpans(text: string, runs: RegExpExecArray[]): CodeRegion[] {
 const MAX_INLINE_CHARS = 400;
 
 export const SHELLS = new Set("sh bash shell zsh console terminal shell-session shellsession cmd".split(" "));
+/** Languages of blocks of SQL. */
+export const SQL_LANGUAGES = new Set(
+  "sql postgres postgresql pgsql psql plpgsql plsql mysql mariadb sqlite tsql".split(" "),
+);
 
 function readCodeBlock(scene: Scene, block: CodeRegion): void {
   for (const line of shellLines(scene.text, block)) readCommandLine(scene, line);

@@ -24,6 +24,7 @@ import {
   promptOf,
   SENTENCE,
   SHELLS,
+  SQL_LANGUAGES,
   STATEMENT,
   TOOL_NAME,
 } from "./facts.ts";
@@ -102,10 +103,6 @@ const SQL: Syntax = {
   join: () => " ",
 };
 const SQL_PROMPT = /^\s*(?:[\w.-]+=[#>]|mysql>|MariaDB \[[^\]\n]*\]>|sqlite>) /;
-
-const SQL_LANGUAGES = new Set(
-  "sql postgres postgresql pgsql psql plpgsql mysql mariadb sqlite tsql".split(" "),
-);
 
 /** Where commands and what they print stand side by side, so that a line without a prompt says nothing. */
 const TRANSCRIPTS = new Set("console terminal shell-session shellsession cmd".split(" "));

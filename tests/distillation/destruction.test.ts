@@ -122,6 +122,7 @@ describe("strayDestruction", () => {
     ["what the evidence forbids in a block", "`redis-cli flushall`"],
     ["what words never ask for", "`rm -rf /srv`"],
     ["a line of rm alone", "Then:\n\nrm -rf /data\n\nand wait."],
+    ["a flag that destroys", "`mdadm --zero-superblock /dev/sdc1`"],
     ["what runs for a minute", "`timeout 60 docker volume prune`"],
     ["what runs behind another", "`sleep 5 & docker volume prune`"],
     ["another shell", "`bash -c 'docker volume prune'`"],
