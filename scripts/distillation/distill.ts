@@ -86,6 +86,8 @@ function commandNamed(name: string): Command {
 
 /** Ctrl-C, what `timeout` and a service manager send, and a terminal that is closed: the run is recorded as far as it is. */
 const STOPPING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** `timeout` signals the process and then its group, so the same wish comes twice at once; nobody asks again as fast as this. */
+const AGAIN_MS = 300;
 
 async function realIo(): Promise<Io> {
   const [stdoutIsTty, stderrIsTty] = await Promise.all([isDevice(Bun.stdout), isDevice(Bun.stderr)]);
@@ -98,12 +100,16 @@ async function realIo(): Promise<Io> {
     cwd: workingFolder(),
     interruptible: async (work) => {
       const interrupt = new AbortController();
-      const onInterrupt = (): void => interrupt.abort();
-      // Once: a second Ctrl-C ends the process whatever it is doing.
-      for (const signal of STOPPING) process.once(signal, onInterrupt);
-      return work(interrupt.signal).finally(() => {
+      const stopListening = (): void => {
         for (const signal of STOPPING) process.off(signal, onInterrupt);
-      });
+      };
+      // Whoever asks again ends the process whatever it is doing.
+      const onInterrupt = (): void => {
+        interrupt.abort();
+        setTimeout(stopListening, AGAIN_MS).unref();
+      };
+      for (const signal of STOPPING) process.on(signal, onInterrupt);
+      return work(interrupt.signal).finally(stopListening);
     },
     deps: {},
   };

@@ -1318,6 +1318,9 @@ describe("scripts/distill", () => {
         stderr: "pipe",
       });
       await asked.promise;
+      // As `timeout` does, which tells the process and then its group.
+      child.kill(signal);
+      await Bun.sleep(1);
       child.kill(signal);
       expect(await child.exited).toBe(130);
       expect(await child.stdout.text()).toBe("");
