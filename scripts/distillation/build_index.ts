@@ -1322,7 +1322,7 @@ class Builder {
 type Columns = { [name in SectionName]: Growable };
 type MergedColumns = Pick<
   Columns,
-  "postingStart" | "weightedDf" | "plainDf" | "manyAt" | "many" | "titleStart" | "titles" | "peak"
+  "postingStart" | "weightedDf" | "manyAt" | "many" | "titleStart" | "titles" | "peak"
 >;
 
 /** The segments of the base that stay: a last one that is short beside what comes is done again together with it. */
@@ -1407,7 +1407,6 @@ class Merge {
   private written = 0;
   private readonly postingStart: Uint32Array;
   private readonly weightedDf: Uint32Array;
-  private readonly plainDf: Uint32Array;
   private readonly titleStart: Uint32Array;
   private readonly titles = u32();
   private readonly peak: Uint8Array;
@@ -1424,7 +1423,6 @@ class Merge {
   ) {
     this.postingStart = new Uint32Array(size + 1);
     this.weightedDf = new Uint32Array(size);
-    this.plainDf = new Uint32Array(size);
     this.titleStart = new Uint32Array(size + 1);
     this.peak = new Uint8Array(size);
   }
@@ -1434,9 +1432,9 @@ class Merge {
   }
 
   get columns(): MergedColumns {
-    const { postingStart, weightedDf, plainDf, titleStart, peak } = this;
+    const { postingStart, weightedDf, titleStart, peak } = this;
     const [manyAt, many, titles] = [this.manyAt.view, this.many.view, this.titles.view];
-    return { postingStart, weightedDf, plainDf, manyAt, many, titleStart, titles, peak };
+    return { postingStart, weightedDf, manyAt, many, titleStart, titles, peak };
   }
 
   next(): Uint8Array {
@@ -1485,14 +1483,12 @@ class Merge {
   ): number {
     const { isDead, countOf } = this.look;
     let weighted = 0;
-    let plain = 0;
     let peak = this.peak[token]!;
     for (let at = start; at < end; at++) {
       const posting = from[at]!;
       if (isDead !== null && isDead(posting >>> SLOT_SHIFT)) continue;
       const count = posting & COUNT_MASK;
       if (count > 0) weighted++;
-      if ((posting & PLAIN) !== 0) plain++;
       if ((posting & IN_HEAD) !== 0) this.titles.push(posting >>> SLOT_SHIFT);
       if (count > peak) peak = count;
       if (count === COUNT_MASK) {
@@ -1502,7 +1498,6 @@ class Merge {
       out[filled++] = posting;
     }
     this.weightedDf[token]! += weighted;
-    this.plainDf[token]! += plain;
     this.peak[token] = peak;
     return filled;
   }

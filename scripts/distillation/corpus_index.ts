@@ -9,7 +9,7 @@
  * that reason must never be truncated or written in place (that would kill a reader with SIGBUS). The corpus is not mapped,
  * for it belongs to its user: the few records that are asked for are read from it by offset, and checked.
  *
- * FORMAT, version 1. All numbers are little-endian, every section begins at a multiple of 8.
+ * FORMAT, version 2. All numbers are little-endian, every section begins at a multiple of 8.
  *
  *   0           8 bytes   magic: 89 44 58 49 0d 0a 1a 0a
  *   8           u32       version; u32 zero
@@ -28,7 +28,7 @@
  *   heads        u32      the weighted tokens of title and tags, each once, in the order in which they are met; those of
  *                         slot s from headStart[s] to headStart[s + 1]
  *   ids, runs    f64      hash28(id) · 2^24 + slot of every live slot, ascending; the same of `source_run_id`, "" left out
- *   per token T  textStart u32 [T + 1], postingStart u32 [T + 1], weightedDf u32, plainDf u32 (live slots that have it)
+ *   per token T  textStart u32 [T + 1], postingStart u32 [T + 1], weightedDf u32 (live slots that have it)
  *   text         bytes    the tokens' ASCII text, token t from textStart[t] to textStart[t + 1]
  *   titles       u32      the live slots that have a token in their title or tags, ascending; those of token t from
  *                         titleStart[t] to titleStart[t + 1]; titleStart u32 [T + 1]; peak u8 [T]: the highest count of t
@@ -85,7 +85,7 @@ import type {
   Statistics,
 } from "./replay.ts";
 
-export const VERSION = 1;
+export const VERSION = 2;
 export const MAGIC = Uint8Array.of(0x89, 0x44, 0x58, 0x49, 0x0d, 0x0a, 0x1a, 0x0a);
 export const PREAMBLE_BYTES = 16;
 export const TRAILER_BYTES = 24;
@@ -125,7 +125,6 @@ export const SECTIONS = {
   textStart: Uint32Array,
   postingStart: Uint32Array,
   weightedDf: Uint32Array,
-  plainDf: Uint32Array,
   text: Uint8Array,
   table: Uint32Array,
   postings: Uint32Array,
