@@ -303,6 +303,13 @@ class Words {
   }
 }
 
+/** The run text[start, end), with its FNV-1a hash. */
+interface Word {
+  start: number;
+  end: number;
+  hash: number;
+}
+
 /**
  * Numbers for tokens, and for every run of word characters the numbers of the tokens it stands for. Runs are numbered as they
  * are met, so that those of the common words lie side by side, and in the processor's cache; what is wanted of every word lies
@@ -346,8 +353,8 @@ class Vocabulary {
       runs[n] = this.find(text, { start: starts[n]!, end: ends[n]!, hash: hashes[n]! }, runs[n]!);
   }
 
-  private find(text: Uint8Array, word: { start: number; end: number; hash: number }, guess: number): number {
-    const { start, end, hash } = word;
+  private find(text: Uint8Array, word: Word, guess: number): number {
+    const { start, end } = word;
     const { hot, bytes } = this;
     const shift = guess === 0 ? 0 : hot[2 * guess - 2]! - start;
     if (guess !== 0 && hot[2 * guess]! - shift === end) {
@@ -355,11 +362,10 @@ class Vocabulary {
       while (same < end && bytes[shift + same] === text[same]) same++;
       if (same === end) return guess - 1;
     }
-    return this.run(text, start, end, hash);
+    return this.run(text, word);
   }
 
-  /** The number of the run text[start, end), whose FNV-1a hash is given. */
-  private run(text: Uint8Array, start: number, end: number, hash: number): number {
+  private run(text: Uint8Array, { start, end, hash }: Word): number {
     const { table, hot, bytes } = this;
     const mask = table.length - 1;
     let at = (hash ^ (hash >>> 15)) & mask;
@@ -1450,7 +1456,7 @@ class Merge {
     for (let token = first; token < last; token++) {
       for (const part of parts) {
         const end = part.at + (part.counts[token] ?? 0);
-        filled = this.copy(token, part.postings, [part.at, end], out, filled);
+        filled = this.copy(token, part.postings.subarray(part.at, end), { out, filled });
         part.at = end;
       }
       this.postingStart[token + 1] = this.written + filled;
@@ -1474,18 +1480,17 @@ class Merge {
     return [last, total];
   }
 
+  /** Returns how far `out` is filled then. */
   private copy(
     token: number,
-    from: Uint32Array,
-    [start, end]: [number, number],
-    out: Uint32Array,
-    filled: number,
+    postings: Uint32Array,
+    { out, filled }: { out: Uint32Array; filled: number },
   ): number {
     const { isDead, countOf } = this.look;
     let weighted = 0;
     let peak = this.peak[token]!;
-    for (let at = start; at < end; at++) {
-      const posting = from[at]!;
+    for (let at = 0; at < postings.length; at++) {
+      const posting = postings[at]!;
       if (isDead !== null && isDead(posting >>> SLOT_SHIFT)) continue;
       const count = posting & COUNT_MASK;
       if (count > 0) weighted++;

@@ -220,16 +220,23 @@ export async function openIndexed(
 ): Promise<OpenCorpus | null> {
   const index = await freshIndex(request, hooks);
   if (index === null || index.header.live === 0) return null;
-  return corpusOver(request.corpusPath, { index, ranker }, hooks.warn);
+  return corpusOver({ path: request.corpusPath, index, ranker }, hooks.warn);
 }
 
-/** The corpus at `path` with this index, its bad lines told to `warn` as loadCorpus does; null where the index turns out to be stale. */
-export async function corpusOver(
-  path: string,
-  { index, ranker }: { index: IndexFile; ranker: Ranker },
-  warn: IndexHooks["warn"],
-): Promise<OpenCorpus | null> {
-  const corpus = await IndexedCorpus.over(path, index, ranker).catch((error) => {
+/** A corpus and the index that is believed for it. */
+interface Indexed {
+  path: string;
+  index: IndexFile;
+}
+
+interface Opened extends Indexed {
+  ranker: Ranker;
+}
+
+/** The corpus, its bad lines told to `warn` as loadCorpus does; null where the index turns out to be stale. */
+export async function corpusOver(opened: Opened, warn: IndexHooks["warn"]): Promise<OpenCorpus | null> {
+  const { path } = opened;
+  const corpus = await IndexedCorpus.over(opened).catch((error) => {
     if (error instanceof StaleIndex) return null;
     throw error;
   });
@@ -518,8 +525,7 @@ class StaleIndex extends Error {}
 
 /** The records in these slots, read from the corpus. @throws StaleIndex */
 async function readSlots(
-  path: string,
-  index: IndexFile,
+  { path, index }: Indexed,
   slots: number[],
   fs: FileSystem | null = null,
 ): Promise<Playbook[]> {
@@ -574,7 +580,11 @@ interface Ranked {
 class Best {
   readonly kept: Ranked[] = [];
 
-  constructor(readonly k: number) {}
+  constructor(
+    readonly k: number,
+    /** Slots that do not count for the task. */
+    readonly isOut: (slot: number) => boolean,
+  ) {}
 
   /** What a score has to reach to get in; 0 while there is room. */
   get floor(): number {
@@ -600,6 +610,20 @@ const SEARCH_COST = 16;
 /** A bound is computed in another order than a score, so it is widened by more than rounding can differ by. */
 const ROUNDING = 1 + 1e-9;
 
+/** What the values of terms are read from. */
+interface Column {
+  values: Uint32Array;
+  starts: Uint32Array;
+  /** A value of slot s is at least s · scale, and less than (s + 1) · scale. */
+  scale: number;
+}
+
+/** Slots [first, last). */
+interface Block {
+  first: number;
+  last: number;
+}
+
 /**
  * One of the task's tokens and how far its postings have been read. Terms go from the rarest to the most common. In a block
  * those of the common ones that could not lift a record over the floor together are not essential: their postings are only
@@ -610,15 +634,16 @@ class Term {
   start: number;
   end = -1;
   private readonly last: number;
+  private readonly values: Uint32Array;
+  private readonly scale: number;
 
   constructor(
     readonly number: number,
     readonly weight: number,
-    private readonly values: Uint32Array,
-    starts: Uint32Array,
-    /** A value of slot s is at least s · scale, and less than (s + 1) · scale. */
-    private readonly scale: number,
+    { values, starts, scale }: Column,
   ) {
+    this.values = values;
+    this.scale = scale;
     this.start = starts[number]!;
     this.last = starts[number + 1]!;
   }
@@ -627,8 +652,8 @@ class Term {
     return this.last - this.start;
   }
 
-  /** Finds the values for slots [first, last), unless it has; blocks are entered in ascending order. */
-  enter(first: number, last: number): this {
+  /** Finds the values for a block, unless it has; blocks are entered in ascending order. */
+  enter({ first, last }: Block): this {
     if (this.end < 0) {
       this.start = this.seek(first);
       this.end = this.seek(last);
@@ -662,12 +687,12 @@ class Term {
   }
 }
 
-/** Every block of every segment: slots [first, last). A block for which `visit` returns false ends its segment. */
-function forEachBlock({ header }: IndexFile, visit: (first: number, last: number) => boolean): void {
+/** Every block of every segment. One for which `visit` returns false ends its segment. */
+function forEachBlock({ header }: IndexFile, visit: (block: Block) => boolean): void {
   for (const [n, { slot }] of header.segments.entries()) {
     const end = header.segments[n + 1]?.slot ?? header.slots;
     for (let first = slot; first < end; first += BLOCK_SLOTS)
-      if (!visit(first, Math.min(end, first + BLOCK_SLOTS))) break;
+      if (!visit({ first, last: Math.min(end, first + BLOCK_SLOTS) })) break;
   }
 }
 
@@ -691,17 +716,19 @@ class PlainSearch {
   private readonly shared = new Uint32Array(BLOCK_SLOTS);
   private readonly touched = new Uint32Array(BLOCK_SLOTS);
   private seeds = new Set<number>();
+  /** Terms whose postings are read in the block. */
+  private essential = 0;
 
   constructor(
     private readonly index: IndexFile,
     private readonly task: Set<string>,
     private readonly best: Best,
-    private readonly isOut: (slot: number) => boolean,
   ) {
+    const column = { values: index.postings, starts: index.postingStart, scale: SLOT_SCALE };
     this.terms = [...task]
       .map((token) => tokenNumber(index, token))
       .filter((number) => number >= 0)
-      .map((number) => new Term(number, 0, index.postings, index.postingStart, SLOT_SCALE))
+      .map((number) => new Term(number, 0, column))
       .sort((a, b) => a.postings - b.postings);
   }
 
@@ -713,12 +740,12 @@ class PlainSearch {
       this.offer(slot, shared);
     }
     this.seeds = seeds;
-    forEachBlock(index, (first, last) => this.visit(first, last));
+    forEachBlock(index, (block) => this.visit(block));
   }
 
   private offer(slot: number, shared: number): void {
     const { index, best } = this;
-    if (this.isOut(slot) || this.seeds.has(slot)) return;
+    if (best.isOut(slot) || this.seeds.has(slot)) return;
     const score = shared / (this.task.size + index.size[slot]! - shared);
     if (score >= best.floor) best.offer({ score, offset: index.offset[slot]!, found: slot });
   }
@@ -729,13 +756,15 @@ class PlainSearch {
     return Math.max(1, Math.ceil((floor * (this.task.size + size)) / (1 + floor) - 1e-9));
   }
 
-  private visit(first: number, last: number): boolean {
+  private visit(block: Block): boolean {
     const { terms, shared, touched, index } = this;
+    const { first } = block;
     const essential = terms.length - this.needed(index.size[first]!) + 1;
     if (essential <= 0) return false;
+    this.essential = essential;
     let count = 0;
     for (let n = 0; n < essential; n++) {
-      const { start, end } = terms[n]!.enter(first, last);
+      const { start, end } = terms[n]!.enter(block);
       for (let at = start; at < end; at++) {
         const posting = index.postings[at]!;
         if ((posting & PLAIN) === 0) continue;
@@ -745,7 +774,7 @@ class PlainSearch {
     }
     for (let n = 0; n < count; n++) {
       const place = touched[n]!;
-      this.look(first + place, shared[place]!, essential, first, last);
+      this.look(first + place, shared[place]!, block);
       shared[place] = 0;
     }
     for (const term of terms) term.leave();
@@ -753,13 +782,13 @@ class PlainSearch {
   }
 
   /** Counts what the other terms share with a record that essential ones have found, as long as it can get in. */
-  private look(slot: number, found: number, essential: number, first: number, last: number): void {
-    const { terms } = this;
+  private look(slot: number, found: number, block: Block): void {
+    const { terms, essential } = this;
     const needed = this.needed(this.index.size[slot]!);
     let shared = found;
     for (let n = essential; n < terms.length; n++) {
       if (shared + terms.length - n < needed) return;
-      if ((terms[n]!.enter(first, last).valueAt(slot) & PLAIN) !== 0) shared++;
+      if ((terms[n]!.enter(block).valueAt(slot) & PLAIN) !== 0) shared++;
     }
     if (shared >= needed) this.offer(slot, shared);
   }
@@ -802,21 +831,22 @@ class WeightedSearch {
   private inRecords = 0;
   private inTitles = 0;
   private seeds = new Set<number>();
+  private readonly query: Query<number>;
+  private readonly scope: Statistics<number>;
 
   constructor(
     private readonly index: IndexFile,
-    private readonly query: Query<number>,
-    private readonly scope: Statistics<number>,
+    { query, scope }: { query: Query<number>; scope: Statistics<number> },
     private readonly best: Best,
-    private readonly isOut: (slot: number) => boolean,
   ) {
-    const { postings, postingStart, titles, titleStart } = index;
+    this.query = query;
+    this.scope = scope;
     const weights = [...query.weights].sort(([, a], [, b]) => b - a);
-    this.terms = weights.map(
-      ([number, weight]) => new Term(number, weight, postings, postingStart, SLOT_SCALE),
-    );
+    const termsIn = (column: Column): Term[] =>
+      weights.map(([number, weight]) => new Term(number, weight, column));
+    this.terms = termsIn({ values: index.postings, starts: index.postingStart, scale: SLOT_SCALE });
     this.termOf = new Map(this.terms.map((term) => [term.number, term]));
-    this.titles = weights.map(([number, weight]) => new Term(number, weight, titles, titleStart, 1));
+    this.titles = termsIn({ values: index.titles, starts: index.titleStart, scale: 1 });
     this.restOfRecord = new Float64Array(weights.length + 1);
     this.restOfTitle = new Float64Array(weights.length + 1);
     for (let n = weights.length - 1; n >= 0; n--)
@@ -827,22 +857,23 @@ class WeightedSearch {
     const seeds = seedSlots(this.index, this.terms, this.best.k);
     for (const slot of seeds) this.score(slot, countsOf(this.index, slot));
     this.seeds = seeds;
-    forEachBlock(this.index, (first, last) => this.visit(first, last));
+    forEachBlock(this.index, (block) => this.visit(block));
   }
 
-  private visit(first: number, last: number): true {
+  private visit(block: Block): true {
     const { terms, titles, touched } = this;
+    const { first } = block;
     this.chooseEssential(first);
-    for (let n = 0; n < this.inRecords; n++) this.addRecords(terms[n]!, first, last);
-    for (let n = this.inRecords; n < this.inTitles; n++) this.addTitles(titles[n]!, first, last);
+    for (let n = 0; n < this.inRecords; n++) this.addRecords(terms[n]!, block);
+    for (let n = this.inRecords; n < this.inTitles; n++) this.addTitles(titles[n]!, block);
     this.openCount = this.touchedCount;
     this.open.set(touched.subarray(0, this.touchedCount));
     this.narrow(first, this.inRecords);
     for (let n = this.inRecords; n < terms.length && this.openCount > 0; n++) {
-      this.addToOpen(n, first, last);
+      this.addToOpen(n, block);
       this.narrow(first, n + 1);
     }
-    for (let n = 0; n < this.openCount; n++) this.scoreIn(first + this.open[n]!, first, last);
+    for (let n = 0; n < this.openCount; n++) this.scoreIn(first + this.open[n]!, block);
     this.clear();
     for (const term of terms) term.leave();
     for (const term of titles) term.leave();
@@ -881,11 +912,12 @@ class WeightedSearch {
     return weight / (2 * this.query.known);
   }
 
-  private addTitles(term: Term, first: number, last: number): void {
+  private addTitles(term: Term, block: Block): void {
     const { titleWeight, titleCount, isTouched, touched } = this;
     const { titles } = this.index;
     const { weight } = term;
-    const { start, end } = term.enter(first, last);
+    const { first } = block;
+    const { start, end } = term.enter(block);
     let count = this.touchedCount;
     for (let at = start; at < end; at++) {
       const place = titles[at]! - first;
@@ -899,7 +931,7 @@ class WeightedSearch {
     this.touchedCount = count;
   }
 
-  private addRecords(term: Term, first: number, last: number): void {
+  private addRecords(term: Term, block: Block): void {
     const { sums, titleWeight, titleCount, isTouched, touched } = this;
     const { postings, length } = this.index;
     const { weight } = term;
@@ -907,7 +939,8 @@ class WeightedSearch {
     // K = base + slope · length.
     const base = saturationOf(0, this.scope.averageLength);
     const slope = saturationOf(1, this.scope.averageLength) - base;
-    const { start, end } = term.enter(first, last);
+    const { first } = block;
+    const { start, end } = term.enter(block);
     let count = this.touchedCount;
     for (let at = start; at < end; at++) {
       const posting = postings[at]!;
@@ -956,14 +989,15 @@ class WeightedSearch {
   }
 
   /** Adds what the n-th term has for the open records, by reading its postings or by looking them up, whichever is less. */
-  private addToOpen(n: number, first: number, last: number): void {
+  private addToOpen(n: number, block: Block): void {
     const term = this.terms[n]!;
     const { postings, length } = this.index;
     const { isTouched, open, sums } = this;
     const share = this.shareOf(term);
     const base = saturationOf(0, this.scope.averageLength);
     const slope = saturationOf(1, this.scope.averageLength) - base;
-    const { start, end } = term.enter(first, last);
+    const { first } = block;
+    const { start, end } = term.enter(block);
     const isFew = this.openCount * SEARCH_COST < end - start;
     const steps = isFew ? this.openCount : end - start;
     for (let step = 0; step < steps; step++) {
@@ -979,17 +1013,17 @@ class WeightedSearch {
     }
   }
 
-  /** Scores a slot of the block [first, last): its postings are near those that the terms have read. */
-  private scoreIn(slot: number, first: number, last: number): void {
+  /** Scores a slot of the block: its postings are near those that the terms have read. */
+  private scoreIn(slot: number, block: Block): void {
     const get = (token: number): number => {
-      const count = this.termOf.get(token)!.enter(first, last).valueAt(slot) & COUNT_MASK;
+      const count = this.termOf.get(token)!.enter(block).valueAt(slot) & COUNT_MASK;
       return count < COUNT_MASK ? count : countIn(this.index, token, slot);
     };
     this.score(slot, { get });
   }
 
   private score(slot: number, counts: Scorable<number>["counts"]): void {
-    if (this.isOut(slot) || this.seeds.has(slot)) return;
+    if (this.best.isOut(slot) || this.seeds.has(slot)) return;
     const { heads, headStart, length } = this.index;
     const head = heads.subarray(headStart[slot]!, headStart[slot + 1]!);
     const score = weightedScore(this.query, { head, length: length[slot]!, counts }, this.scope);
@@ -1021,6 +1055,8 @@ interface Tail {
   playbooks: number;
   bytes: number;
   sha256: string;
+  /** Slots that a line of it supersedes. */
+  superseding: Map<number, IndexedRecord>;
 }
 
 /** Records that do not count for a task, and those that do besides the index: what they add to its statistics. */
@@ -1041,21 +1077,21 @@ export class IndexedCorpus implements OpenCorpus {
   private tasks = 0;
 
   private constructor(
-    readonly path: string,
-    private readonly index: IndexFile,
-    private readonly ranker: Ranker,
+    private readonly opened: Opened,
     private readonly tail: Tail,
-    /** Slots that a line of the tail supersedes. */
-    private readonly superseding: Map<number, IndexedRecord>,
   ) {}
 
   /** @throws StaleIndex */
-  static async over(path: string, index: IndexFile, ranker: Ranker): Promise<IndexedCorpus> {
-    const tail = await readTail(path, index, ranker);
-    const ids = tail.appended.map(({ record }) => record.playbook.id);
-    const superseded = await findByIds(path, index, ids);
-    const records = superseded.map(([slot, playbook]) => [slot, indexRecord(playbook, ranker)] as const);
-    return new IndexedCorpus(path, index, ranker, tail, new Map(records));
+  static async over(opened: Opened): Promise<IndexedCorpus> {
+    return new IndexedCorpus(opened, await readTail(opened));
+  }
+
+  get path(): string {
+    return this.opened.path;
+  }
+
+  private get index(): IndexFile {
+    return this.opened.index;
   }
 
   get answeredBy(): "scan" | "index" {
@@ -1063,7 +1099,9 @@ export class IndexedCorpus implements OpenCorpus {
   }
 
   get size(): number {
-    return this.scanned?.size ?? this.index.header.live - this.superseding.size + this.tail.appended.length;
+    return (
+      this.scanned?.size ?? this.index.header.live - this.tail.superseding.size + this.tail.appended.length
+    );
   }
 
   get skipped(): number {
@@ -1104,13 +1142,13 @@ export class IndexedCorpus implements OpenCorpus {
   }
 
   private async scan(): Promise<OpenCorpus> {
-    return (this.scanned ??= await scanCorpus(this.path, this.ranker, () => {}));
+    return (this.scanned ??= await scanCorpus(this.path, this.opened.ranker, () => {}));
   }
 
   private async findIndexed(ids: string[]): Promise<Map<string, Playbook>> {
-    const { path, index, tail } = this;
-    const appended = tail.appended.map(({ record }) => record.playbook).filter(({ id }) => ids.includes(id));
-    const indexed = (await findByIds(path, index, ids)).map(([, playbook]) => playbook);
+    const playbooks = this.tail.appended.map(({ record }) => record.playbook);
+    const appended = playbooks.filter(({ id }) => ids.includes(id));
+    const indexed = (await findBy(this.opened, "ids", ids)).map(([, playbook]) => playbook);
     // What was appended supersedes.
     return new Map([...indexed, ...appended].map((playbook) => [playbook.id, playbook]));
   }
@@ -1139,11 +1177,11 @@ export class IndexedCorpus implements OpenCorpus {
   private readonly look = elsewhereAmong((hint) => this.candidates(hint));
 
   private *candidates(hint: string): Generator<Candidate> {
-    const { path, index, superseding, tail, looked } = this;
+    const { path, index, tail, looked } = this;
     const file = fileSystem().openSync(path, "r");
     try {
       for (const slot of slotsWith(index, hint)) {
-        if ((index.state[slot]! & REJECTED) !== 0 || superseding.has(slot)) continue;
+        if ((index.state[slot]! & REJECTED) !== 0 || tail.superseding.has(slot)) continue;
         if (looked.size > MAX_LOOKED) looked.clear();
         const candidate = looked.get(slot) ?? candidateOf(readSlot(file, index, slot));
         looked.set(slot, candidate);
@@ -1158,22 +1196,21 @@ export class IndexedCorpus implements OpenCorpus {
   }
 
   private async search(task: string, options: RetrieveOptions): Promise<Retrieval> {
-    const { index, ranker } = this;
+    const { index, ranker } = this.opened;
     if (this.tasks++ === 1) this.fs = fileSystem();
     const change = await this.changeFor(options);
     const scope = scopeOver(index, change);
     const query = weighTask(task, scope);
     const numbers = numbered(index, query);
-    const best = new Best(options.topK);
+    const best = new Best(options.topK, (slot) => change.out.has(slot));
     const plain = new Set(tokenise(task));
     for (const { record, offset } of change.appended) {
       const score = record.tokens ? jaccard(plain, record.tokens) : weightedScore(query, record, scope);
       best.offer({ score, offset, found: record });
     }
-    const isOut = (slot: number): boolean => change.out.has(slot);
-    const numberedScope = { ...scope, df: scope.dfOf };
-    if (ranker === "jaccard") new PlainSearch(index, plain, best, isOut).run();
-    else if (query.known > 0) new WeightedSearch(index, numbers, numberedScope, best, isOut).run();
+    const asked = { query: numbers, scope: { ...scope, df: scope.dfOf } };
+    if (ranker === "jaccard") new PlainSearch(index, plain, best).run();
+    else if (query.known > 0) new WeightedSearch(index, asked, best).run();
     return this.retrievalOf(best.kept, { query, numbers, minCoverage: options.minCoverage });
   }
 
@@ -1181,7 +1218,7 @@ export class IndexedCorpus implements OpenCorpus {
     kept: Ranked[],
     { query, numbers, minCoverage }: { query: Query<string>; numbers: Query<number>; minCoverage: number },
   ): Promise<Retrieval> {
-    const { index, path, ranker } = this;
+    const { index, ranker } = this.opened;
     const [first] = kept;
     const coverage =
       first === undefined
@@ -1193,7 +1230,7 @@ export class IndexedCorpus implements OpenCorpus {
     const shown = abstained ? [] : kept;
     const slots = shown.flatMap(({ found }) => (typeof found === "number" ? [found] : []));
     const playbooks = new Map(
-      (await readSlots(path, index, slots, this.fs)).map((playbook, n) => [slots[n]!, playbook]),
+      (await readSlots(this.opened, slots, this.fs)).map((playbook, n) => [slots[n]!, playbook]),
     );
     const hits = shown.map(({ found, score }) => {
       return { playbook: typeof found === "number" ? playbooks.get(found)! : found.playbook, score };
@@ -1202,15 +1239,14 @@ export class IndexedCorpus implements OpenCorpus {
   }
 
   private async changeFor({ excludeIds = [], excludeSourceRunIds = [] }: RetrieveOptions): Promise<Change> {
-    const { path, index, ranker, superseding, tail } = this;
+    const { opened, tail } = this;
+    const { superseding } = tail;
     const runs = excludeSourceRunIds.filter((run) => run !== "");
     if (excludeIds.length + runs.length === 0) return { out: superseding, appended: tail.appended };
     const out = new Map(superseding);
-    const excluded = [
-      ...(await findByIds(path, index, excludeIds)),
-      ...(await findByKey(path, index, index.runs, runs, (playbook) => playbook.source_run_id)),
-    ];
-    for (const [slot, playbook] of excluded) if (!out.has(slot)) out.set(slot, indexRecord(playbook, ranker));
+    const excluded = [...(await findBy(opened, "ids", excludeIds)), ...(await findBy(opened, "runs", runs))];
+    for (const [slot, playbook] of excluded)
+      if (!out.has(slot)) out.set(slot, indexRecord(playbook, opened.ranker));
     const [outIds, outRuns] = [new Set(excludeIds), new Set(runs)];
     const appended = tail.appended.filter(
       ({ record: { playbook } }) => !outIds.has(playbook.id) && !outRuns.has(playbook.source_run_id),
@@ -1250,11 +1286,20 @@ function* linesOf(
   }
 }
 
-async function readTail(path: string, index: IndexFile, ranker: Ranker): Promise<Tail> {
+/** @throws StaleIndex */
+async function readTail(opened: Opened): Promise<Tail> {
+  const { path, index, ranker } = opened;
   const { covered, lines } = index.header.corpus;
   const file = Bun.file(path);
   const bytes = file.size > covered ? await file.slice(covered).bytes() : new Uint8Array();
-  const tail: Tail = { appended: [], bad: [], playbooks: 0, bytes: bytes.length, sha256: "" };
+  const tail: Tail = {
+    appended: [],
+    bad: [],
+    playbooks: 0,
+    bytes: bytes.length,
+    sha256: "",
+    superseding: new Map(),
+  };
   if (bytes.length === 0) return tail;
   tail.sha256 = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
   const byId = new Map<string, { playbook: Playbook; offset: number }>();
@@ -1269,25 +1314,28 @@ async function readTail(path: string, index: IndexFile, ranker: Ranker): Promise
   tail.appended = [...byId.values()].map(({ playbook, offset }) => {
     return { record: indexRecord(playbook, ranker), offset };
   });
+  for (const [slot, playbook] of await findBy(opened, "ids", [...byId.keys()]))
+    tail.superseding.set(slot, indexRecord(playbook, ranker));
   return tail;
 }
 
-const findByIds = (path: string, index: IndexFile, ids: string[]): Promise<[number, Playbook][]> =>
-  findByKey(path, index, index.ids, ids, (playbook) => playbook.id);
+/** What slots are found by. */
+const KEYED = {
+  ids: ({ id }: Playbook) => id,
+  runs: ({ source_run_id }: Playbook) => source_run_id,
+};
 
-/** The live slots of records whose `field` is one of `texts`, with the records. @throws StaleIndex */
-async function findByKey(
-  path: string,
-  index: IndexFile,
-  keys: Float64Array,
+/** The live slots of records that have one of `texts` there, with the records. @throws StaleIndex */
+async function findBy(
+  corpus: Indexed,
+  key: keyof typeof KEYED,
   texts: string[],
-  field: (playbook: Playbook) => string,
 ): Promise<[number, Playbook][]> {
-  const slots = [...new Set(texts.flatMap((text) => slotsWithKey(keys, text)))];
-  const playbooks = await readSlots(path, index, slots);
+  const slots = [...new Set(texts.flatMap((text) => slotsWithKey(corpus.index[key], text)))];
+  const playbooks = await readSlots(corpus, slots);
   const wanted = new Set(texts);
   return slots.flatMap((slot, n): [number, Playbook][] =>
-    wanted.has(field(playbooks[n]!)) ? [[slot, playbooks[n]!]] : [],
+    wanted.has(KEYED[key](playbooks[n]!)) ? [[slot, playbooks[n]!]] : [],
   );
 }
 

@@ -529,7 +529,7 @@ describe("IndexedCorpus", () => {
         corpus: { ...index.header.corpus, covered: index.header.corpus.covered + shift },
       },
     };
-    const corpus = await IndexedCorpus.over(far, moved, ranker);
+    const corpus = await IndexedCorpus.over({ path: far, index: moved, ranker });
     const scan = await scanned(place(jsonl([A, B, CHANGED])), ranker);
     for (const task of ["disk full", "clock tape", "full"])
       expect(await corpus.retrieve(task, OPTIONS)).toEqual(await scan.corpus.retrieve(task, OPTIONS));

@@ -54,7 +54,7 @@ export async function run(flags: Flags, io: Io): Promise<number> {
 async function sayBadLines({ corpusPath }: Place, index: IndexFile, io: Io): Promise<number> {
   const { corpusOver } = await import("../corpus_index.ts");
   const warn = warner(io);
-  const corpus = await corpusOver(corpusPath, { index, ranker: "weighted" }, warn);
+  const corpus = await corpusOver({ path: corpusPath, index, ranker: "weighted" }, warn);
   if (corpus === null || corpus.size > 0) return EXIT.accepted;
   warn(`${corpusPath}: there is no playbook in it. Add some, for example with import.`);
   return EXIT.input;
