@@ -201,16 +201,19 @@ async function bench(size: number): Promise<void> {
   const batches = [await batch(place, "jaccard"), await batch(place, "weighted")];
   // Last: a corpus that was put back to its length counts as rewritten.
   lines.push(...(await appended(place, runs)));
-  if (values.json) console.log(JSON.stringify({ size, built, lines, batches }));
-  else print(size, built, lines, batches);
+  const result: Result = { size, built, lines, batches };
+  if (values.json) console.log(JSON.stringify(result));
+  else print(result);
 }
 
-function print(
-  size: number,
-  built: Line & { rate: number },
-  lines: Line[],
-  batches: { ranker: Ranker; perSecond: number }[],
-): void {
+interface Result {
+  size: number;
+  built: Line & { rate: number };
+  lines: Line[];
+  batches: { ranker: Ranker; perSecond: number }[];
+}
+
+function print({ size, built, lines, batches }: Result): void {
   console.log(`\n| ${size.toLocaleString("en")} playbooks | p50 ms | worst ms | times bun -e 0 | MB |`);
   console.log("| --- | --- | --- | --- | --- |");
   for (const { command, ms, worst, ratio, megabytes } of lines)

@@ -129,7 +129,7 @@ export class Flags {
     return value;
   }
 
-  choice<T extends string>(flag: string, choices: readonly T[], fallback: T): T {
+  choice<T extends string, F>(flag: string, choices: readonly T[], fallback: F): T | F {
     const text = this.text(flag);
     if (text === undefined) return fallback;
     const choice = choices.find((entry) => entry === text);
@@ -140,7 +140,7 @@ export class Flags {
   }
 
   /** A number in [min, max]; a whole one unless `fraction`. */
-  number(flag: string, fallback: number, range: { min: number; max: number; fraction?: true }): number {
+  number<F>(flag: string, fallback: F, range: { min: number; max: number; fraction?: true }): number | F {
     const text = this.text(flag);
     if (text === undefined) return fallback;
     const value = /^[-+]?(?:\d+(?:\.\d+)?|\.\d+)$/.test(text) ? Number(text) : NaN;

@@ -262,7 +262,7 @@ async function experimentOptions(flags: Flags, io: Io): Promise<ExperimentOption
     tasks,
     arms: await armsOf(flags),
     repeat: flags.number("repeat", 1, { min: 1, max: 100 }),
-    limit: flags.text("limit") === undefined ? null : flags.number("limit", 1, { min: 1, max: 1e6 }),
+    limit: flags.number("limit", null, { min: 1, max: 1e6 }),
     // Something has to be left to do.
     skip: flags.number("skip", 0, { min: 0, max: most }),
     seed: flags.number("seed", DEFAULT_EXPERIMENT_SEED, { min: 0, max: 2 ** 31 }),

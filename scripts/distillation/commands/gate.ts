@@ -46,11 +46,15 @@ export async function run(flags: Flags, io: Io): Promise<number> {
   if ((flags.text("task") ?? flags.text("task-file") ?? flags.texts("evidence")[0]) !== undefined) {
     throw usage("--rows goes without --task and --evidence: each row brings its own.");
   }
-  if (flags.on("calibrate")) return calibrateRows(file, judge, flags, io);
   let bad = 0;
   const warn = (message: string): void => (bad++, warner(io)(message));
-  for await (const row of readRows(fileOf(file, io), toAnswerRow, warn)) {
-    if (!(await io.stdout(`${toJson(rowOut(row, judge(row)))}\n`))) return EXIT.accepted;
+  const path = fileOf(file, io);
+  if (flags.on("calibrate")) {
+    const answers = readRows(path, (value) => toLabelledAnswer(value, judge), warn);
+    await io.stdout(await calibrationOf(await Array.fromAsync(answers), flags));
+  } else {
+    for await (const row of readRows(path, toAnswerRow, warn))
+      if (!(await io.stdout(`${toJson(rowOut(row, judge(row)))}\n`))) return EXIT.accepted;
   }
   return bad > 0 ? EXIT.input : EXIT.accepted;
 }
@@ -158,26 +162,18 @@ function marked(answer: string, claims: Claim[]): string {
   return text + answer.slice(from);
 }
 
-async function calibrateRows(file: string, judge: Judge, flags: Flags, io: Io): Promise<number> {
-  let bad = 0;
-  const warn = (message: string): void => (bad++, warner(io)(message));
-  const answers: LabelledAnswer[] = [];
-  const toLabelled = (value: Record<string, unknown>): LabelledAnswer | string =>
-    toLabelledAnswer(value, judge);
-  for await (const answer of readRows(fileOf(file, io), toLabelled, warn)) answers.push(answer);
+async function calibrationOf(answers: LabelledAnswer[], flags: Flags): Promise<string> {
   if (answers.length === 0)
     throw new DistillError(
       "input",
-      `${nameOf(file)}: no row to compare thresholds by. Correct those named above.`,
+      `${nameOf(flags.text("rows")!)}: no row to compare thresholds by. Correct those named above.`,
     );
   const { doubtThreshold } = gateOptions(flags);
   const { calibrate } = await import("../calibrate.ts");
   const lines = calibrate(answers, doubtThreshold);
-  const text = flags.on("json")
+  return flags.on("json")
     ? lines.map((line) => `${toJson(line)}\n`).join("")
     : calibrationTable(lines, answers);
-  await io.stdout(text);
-  return bad > 0 ? EXIT.input : EXIT.accepted;
 }
 
 const GOOD_LABELS = ["supported", "accept", "accepted", "good"];

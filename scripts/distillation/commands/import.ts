@@ -27,7 +27,7 @@ export async function run(flags: Flags, io: Io): Promise<number> {
     paths: flags.words.map((path) => pathFrom(io.cwd, path)),
     corpusPath,
     root,
-    split: flags.text("split") === undefined ? null : flags.choice("split", SPLIT_LEVELS, "h2"),
+    split: flags.choice("split", SPLIT_LEVELS, null),
     tags: flags.texts("tags").flatMap((tags) => tags.split(",")),
     score: flags.choice("score", SUCCESS_SCORES, "accepted"),
     dryRun: flags.on("dry-run"),

@@ -37,8 +37,7 @@ export async function run(flags: Flags, io: Io): Promise<number> {
   const startedAt = Date.now();
   const progress = new Progress(io, indexingLine, INDEXING_SILENT_MS);
   const hooks = { warn: warner(io), onProgress: progress.show };
-  const workers =
-    flags.text("workers") === undefined ? undefined : flags.number("workers", 1, { min: 1, max: 16 });
+  const workers = flags.number("workers", undefined, { min: 1, max: 16 });
   const update = await updateIndex({ ...request, rebuild: flags.on("rebuild"), workers }, hooks).finally(
     progress.clear,
   );

@@ -99,10 +99,7 @@ export async function replayOptions(flags: Flags, io: Io): Promise<ReplayOptions
     sampling: {
       maxTokens: flags.number("max-tokens", DEFAULT_MAX_TOKENS, { min: 1, max: 1_000_000 }),
       temperature: flags.number("temperature", DEFAULT_TEMPERATURE, { min: 0, max: 2, fraction: true }),
-      seed:
-        flags.text("seed") === undefined
-          ? null
-          : flags.number("seed", 0, { min: -(2 ** 31), max: 2 ** 32 - 1 }),
+      seed: flags.number("seed", null, { min: -(2 ** 31), max: 2 ** 32 - 1 }),
     },
     timeoutMs: flags.number("timeout-ms", DEFAULT_TIMEOUT_MS, { min: 1, max: 86_400_000 }),
     maxRetries: flags.number("max-retries", DEFAULT_MAX_RETRIES, { min: 0, max: 10 }),
