@@ -148,6 +148,8 @@ export interface Span {
 export interface CodeRegion extends Span {
   /** The fence's language; "inline" for a code span, "" for an untagged block. */
   language: string;
+  /** The lines between its fences, the last without its newline; of a code span all of it. */
+  body: Span;
 }
 
 type Role = "executable" | "verb" | "argument" | "value" | "unit" | "target" | "lone";
@@ -221,20 +223,24 @@ export function codeRegions(text: string): CodeRegion[] {
 }
 
 /** Fenced blocks with their fences; one that is never closed runs to the end. */
-function fencedBlocks(text: string): CodeRegion[] {
+export function fencedBlocks(text: string): CodeRegion[] {
   const blocks: CodeRegion[] = [];
-  let open: { mark: string; language: string; start: number } | undefined;
+  let open: { mark: string; language: string; start: number; from: number } | undefined;
+  const close = (end: number, to: number): void => {
+    const { language, start, from } = open!;
+    blocks.push({ language, start, end, body: { start: from, end: Math.max(from, to) } });
+    open = undefined;
+  };
   for (const fence of text.matchAll(/^[ \t>]*(`{3,}|~{3,}(?!~))([^\n`]*)$/gm)) {
     const mark = fence[1]!;
     const [language] = /^[\w+#-]*/.exec(fence[2]!.replace(/^[ \t]+/, ""))!;
     if (!open) {
-      open = { mark, language: language.toLowerCase(), start: fence.index };
-    } else if (mark.startsWith(open.mark) && language === "") {
-      blocks.push({ language: open.language, start: open.start, end: fence.index + fence[0].length });
-      open = undefined;
-    }
+      const from = fence.index + fence[0].length + 1;
+      open = { mark, language: language.toLowerCase(), start: fence.index, from };
+    } else if (mark.startsWith(open.mark) && language === "")
+      close(fence.index + fence[0].length, fence.index - 1);
   }
-  if (open) blocks.push({ language: open.language, start: open.start, end: text.length });
+  if (open) close(text.length, text.length);
   return blocks;
 }
 
@@ -253,7 +259,7 @@ function inlineSpans(text: string, runs: RegExpExecArray[]): CodeRegion[] {
     const start = runs[i]!.index + runs[i]![0].length;
     const end = runs[j]!.index;
     if (end - start > MAX_INLINE_CHARS || text.slice(start, end).includes("\n\n")) continue;
-    spans.push({ language: "inline", start, end });
+    spans.push({ language: "inline", start, end, body: { start, end } });
     i = j;
   }
   return spans;
@@ -278,9 +284,9 @@ interface ShellLine extends Span {
 }
 
 /** The lines of a block that read like commands, without their prompts. */
-function shellLines(text: string, block: CodeRegion): ShellLine[] {
-  if (block.language !== "" && !SHELLS.has(block.language)) return [];
-  const all = [...text.slice(block.start, block.end).matchAll(/[^\n]+/g)];
+function shellLines(text: string, { language, body }: CodeRegion): ShellLine[] {
+  if (language !== "" && !SHELLS.has(language)) return [];
+  const all = [...text.slice(body.start, body.end).matchAll(/[^\n]+/g)];
   const prompt = promptOf(all.map(([line]) => line));
   const lines: ShellLine[] = [];
   let open: ShellLine | null = null;
@@ -288,11 +294,11 @@ function shellLines(text: string, block: CodeRegion): ShellLine[] {
   for (const { 0: line, index } of all) {
     const skipped = prompt?.exec(line)?.[0].length ?? 0;
     const isCommand = prompt ? skipped > 0 : looksLikeCommand(line);
-    const end = block.start + index + line.length;
+    const end = body.start + index + line.length;
     if (isContinued) {
       if (open) open.until = end;
     } else {
-      open = isCommand ? { start: block.start + index + skipped, end, until: end } : null;
+      open = isCommand ? { start: body.start + index + skipped, end, until: end } : null;
       if (open) lines.push(open);
     }
     isContinued = line.endsWith("\\");
@@ -316,8 +322,8 @@ export function readCode(text: string): { text: string; code: (CodeRegion & { li
 /** `$ ` before any line tells commands from output; `# ` is root's prompt only if every line has it. */
 export function promptOf(lines: string[]): RegExp | null {
   if (lines.some((line) => /^\s*\$ /.test(line))) return /^\s*\$ /;
-  const body = lines.filter((line) => /[^\s`~]/.test(line.replace(/^\s*```+.*/, "")));
-  return body.length > 0 && body.every((line) => /^\s*# [a-z]/.test(line)) ? /^\s*# / : null;
+  const written = lines.filter((line) => line.trim() !== "");
+  return written.length > 0 && written.every((line) => /^\s*# [a-z]/.test(line)) ? /^\s*# / : null;
 }
 
 /** A lower-case word, path or assignment first; not `key: value`, an assignment with spaces, or a call. */

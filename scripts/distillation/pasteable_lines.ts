@@ -156,21 +156,20 @@ function spanStatement(source: string, { start, end }: CodeRegion): Statement[] 
 }
 
 /** What a block that may hold commands runs, in order. */
-function blockStatements(source: string, { start, end, language }: CodeRegion): Statement[] {
+function blockStatements(source: string, { start, body, language }: CodeRegion): Statement[] {
   const isShell = SHELLS.has(language);
   if (!isShell && !SQL_LANGUAGES.has(language) && language !== "") return [];
-  const fenced = source.slice(start, end).split("\n");
-  const [quote] = /^[ \t>]*/.exec(fenced[0]!)!;
-  const isClosed = /^[ \t>]*(?:`{3,}|~{3,})\s*$/.test(fenced.at(-1)!);
-  const body = fenced
-    .slice(1, isClosed && fenced.length > 1 ? -1 : undefined)
+  const [quote] = /^[ \t>]*/.exec(source.slice(start, body.start))!;
+  const lines = source
+    .slice(body.start, body.end)
+    .split("\n")
     .map((line) => (line.startsWith(quote) ? line.slice(quote.length) : line));
-  const first = body.find((line) => line.trim() !== "") ?? "";
+  const first = lines.find((line) => line.trim() !== "") ?? "";
   const isSqlBlock = !isShell && (language !== "" || SQL_VERB.test(first) || SQL_PROMPT.test(first));
   const syntax = isSqlBlock ? SQL : SHELL;
-  const prompt = syntax.prompt(body);
+  const prompt = syntax.prompt(lines);
   const isMarked = prompt !== null || (isShell && !TRANSCRIPTS.has(language));
-  return splitStatements(body, syntax, prompt).flatMap((statement) => {
+  return splitStatements(lines, syntax, prompt).flatMap((statement) => {
     const { code } = statement;
     if (code.trim() === "") return [];
     if (statement.syntax === SQL)

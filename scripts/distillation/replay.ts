@@ -2252,14 +2252,10 @@ export function splitReasoning(content: string): { reasoning: string; answer: st
   return { reasoning, answer: content.slice(close + "</think>".length) };
 }
 
-/** Whether a place in a text lies in a fenced block that is open there, or between backticks in its line. */
-function isInCode(text: string, at: number): boolean {
-  const before = text.slice(0, at);
-  const fences = before.match(/^[ \t]*(?:```|~~~)/gm) ?? [];
-  const ticks = before.slice(before.lastIndexOf("\n") + 1).match(/`/g) ?? [];
-  const isClosedBehind = text.slice(at).split("\n", 1)[0]!.includes("`");
-  return fences.length % 2 === 1 || (ticks.length % 2 === 1 && isClosedBehind);
-}
+const isInCode = (text: string, at: number): boolean =>
+  gateFacts()
+    .codeRegions(text)
+    .some(({ start, end }) => start <= at && at < end);
 
 interface ServerError {
   message: string;

@@ -8,7 +8,7 @@
  * Everything is linear in the texts. Nothing here decides anything: severities and thresholds are the gate's.
  */
 
-import { fold } from "./facts.ts";
+import { fencedBlocks, fold } from "./facts.ts";
 import type { Span } from "./facts.ts";
 
 // ---- 1. Words and sentences -----------------------------------------------------------------------------
@@ -303,14 +303,9 @@ function gram(words: Word[], from: number, to: number): string {
 /** Shorter ones ("Check the logs.") may honestly come again. */
 const MIN_REPEATED_WORDS = 5;
 
-function fencedIn(text: string): Span[] {
-  const blocks = text.matchAll(/^[ \t>]*(`{3,}|~{3,})[\s\S]*?(?:^[ \t>]*\1|$(?![\s\S]))/gm);
-  return [...blocks].map(({ 0: block, index }) => ({ start: index, end: index + block.length }));
-}
-
 /** A sentence of five words or more that stands `times` times outside fenced code, as it stands first; null where none does. */
 export function repeatedSentence({ text, words, sentences }: Wording, times: number): string | null {
-  const fenced = fencedIn(text);
+  const fenced = fencedBlocks(text);
   const seen = new Map<string, { count: number; first: string }>();
   let block = 0;
   for (const { start, end, from, to } of sentences) {
@@ -623,7 +618,7 @@ function statementsIn(text: string, settings: Setting[]): Statement[] {
   // "TLS" may be any of `tls` and `tls_enabled`.
   const telling = named.filter(({ setting, stems }) => stems.every((stem) => setting.key.includes(stem)));
   const byFirst = Map.groupBy(telling, ({ stems }) => stems[0]);
-  const code = fencedIn(text);
+  const code = fencedBlocks(text);
   let block = 0;
   return clausesOf(text).flatMap(({ start, end }, clause) => {
     while (block < code.length && code[block]!.end <= start) block++;
