@@ -313,8 +313,8 @@ const SWITCHES =
   /^--?(?:all\S*|force\S*|now|yes|wait|purge|delete|prune|recursive|hard|soft|mirror|volumes|rmi|remove-orphans|ignore-\S+|delete-\S+|no-\S+|dry-?run|quiet|verbose|cascade|cached|staged|tags|auto-approve|assume-yes|if-exists|execute|keep-\S+|skip-\S+|user|system|rotate|watch)$/;
 /** Short ones with a value. */
 const VALUED = /^-[nlcophUduHXtLiPVkm]$/;
-/** What `-f` names a file of. */
-const FILED = new Set(["kubectl", "oc", "docker", "helm"]);
+/** Tools whose `-f` names a file, and that call an object `kind/name`. */
+const FILED = new Set(["kubectl", "docker", "helm"]);
 /** Tools with long flags behind one dash. */
 const SINGLE_DASH = new Set(["terraform", "tofu", "vault", "consul", "nomad", "find"]);
 
@@ -329,15 +329,21 @@ function hasValue(head: string, name: string, next: string): boolean {
 
 // ---- SQL ------------------------------------------------------------------------------------------------
 
-const SQL_VERB = /^(?:DELETE|TRUNCATE|DROP|SELECT|UPDATE|ALTER|REVOKE|PURGE|RESET|KILL|INSERT)$/;
+const VERBS = "TRUNCATE|DROP|SELECT|UPDATE|ALTER|REVOKE|PURGE|RESET|KILL";
+const SQL_VERB = new RegExp(`^(?:DELETE|INSERT|${VERBS})$`);
 
 /** In capitals: in lower case these are words of prose, or another language's. */
-const STATEMENT =
-  /(?<![\w.-])(?:DELETE\s+FROM|TRUNCATE|DROP|SELECT|UPDATE|ALTER|REVOKE|PURGE|RESET|KILL)\s[^;`]{0,2000}?(?=;|"|'\s*$|$|\n\s*\n|\n(?:DELETE|TRUNCATE|DROP|UPDATE|ALTER|REVOKE|PURGE|INSERT|BEGIN|COMMIT)\b)/g;
+const STATEMENT = new RegExp(
+  String.raw`(?<![\w.-])(?:DELETE\s+FROM|${VERBS})\s[^;\x60]{0,2000}?` +
+    String.raw`(?=;|"|'\s*$|$|\n\s*\n|\n(?:DELETE|TRUNCATE|DROP|UPDATE|ALTER|REVOKE|PURGE|INSERT|BEGIN|COMMIT)\b)`,
+  "g",
+);
 
 /** What it is read by. */
-const SQL_WORDS =
-  /(?<![\w.-])(?:delete|from|truncate|table|drop|select|update|alter|revoke|purge|reset|kill|insert|begin|commit|if|exists|concurrently|cascade|restrict|only|where|limit)(?![\w.-])/g;
+const SQL_WORDS = new RegExp(
+  String.raw`(?<![\w.-])(?:delete|insert|${VERBS.toLowerCase()}|begin|commit|from|table|if|exists|concurrently|cascade|restrict|only|where|limit)(?![\w.-])`,
+  "g",
+);
 
 const CONDITION =
   /\b([a-z_][\w.]{0,60})\s{0,8}(?:[<>!]?=|[<>~]|\b(?:NOT\s+)?(?:IN|LIKE)\b)\s{0,8}('[^']{0,400}'|\([^()]{0,400}\)|[^\s,;()]+)/gi;
