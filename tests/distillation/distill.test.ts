@@ -1349,7 +1349,7 @@ describe("scripts/distill", () => {
     expect(await child.exited).toBe(code);
     expect(await child.stderr.text()).toBe("");
     const readme = readFileSync(join(REPOSITORY, "README.md"), "utf8");
-    expect(readme).toContain("a signal ends them as the system has it: 130, 143 or 129 in a shell.");
+    expect(readme).toContain("a signal ends them as usual: 130, 143 or 129 in a shell.");
   });
 });
 
