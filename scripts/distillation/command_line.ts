@@ -388,7 +388,7 @@ export function mindingKeys<T>(
       const name = meant.get(key) ?? null;
       if (name === null || Object.hasOwn(value, name)) continue;
       meant.set(key, null);
-      tell(`${place}: ${shown(key)} counts for nothing. Did you mean ${name}?`);
+      tell(`${place}: ${shown(key)} is ignored. Did you mean ${name}?`);
     }
     return toRow(value, place);
   };

@@ -46,7 +46,7 @@ const RETRIEVAL: Record<string, Option> = {
   "top-k": { value: "N", help: `how many playbooks to retrieve, 1 to 1000 (default: ${DEFAULT_TOP_K})` },
   "min-coverage": {
     value: "X",
-    help: "retrieve nothing where the best hit covers less of the task, 0 to 1 (default: 0)",
+    help: "retrieve nothing if the best hit covers less of the task, 0 to 1 (default: 0)",
   },
 };
 
@@ -55,18 +55,18 @@ const MODEL: Record<string, Option> = {
     value: "NAME",
     help: `the local model (default: $LH_REPLAY_LOCAL_MODEL, else ${DEFAULT_LOCAL_MODEL})`,
   },
-  "allow-escalation": { help: "ask a larger model once where the gate rejects or doubts, or nobody answers" },
+  "allow-escalation": { help: "ask a larger model once if the gate rejects or doubts, or no model answers" },
   "escalation-model": {
     value: "NAME",
     help: `the larger one (default: $LH_REPLAY_ESCALATION_MODEL, else ${DEFAULT_ESCALATION_MODEL})`,
   },
-  "local-only": { help: "never escalate; recorded as asked for" },
+  "local-only": { help: "never escalate, and record that this was asked for" },
   "max-tokens": { value: "N", help: `the longest answer, in tokens (default: ${DEFAULT_MAX_TOKENS})` },
   temperature: { value: "X", help: `0 to 2 (default: ${DEFAULT_TEMPERATURE})` },
-  seed: { value: "N", help: "sent to the model where given" },
+  seed: { value: "N", help: "sent to the model if given" },
   "timeout-ms": {
     value: "N",
-    help: `for one model in all, retries included (default: ${DEFAULT_TIMEOUT_MS})`,
+    help: `total time for one model, retries included (default: ${DEFAULT_TIMEOUT_MS})`,
   },
   "max-retries": { value: "N", help: `0 to 10, after a failed request (default: ${DEFAULT_MAX_RETRIES})` },
 };
@@ -105,7 +105,7 @@ export const COMMANDS: Record<string, Command> = {
       "show-prompt": { help: "print the whole prompt to stderr" },
       quiet: {
         short: "q",
-        help: "on stderr only errors, rejected answers, a cut prompt and replaced secrets",
+        help: "print on stderr only errors, rejected answers, a cut prompt and replaced secrets",
       },
       ...HELP,
     },
@@ -125,7 +125,7 @@ export const COMMANDS: Record<string, Command> = {
         help: "many tasks, JSONL {task, task_id?, relevant_ids?, exclude_ids?, …}; relevant_ids are scored",
       },
       ...RETRIEVAL,
-      json: { help: "one line a task: {task_id, task, coverage, abstained, hits: […]}" },
+      json: { help: "one line per task: {task_id, task, coverage, abstained, hits: […]}" },
       ...HELP,
     },
     examples: [
@@ -152,7 +152,7 @@ export const COMMANDS: Record<string, Command> = {
       calibrate: { help: "with --rows that have a label: what each threshold accepts and rejects wrongly" },
       corpus: { value: "FILE", help: "playbooks in which a fact may stand elsewhere, JSONL (default: none)" },
       ...GATE,
-      json: { help: "JSON out (with --rows it always is, but for --calibrate)" },
+      json: { help: "print JSON (--rows always does, except with --calibrate)" },
       ...HELP,
     },
     examples: [
@@ -163,7 +163,7 @@ export const COMMANDS: Record<string, Command> = {
     load: () => import("./commands/gate.ts"),
   },
   ab: {
-    summary: "run tasks with and without playbooks, and report what the difference is",
+    summary: "run tasks with and without playbooks and report the difference",
     usage: "--tasks FILE [options] | --report-only [options]",
     options: {
       tasks: {
@@ -175,8 +175,11 @@ export const COMMANDS: Record<string, Command> = {
         help: `which arms, of ${ARM_NAMES} (default: the first two)`,
       },
       repeat: { value: "N", help: "how often each task is answered in each arm, 1 to 100 (default: 1)" },
-      limit: { value: "N", help: "at most so many tasks, in the seeded order (default: all)" },
-      skip: { value: "N", help: "set the first N tasks of that order apart, for development (default: 0)" },
+      limit: { value: "N", help: "at most this many tasks, in the seeded order (default: all)" },
+      skip: {
+        value: "N",
+        help: "leave out the first N tasks of that order, to try things out on (default: 0)",
+      },
       seed: {
         value: "N",
         help: `orders tasks, draws playbooks, resamples; sent to the model (default: ${DEFAULT_EXPERIMENT_SEED})`,
@@ -186,17 +189,23 @@ export const COMMANDS: Record<string, Command> = {
       ...without(RETRIEVAL, "ranker"),
       ...without(MODEL, "seed", "local-only"),
       ...GATE,
-      report: { value: "FILE.md", help: "write the report, and beside it the same as one page, FILE.html" },
+      report: {
+        value: "FILE.md",
+        help: "write the report, and the same as an HTML page beside it, FILE.html",
+      },
       title: { value: "TEXT", help: "the report's title" },
-      notes: { value: "FILE.md", help: "what you have to say, put at the head of the report" },
-      "report-only": { help: "ask nobody: work the report out again from the rows" },
+      notes: { value: "FILE.md", help: "a text of your own for the top of the report" },
+      "report-only": { help: "ask no model: make the report again from the rows" },
       rows: {
         value: "FILE",
         multiple: true,
-        help: "rows that were kept, JSONL or JSONL.zst (default: the log); with --report-only a part each",
+        help: "kept rows, JSONL or JSONL.zst (default: the log); with --report-only each file is a part",
       },
-      experiment: { value: "ID", help: "with --report-only: which one of the log (default: the last)" },
-      keep: { value: "FILE", help: "write the experiment's rows there, compressed where it ends in .zst" },
+      experiment: {
+        value: "ID",
+        help: "with --report-only: which experiment of the log (default: the last)",
+      },
+      keep: { value: "FILE", help: "write the experiment's rows there, compressed if the name ends in .zst" },
       json: { help: "print the figures as JSON" },
       quiet: { short: "q", help: "no progress on stderr" },
       ...HELP,
@@ -216,7 +225,7 @@ export const COMMANDS: Record<string, Command> = {
       split: {
         value: "LEVEL",
         choices: SPLIT_LEVELS,
-        help: "one playbook a section instead of one a page: h2 or h3",
+        help: "one playbook per section instead of one per page: h2 or h3",
       },
       tags: {
         value: "A,B",
@@ -226,7 +235,7 @@ export const COMMANDS: Record<string, Command> = {
       score: {
         value: "SCORE",
         choices: SUCCESS_SCORES,
-        help: "for pages that say nothing of themselves (default: accepted)",
+        help: "for pages that do not name one themselves (default: accepted)",
       },
       ...CORPUS,
       "dry-run": { help: "show what would be added and write nothing" },
@@ -257,8 +266,8 @@ export const COMMANDS: Record<string, Command> = {
     usage: "[options]",
     options: {
       ...CORPUS,
-      check: { help: "read index and corpus whole and say what is wrong; write nothing" },
-      rebuild: { help: "build it anew, whatever there is" },
+      check: { help: "read all of index and corpus and say what is wrong; write nothing" },
+      rebuild: { help: "build it anew in any case" },
       workers: { value: "N", help: "threads that read the corpus, 1 to 16 (default: as many as pay)" },
       ...HELP,
     },

@@ -2389,7 +2389,7 @@ function adviceFor(
     return `This is Ollama's own API: set ${urlVariable(target)} to the OpenAI-style one, which ends in /v1.`;
   if (instead === "page")
     return `Check ${urlVariable(target)}, and whether a proxy or a login stands before the server.`;
-  return "Look into the server's log.";
+  return "Check the server's log.";
 }
 
 /** Milliseconds asked for by a Retry-After header (seconds or an HTTP date); 0 where there is none. */
@@ -2407,7 +2407,7 @@ function networkFailure(call: Call, endpoint: Endpoint, error: unknown): CallFai
   const known: Record<string, [what: string, advice: string]> = {
     ECONNREFUSED: ["connection refused", startAdvice(call.target)],
     ENOTFOUND: ["host not found", `Check ${variable}.`],
-    ECONNRESET: ["the connection was closed before the reply was whole", "Look into the server's log."],
+    ECONNRESET: ["the connection was closed before the reply was whole", "Check the server's log."],
     TimeoutError: [`no whole answer within ${seconds} s`, "Raise --timeout-ms, or take a smaller model."],
     // A handshake that is met with anything but TLS.
     EPROTO: [
@@ -2415,7 +2415,7 @@ function networkFailure(call: Call, endpoint: Endpoint, error: unknown): CallFai
       `Write http:// in ${variable}, or the port of its https.`,
     ],
     AbortError: ["interrupted", "Run it again."],
-    ZlibError: ["the reply cannot be decompressed", "Look into the server's log."],
+    ZlibError: ["the reply cannot be decompressed", "Check the server's log."],
   };
   const [cause, advice] = known[code] ?? [`no connection (${code})`, `Check ${variable}.`];
   const what = `POST ${endpoint.name}: ${cause}.`;

@@ -54,9 +54,9 @@ export function toTask(value: Record<string, unknown>): Task | string {
 /** What is wrong with an expectation; null where nothing is. */
 function whyUnusable(text: string): string | null {
   if (!EXPRESSION.test(text) && hasOtherFlags(text))
-    return `${shown(text)} has flags that are not taken. Use i, m, s and u alone.`;
+    return `${shown(text)} has flags that are not supported. Use only i, m, s and u.`;
   if (text !== "" && matcher(text) !== null) return null;
-  return `${shown(text)} is no expectation: a text, or a regular expression. Fix it.`;
+  return `${shown(text)} cannot be used. Write a text or a regular expression.`;
 }
 
 const LISTS = ["relevant_ids", "expects", "rejects", "exclude_ids", "exclude_source_run_ids"] as const;

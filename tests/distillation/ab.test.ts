@@ -419,7 +419,7 @@ describe("distill ab", () => {
     const { ab, rows } = lab();
     const first = await ab(server.url);
     expect(first.code).toBe(4);
-    expect(first.stderr).toContain("2 of 4 answers missing. The same command goes on from here.");
+    expect(first.stderr).toContain("2 of 4 answers missing. Run the same command to go on from here.");
     down = false;
     const before = rows().length;
     expect((await ab(server.url)).code).toBe(0);
@@ -549,7 +549,7 @@ describe("distill ab", () => {
     expect(rows()).toHaveLength(2);
     expect(stderr.trimEnd().split("\n")).toEqual([
       expect.stringMatching(/replay_runs\.jsonl: this run could not be recorded \(ENOSPC\)\. Make room, or/),
-      "distill: 2 of 4 answers missing. The same command goes on from here.",
+      "distill: 2 of 4 answers missing. Run the same command to go on from here.",
       "distill: r.md: cannot be written (ENOSPC). Make room, or name another file.",
     ]);
   });
@@ -619,7 +619,7 @@ describe("distill ab", () => {
     writeFileSync(report, "precious");
     const { code, stderr } = await ab(server.url, "--report", report);
     expect({ code, text: readFileSync(report, "utf8") }).toEqual({ code: 2, text: "precious" });
-    expect(stderr).toContain("r.md is there and no report of ab, so it stays.");
+    expect(stderr).toContain("r.md exists and is not a report of ab, so it is left alone.");
     writeFileSync(report, "");
     expect((await ab(server.url, "--report", report)).code).toBe(0);
     expect((await ab(server.url, "--report", report)).code).toBe(0);
@@ -710,7 +710,7 @@ describe("distill ab", () => {
     [["--report", "folder.md"], "--report: folder.md cannot be written: it is a folder. Name another file."],
     [["--report", "page.md"], "the page of --report: page.html cannot be written: it is a folder."],
     [["--keep", "pipe"], "--keep: pipe cannot be written: it is no regular file."],
-    [["--keep", "tasks.jsonl/new/k.jsonl"], "tasks.jsonl is no folder. Name another file."],
+    [["--keep", "tasks.jsonl/new/k.jsonl"], "tasks.jsonl is not a folder. Name another file."],
     [["--report", "shut/new/r.md"], "nothing can be added to "],
   ])("tells before anybody is asked what it could not write: %j", async (flags, message) => {
     const { root, ab, rows } = lab();
@@ -735,7 +735,7 @@ describe("distill ab", () => {
     const { root, ab } = lab();
     mkdirSync(join(root, "there"));
     const files = ["--report", "new/folder/r.md", "--keep", "there/k.jsonl"];
-    const told = "distill: new/folder: no such folder yet, it is made for --report.\n";
+    const told = "distill: new/folder: no such folder yet, so it is made for --report.\n";
     expect((await ab("http://127.0.0.1:1", ...files)).stderr).toStartWith(told);
     await using server = gateway(() => answered(GOOD_ANSWER));
     expect((await ab(server.url, ...files)).stderr).toBe(told);
@@ -775,7 +775,7 @@ describe("distill ab", () => {
   test.each([
     [["ab"], "ab: no tasks. Name their file: --tasks FILE."],
     [["ab", "--tasks", "t.jsonl", "--arms", "none,retreival"], 'got "retreival"). Did you mean retrieval?'],
-    [["ab", "--tasks", "t.jsonl", "--arms", "none,none"], "an arm stands twice"],
+    [["ab", "--tasks", "t.jsonl", "--arms", "none,none"], "an arm is named twice"],
     [["ab", "--report-only", "--tasks", "t.jsonl"], "takes the rows as they are, without --tasks"],
     [["ab", "--report-only", "--repeat", "3"], "takes the rows as they are, without --repeat"],
     [["ab", "--tasks", "t.jsonl", "--experiment", "ab:1"], "--experiment goes with --report-only."],
@@ -797,7 +797,7 @@ describe("distill ab", () => {
     [
       "a misspelt key",
       [TASK_FILE[0], { task: "t", expcts: ["x"] }],
-      'distill: tasks.jsonl:2: "expcts" counts for nothing. Did you mean expects?\n',
+      'distill: tasks.jsonl:2: "expcts" is ignored. Did you mean expects?\n',
     ],
   ])("refuses a tasks file with %s", async (_, rows, message) => {
     const { ab, rows: written } = lab({ tasks: rows as object[] });
@@ -820,8 +820,8 @@ describe("distill ab", () => {
     expect({ code, rows: rows() }).toEqual({ code: 3, rows: [] });
     expect(stderr.trimEnd().split("\n")).toEqual([
       'distill: tasks.jsonl:1: "task" must be a non-empty string (got 3). Fix the row or drop it.',
-      'distill: tasks.jsonl:2: "expcts" counts for nothing. Did you mean expects?',
-      'distill: tasks.jsonl:3: "relevant_id" counts for nothing. Did you mean relevant_ids?',
+      'distill: tasks.jsonl:2: "expcts" is ignored. Did you mean expects?',
+      'distill: tasks.jsonl:3: "relevant_id" is ignored. Did you mean relevant_ids?',
       expect.stringMatching(/^distill: tasks\.jsonl:4: task_id "[0-9a-f]{16}" stands twice\./),
       "distill: tasks.jsonl: 4 problems. Correct them: all tasks are run, or none.",
     ]);

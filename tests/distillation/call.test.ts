@@ -276,15 +276,20 @@ describe("callModel", () => {
       "<html><h1>Welcome</h1></html>",
       'the reply is not JSON but a web page ("Welcome"). Check LH_GATEWAY_URL, and whether a proxy or a login stands',
     ],
-    ["words", 200, "Welcome", 'the reply is not JSON ("Welcome"). Look into the server\'s log.'],
+    ["words", 200, "Welcome", 'the reply is not JSON ("Welcome"). Check the server\'s log.'],
     ["JSON without an end", 422, `{"detail":${"[".repeat(60_000)}${"]".repeat(60_000)}}`, "cannot be read"],
     [
       "figures that are none",
       400,
       { error: { message: "too large", n_ctx: 1, n_prompt_tokens: { toString: 0 } } },
-      "HTTP 400: too large. Look",
+      "HTTP 400: too large. Check",
     ],
-    ["an engine that is too old", 400, { error: "unknown model architecture: 'q'" }, "into the server's log"],
+    [
+      "an engine that is too old",
+      400,
+      { error: "unknown model architecture: 'q'" },
+      "Check the server's log",
+    ],
     [
       "no provider",
       404,
@@ -497,7 +502,7 @@ describe("callModel", () => {
     };
     await ask(`${server.url}/v1`, {}, {}, impatient({ onEvent }));
     expect(told[0]).toContain("bad key [redacted:api_key]");
-    // Without "look into the log": it is tried again.
+    // Without "check the log": it is tried again.
     expect(told[0]).toEndWith("[redacted:api_key].");
   });
 

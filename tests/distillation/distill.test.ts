@@ -374,9 +374,9 @@ describe("replay", () => {
     expect(code).toBe(4);
     const post = (url: string): string => `POST ${url}/v1/chat/completions: HTTP`;
     expect(stderr.split("\n").filter((line) => line.includes("POST"))).toEqual([
-      `[replay] qwen3.5:latest: ${post(local.url)} 400: no. Look into the server's log.`,
+      `[replay] qwen3.5:latest: ${post(local.url)} 400: no. Check the server's log.`,
       `[replay] big: ${post(larger.url)} 500: no. Trying again in 0.5 s.`,
-      `[replay] big: ${post(larger.url)} 400: no. Look into the server's log.`,
+      `[replay] big: ${post(larger.url)} 400: no. Check the server's log.`,
     ]);
   });
 

@@ -376,7 +376,7 @@ describe("import", () => {
     rmSync(join(place.folder, "b.md"));
     const again = await importInto(place, "runbooks");
     expect(again.stderr).toBe(
-      "distill: b: no page stands for it any more; the record is kept. Delete every line with its id to drop it.\n",
+      "distill: b: its page is gone; the record is kept. Delete every line with its id to drop it.\n",
     );
     expect((await loadCorpus(place.corpus, () => {})).records).toHaveLength(2);
   });
@@ -406,7 +406,7 @@ describe("import", () => {
     rmSync(join(place.cwd, "other/b.md"));
     const { stderr } = await importInto(place, "runbooks", "other");
     expect(stderr).toBe(
-      "distill: other: no Markdown page (.md) there. Check the path.\ndistill: b: no page stands for it any more; the record is kept. Delete every line with its id to drop it.\n",
+      "distill: other: no Markdown page (.md) there. Check the path.\ndistill: b: its page is gone; the record is kept. Delete every line with its id to drop it.\n",
     );
   });
 
@@ -419,7 +419,7 @@ describe("import", () => {
     const { records } = await loadCorpus(place.corpus, () => {});
     expect(records.map(({ id }) => id)).toEqual(["a", "runbooks/a", "b"]);
     rmSync(join(place.cwd, "team/runbooks/b.md"));
-    expect((await importInto(place, "runbooks")).stderr).not.toContain("no page stands for it");
+    expect((await importInto(place, "runbooks")).stderr).not.toContain("its page is gone");
   });
 
   test("knows a page that is named alone by the folder it was imported with", async () => {
@@ -438,7 +438,7 @@ describe("import", () => {
     writeFile(join(place.folder, "db/d.md"), "# D\n\nFour.");
     const { stdout, stderr } = await importInto(place, "runbooks/db", "--split", "h2");
     expect(stdout).toStartWith("1 new, 0 changed, 1 unchanged");
-    expect(stderr).toStartWith("distill: db/c: no page stands for it any more");
+    expect(stderr).toStartWith("distill: db/c: its page is gone");
     expect(stderr).not.toContain("distill: a:");
     const { records } = await loadCorpus(place.corpus, () => {});
     expect(records.map(({ id }) => id)).toEqual(["a", "db/b", "db/c", "db/d"]);
@@ -533,7 +533,7 @@ describe("import", () => {
     writeFile(join(place.folder, "db/d.md"), "# D\n\nFour.");
     const { stdout, stderr } = await importInto(place, "current");
     expect(stdout).toStartWith("1 new, 0 changed, 1 unchanged");
-    expect(stderr).toStartWith("distill: db/c: no page stands for it any more");
+    expect(stderr).toStartWith("distill: db/c: its page is gone");
     expect((await importInto(place, "runbooks")).stdout).toStartWith("0 new, 0 changed, 3 unchanged");
     expect(await importedInto(place.corpus)).toEqual(["a", "db/b", "db/c", "db/d"].map((id) => [id, "all"]));
   });
@@ -583,7 +583,7 @@ describe("import", () => {
       const { stdout, stderr } = await importInto(place, "runbooks");
       expect(stdout).toStartWith("0 new, 0 changed, 1 unchanged");
       expect(stderr).toBe(
-        `distill: ${printable(name.slice(0, -3))}: no page stands for it any more; the record is kept. Delete every line with its id to drop it.\n`,
+        `distill: ${printable(name.slice(0, -3))}: its page is gone; the record is kept. Delete every line with its id to drop it.\n`,
       );
     },
   );
@@ -664,7 +664,7 @@ describe("import", () => {
     });
     const { stderr } = await importInto(place, "runbooks");
     expect(stderr).toBe(
-      "distill: taken as needs_human_review, for they call themselves deprecated or a draft, or lie in a folder for such: archive/c, b, d.\n",
+      "distill: taken as needs_human_review, because they call themselves deprecated or a draft, or lie in a folder for such: archive/c, b, d.\n",
     );
   });
 
@@ -797,7 +797,7 @@ describe("import", () => {
       importInto({ cwd, corpus: "new/folder/c.jsonl" }, "runbooks", ...flags);
     expect((await into("--dry-run")).stderr).toBe("");
     expect((await into()).stderr).toBe(
-      "distill: new/folder: made for the corpus, there was no such folder.\n",
+      "distill: new/folder: made for the corpus, since there was no such folder.\n",
     );
     expect((await into()).stderr).toBe("");
   });
@@ -1303,7 +1303,7 @@ describe("import --split", () => {
     writeFile(join(place.folder, "a.md"), "# A\n\n## One\n\nX.");
     const { stderr } = await importInto(place, "runbooks/a.md", "--split", "h2");
     expect(stderr).toBe(
-      "distill: a#two: no page stands for it any more; the record is kept. Delete every line with its id to drop it.\n",
+      "distill: a#two: its page is gone; the record is kept. Delete every line with its id to drop it.\n",
     );
   });
 });

@@ -41,19 +41,16 @@ describe("toTask", () => {
       '"relevant_ids" must be an array of strings (got "a"). Fix the row or drop it.',
     ],
     [{ task: "t", expects: [1] }, '"expects" must be an array of strings (got [1]). Fix the row or drop it.'],
-    [{ task: "t", expects: ["/(/i"] }, '"/(/i" is no expectation: a text, or a regular expression. Fix it.'],
-    [
-      { task: "t", expects: ["/a/ii"] },
-      '"/a/ii" is no expectation: a text, or a regular expression. Fix it.',
-    ],
-    [{ task: "t", expects: [""] }, '"" is no expectation: a text, or a regular expression. Fix it.'],
+    [{ task: "t", expects: ["/(/i"] }, '"/(/i" cannot be used. Write a text or a regular expression.'],
+    [{ task: "t", expects: ["/a/ii"] }, '"/a/ii" cannot be used. Write a text or a regular expression.'],
+    [{ task: "t", expects: [""] }, '"" cannot be used. Write a text or a regular expression.'],
     ...["/lsof -K/gi", "/lsof/ig", "/a|b/g", "/^a/gm", "/a.*b/y", "/\\bdf\\b/gim", "/\\/dev\\/sdg/v"].map(
       (text): [Record<string, unknown>, string] => [
         { task: "t", expects: [text] },
-        `${JSON.stringify(text)} has flags that are not taken. Use i, m, s and u alone.`,
+        `${JSON.stringify(text)} has flags that are not supported. Use only i, m, s and u.`,
       ],
     ),
-    [{ task: "t", rejects: ["/(/i"] }, '"/(/i" is no expectation: a text, or a regular expression. Fix it.'],
+    [{ task: "t", rejects: ["/(/i"] }, '"/(/i" cannot be used. Write a text or a regular expression.'],
   ])("refuses %j", (row, problem) => {
     expect(toTask(row)).toBe(problem);
   });
@@ -231,8 +228,8 @@ describe("retrieve --tasks", () => {
     expect({ code, tasks: stdout.trimEnd().split("\n").length }).toEqual({ code: 0, tasks: 3 });
     expect(stderr.replaceAll(/\S+tasks\.jsonl/g, "FILE")).toBe(
       [
-        'distill: FILE:2: "relevant_id" counts for nothing. Did you mean relevant_ids?',
-        'distill: FILE:2: "taskId" counts for nothing. Did you mean task_id?',
+        'distill: FILE:2: "relevant_id" is ignored. Did you mean relevant_ids?',
+        'distill: FILE:2: "taskId" is ignored. Did you mean task_id?',
         "",
       ].join("\n"),
     );

@@ -57,7 +57,9 @@ export async function run(flags: Flags, io: Io): Promise<number> {
   if (stopped === "unanswered") warner(io)(`stopped: ${MAX_ERRORS_IN_A_ROW} answers in a row did not come.`);
   const missing = planned - rows.filter(isAnswered).length;
   if (missing > 0)
-    warner(io)(`${missing} of ${counted(planned, "answer")} missing. The same command goes on from here.`);
+    warner(io)(
+      `${missing} of ${counted(planned, "answer")} missing. Run the same command to go on from here.`,
+    );
   if (rows.some(isAnswered)) await reportOn([{ name: stemOf(flags.text("tasks")!), rows }], flags, io);
   if (appendError) return EXIT.evidence;
   if (stopped === "interrupted") return EXIT.interrupted;
@@ -94,7 +96,9 @@ async function checkOutputs(flags: Flags, io: Io): Promise<void> {
   }
   for (const [name, path] of present({ "--report": report, "the page of --report": page }))
     if (await isForeign(pathFrom(io.cwd, path)))
-      throw usage(`${name}: ${path} is there and no report of ab, so it stays. Name another file.`);
+      throw usage(
+        `${name}: ${path} exists and is not a report of ab, so it is left alone. Name another file.`,
+      );
   if (keep !== undefined) await withRowsIn(pathFrom(io.cwd, keep), []);
   await notesOf(flags, io);
   tellNewFolders({ "--report": report, "--keep": keep }, io);
@@ -105,7 +109,7 @@ function tellNewFolders(written: Record<string, string | undefined>, io: Io): vo
   const fs = process.getBuiltinModule("node:fs");
   for (const [name, path] of present(written)) {
     const folder = folderOf(pathFrom(io.cwd, path));
-    if (!fs.existsSync(folder)) warner(io)(`${folder}: no such folder yet, it is made for ${name}.`);
+    if (!fs.existsSync(folder)) warner(io)(`${folder}: no such folder yet, so it is made for ${name}.`);
   }
 }
 
@@ -140,7 +144,7 @@ function whyUnwritable(path: string): string | null {
     return fs.statSync(path).isDirectory() ? "it is a folder" : "it is no regular file";
   let folder = folderOf(path);
   while (!fs.existsSync(folder)) folder = folderOf(folder);
-  if (!fs.statSync(folder).isDirectory()) return `${folder} is no folder`;
+  if (!fs.statSync(folder).isDirectory()) return `${folder} is not a folder`;
   try {
     fs.accessSync(folder, fs.constants.W_OK);
     return null;
@@ -312,7 +316,7 @@ async function armsOf(flags: Flags): Promise<Arm[]> {
     throw usage(`--arms: expected some of ${ARMS.join(", ")} (got ${shown(name)}).${didYouMean(name, ARMS)}`);
   });
   if (new Set(arms).size < arms.length)
-    throw usage("--arms: an arm stands twice. Use --repeat to ask again.");
+    throw usage("--arms: an arm is named twice. Use --repeat to ask again.");
   return arms;
 }
 

@@ -17,7 +17,7 @@ Start with
 
 ${columns([
   ["LH_GATEWAY_URL", `the model server (default: ${DEFAULT_GATEWAY_URL}, else Ollama on port 11434)`],
-  ["LH_GATEWAY_KEY", "its key, where it wants one"],
+  ["LH_GATEWAY_KEY", "its key, if it wants one"],
   ["LH_REPLAY_LOCAL_MODEL", `the local model (default: ${DEFAULT_LOCAL_MODEL})`],
   ["LH_REPLAY_ESCALATION_MODEL", `the larger model (default: ${DEFAULT_ESCALATION_MODEL})`],
   ["LH_ESCALATION_URL", "its server (default: LH_GATEWAY_URL)"],
@@ -32,7 +32,7 @@ ${columns([
   ["2", "usage: a flag or a variable is wrong"],
   ["3", "input: a file is missing or holds bad data"],
   ["4", "no model answered"],
-  ["5", "the run could not be recorded, or stdout not be written"],
+  ["5", "the run could not be recorded, or stdout not written"],
   ["130", "interrupted; replay and ab record the run as an error"],
 ])}
 

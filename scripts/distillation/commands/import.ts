@@ -38,7 +38,8 @@ export async function run(flags: Flags, io: Io): Promise<number> {
   const progress = new Progress(io, pagesLine);
   const outcome = await importPages(options, progress.show).finally(progress.clear);
   reportImport(outcome, io);
-  if (!hadFolder && isThere(folder)) warner(io)(`${folder}: made for the corpus, there was no such folder.`);
+  if (!hadFolder && isThere(folder))
+    warner(io)(`${folder}: made for the corpus, since there was no such folder.`);
   // Pages of which none could be taken are as good as no page, unless there is a corpus all the same.
   const isVain = outcome.added.length === 0 && !isThere(corpusPath);
   const summary = isVain ? vainSummary(outcome, options, io) : importSummary(outcome, options, io);
@@ -81,12 +82,10 @@ function reportImport(outcome: ImportOutcome, io: Io): void {
   }
   if (outcome.retired.length > 0)
     warn(
-      `taken as needs_human_review, for they call themselves deprecated or a draft, or lie in a folder for such: ${outcome.retired.join(", ")}.`,
+      `taken as needs_human_review, because they call themselves deprecated or a draft, or lie in a folder for such: ${outcome.retired.join(", ")}.`,
     );
   for (const id of outcome.gone)
-    warn(
-      `${id}: no page stands for it any more; the record is kept. Delete every line with its id to drop it.`,
-    );
+    warn(`${id}: its page is gone; the record is kept. Delete every line with its id to drop it.`);
 }
 
 const vainSummary = (outcome: ImportOutcome, { corpusPath }: ImportOptions, io: Io): string =>
