@@ -122,12 +122,11 @@ function heldOutScores(samples: Sample[], seed: number): number[] {
 const isRagTruth = ({ set }: Row): boolean => set.startsWith("ragtruth");
 const isQa = ({ set }: Row): boolean => set === "ragtruth-qa";
 
-/** F1 on those rows at a threshold. */
-function f1At(samples: Sample[], scores: number[], threshold: number, wanted: (row: Row) => boolean): number {
-  const chosen = samples.flatMap((sample, at) => (wanted(sample) ? [{ sample, score: scores[at]! }] : []));
+/** F1 on the rows that are wanted. */
+function f1Among(samples: Sample[], rejected: boolean[], wanted: (row: Row) => boolean): number {
   return f1Of(
-    chosen.map(({ score }) => score >= threshold),
-    chosen.map(({ sample }) => sample.bad),
+    rejected.filter((_, at) => wanted(samples[at]!)),
+    samples.filter(wanted).map(({ bad }) => bad),
   );
 }
 
@@ -141,8 +140,9 @@ function bestThreshold(
 ): number {
   const worth = (threshold: number): number =>
     runs.reduce((sum, scores) => {
-      const pooled = f1At(samples, scores, threshold, (row) => wanted(row) && isRagTruth(row));
-      return sum + pooled + f1At(samples, scores, threshold, (row) => wanted(row) && isQa(row)) / 2;
+      const rejected = scores.map((score) => score >= threshold);
+      const pooled = f1Among(samples, rejected, (row) => wanted(row) && isRagTruth(row));
+      return sum + pooled + f1Among(samples, rejected, (row) => wanted(row) && isQa(row)) / 2;
     }, 0);
   return GRID.map((threshold) => ({ threshold, worth: worth(threshold) })).reduce((best, entry) =>
     entry.worth > best.worth + 1e-9 ? entry : best,
