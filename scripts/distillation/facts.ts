@@ -434,63 +434,89 @@ function readCommandLine(scene: Scene, { start, end }: Span): void {
 
 /** Returns where in it the command begins that it carries out elsewhere; its length for none, or for one that is advised against. */
 function readSimpleCommand(scene: Scene, start: number, command: string): number {
-  let head: string | undefined;
-  let hasVerb = false;
-  let before = "";
-  let until = command.length;
+  const head = headOf(command);
+  if (head === null) return command.length;
   const isForbidden = isAdvisedAgainst({ input: scene.text, index: start });
-  let isDestroying = DESTROYING.test(command) && !isForbidden;
-  for (const token of command.matchAll(/\S+/g)) {
-    if (token.index >= until) break;
-    const word = token[0];
-    const option = before;
-    before = word;
-    if (head === undefined) {
-      // `sudo -u postgres psql`
-      if (isBeforeExecutable(word, option)) continue;
-      if (!/^[a-z][\w+.-]*[\w+]$/.test(word) || SHELL_WORDS.has(word)) return command.length;
-      head = word;
-      until = carriedAt(command, token.index + word.length, head) ?? until;
-      isDestroying &&= DESTROYING.test(command.slice(0, until));
-      scene.roles.set(start + token.index, "executable");
-      const whole = start + command.length;
-      scene.commands.push({ start: start + token.index, end: start + until, whole, head: word });
-      if (isDestroying) scene.destroying.push({ start, end: start + until });
-      if (EVERYDAY.has(word)) {
-        const own = command.slice(token.index, until);
-        const behind = scene.text.slice(start + until, start + until + 40);
-        const setting = SETTING.exec(own) ?? INTO_SETTING.exec(behind);
-        const isSetting = setting !== null || (isDestroying && !KILLING.test(word));
-        // A time-out stands before what is sent.
-        const from = start + token.index + (word === "curl" ? (setting?.[0].length ?? 0) : 0);
-        scene.everyday.push({ start, end: start + until, setsFrom: isSetting ? from : Infinity });
-        if (!isDestroying) break;
-        hasVerb = true;
-      }
-    } else if (/^--[a-z][\w-]*=[A-Za-z]{2,}$/.test(word)) {
-      scene.roles.set(start + token.index + word.indexOf("=") + 1, "value");
-    } else if (hasVerb && /^--[a-z][\w-]*$/.test(option) && /^[A-Z][A-Za-z]+$/.test(word)) {
-      // A word in lower case may belong to no flag: `git --no-pager log`, `--watch deployment web`.
-      scene.roles.set(start + token.index, "value");
-    } else if (/^[a-z]{2,}$/.test(word)) {
-      // What stands behind an option may be its value: `kubectl -n shop get`.
-      const isVerb: boolean = !hasVerb && !/^-[^=]*$/.test(option);
-      const isTarget =
-        isDestroying &&
-        !WITH_VALUE.test(`${option} `) &&
-        !DESTRUCTIVE_VERBS.has(word) &&
-        (!OBJECT_KINDS.has(word) || OBJECT_KINDS.has(option));
-      const argument = isTarget ? "target" : SERVICE_TOOLS.has(head) ? "unit" : "argument";
-      scene.roles.set(start + token.index, isVerb ? "verb" : argument);
-      hasVerb ||= isVerb;
-    }
+  const until = carriedAt(command, head) ?? command.length;
+  const own = command.slice(0, until);
+  const isDestroying = !isForbidden && DESTROYING.test(own);
+  const span = { start: start + head.start, end: start + until };
+  scene.roles.set(span.start, "executable");
+  scene.commands.push({ ...span, whole: start + command.length, head: head.word });
+  if (isDestroying) scene.destroying.push({ start, end: span.end });
+  const isUtility = EVERYDAY.has(head.word);
+  if (isUtility) {
+    const behind = scene.text.slice(span.end, span.end + 40);
+    const setsFrom = span.start + settingFrom(own.slice(head.start), behind, isDestroying);
+    scene.everyday.push({ start, end: span.end, setsFrom });
   }
+  if (!isUtility || isDestroying)
+    readWords(scene, own.slice(head.end), { word: head.word, at: start + head.end, isUtility, isDestroying });
   return isForbidden ? command.length : until;
 }
 
-function carriedAt(command: string, from: number, head: string): number | null {
-  const carrier = CARRIERS.get(head)?.exec(command.slice(from));
-  return carrier ? from + carrier.index + carrier[0].length : null;
+interface Head extends Span {
+  word: string;
+}
+
+/** The executable of a simple command; null where what stands there is none. */
+function headOf(command: string): Head | null {
+  let option = "";
+  for (const { 0: word, index: start } of command.matchAll(/\S+/g)) {
+    // `sudo -u postgres psql`
+    if (!isBeforeExecutable(word, option)) {
+      const isName = /^[a-z][\w+.-]*[\w+]$/.test(word) && !SHELL_WORDS.has(word);
+      return isName ? { word, start, end: start + word.length } : null;
+    }
+    option = word;
+  }
+  return null;
+}
+
+function carriedAt(command: string, { word, end }: Head): number | null {
+  const carrier = CARRIERS.get(word)?.exec(command.slice(end));
+  return carrier ? end + carrier.index + carrier[0].length : null;
+}
+
+/** From where on in it the numbers of a utility's command set something; Infinity for nowhere. */
+function settingFrom(command: string, behind: string, isDestroying: boolean): number {
+  const setting = SETTING.exec(command) ?? INTO_SETTING.exec(behind);
+  if (setting === null && (!isDestroying || KILLING.test(command))) return Infinity;
+  // A time-out stands before what is sent.
+  return /^curl(?!\S)/.test(command) ? (setting?.[0].length ?? 0) : 0;
+}
+
+/** Notes the roles of the words behind a command's head, from `at` on. */
+function readWords(
+  scene: Scene,
+  words: string,
+  head: { word: string; at: number; isUtility: boolean; isDestroying: boolean },
+): void {
+  // A utility has none.
+  let hasVerb = head.isUtility;
+  let before = head.word;
+  for (const { 0: word, index } of words.matchAll(/\S+/g)) {
+    const option = before;
+    before = word;
+    const at = head.at + index;
+    if (/^--[a-z][\w-]*=[A-Za-z]{2,}$/.test(word)) {
+      scene.roles.set(at + word.indexOf("=") + 1, "value");
+    } else if (hasVerb && /^--[a-z][\w-]*$/.test(option) && /^[A-Z][A-Za-z]+$/.test(word)) {
+      // A word in lower case may belong to no flag: `git --no-pager log`, `--watch deployment web`.
+      scene.roles.set(at, "value");
+    } else if (/^[a-z]{2,}$/.test(word)) {
+      // What stands behind an option may be its value: `kubectl -n shop get`.
+      const isVerb = !hasVerb && !/^-[^=]*$/.test(option);
+      const isTarget =
+        head.isDestroying &&
+        !WITH_VALUE.test(`${option} `) &&
+        !DESTRUCTIVE_VERBS.has(word) &&
+        (!OBJECT_KINDS.has(word) || OBJECT_KINDS.has(option));
+      const argument = isTarget ? "target" : SERVICE_TOOLS.has(head.word) ? "unit" : "argument";
+      scene.roles.set(at, isVerb ? "verb" : argument);
+      hasVerb ||= isVerb;
+    }
+  }
 }
 
 /** Whether what stands at an offset is what a command destroys, in prose that of `rm -rf` and PowerShell's. */
