@@ -205,8 +205,18 @@ function toolOf(name: string): [string, ...string[]] {
   return OTHER_NAMES.get(tool) ?? [tool];
 }
 
-/** What stands before the tool. */
-const WRAPPER = /^(?:sudo|doas|env|time|timeout|nohup|exec|nice|ionice|stdbuf|then|do|else|[$#>])$/;
+/** What stands before the tool, with the letters of its flags that have a value. */
+const WRAPPERS = new Map([
+  ["sudo", "ugp"],
+  ["doas", "u"],
+  ["env", "u"],
+  ["time", "fo"],
+  ["timeout", "sk"],
+  ["nice", "n"],
+  ["ionice", "cn"],
+  ["stdbuf", "ioe"],
+  ...["nohup", "exec", "then", "do", "else", "$", "#", ">"].map((name): [string, string] => [name, ""]),
+]);
 
 /** Where a command runs, and what is piped into it. */
 interface Setting {
@@ -218,9 +228,10 @@ function readSimple(tokens: string[], { host, feed }: Setting): Read[] {
   const rest = [...tokens];
   let isFed = false;
   for (let first = rest[0]; first !== undefined; first = rest[0]) {
-    if (/^\w+=/.test(first) || WRAPPER.test(first)) {
+    const valued = WRAPPERS.get(first);
+    if (/^\w+=/.test(first) || valued !== undefined) {
       rest.shift();
-      while (rest[0]?.startsWith("-")) if (/^-[ugn]$/.test(rest.shift()!)) rest.shift();
+      while (rest[0]?.startsWith("-")) if (isOneOf(valued, rest.shift()!)) rest.shift();
       if (first === "timeout") rest.shift();
     } else if (first === "xargs") {
       isFed = true;
@@ -228,17 +239,20 @@ function readSimple(tokens: string[], { host, feed }: Setting): Read[] {
       while (rest[0] !== undefined && /^-|^\d+$/.test(rest[0])) rest.shift();
     } else break;
   }
-  const carried = carriedBy(rest);
-  if (carried) return readLine(carried.line, carried.host ?? host);
-  const named = /(?:^|\/)([A-Za-z][\w.+-]*)$/.exec(rest[0] ?? "")?.[1];
+  const named = /(?:^|\/)([A-Za-z][\w.+-]*)$/.exec(rest.shift() ?? "")?.[1];
   if (named === undefined || SQL_VERB.test(named)) return [];
   const [head, ...before] = toolOf(named);
+  const carried = carriedBy([head, ...before, ...rest]);
+  if (carried) return readLine(carried.line, carried.host ?? host);
   const text = [...(isFed ? feed : []), ...tokens].join(" ").replace(/^(?:do|then|else) /, "");
   const read: Read = { head, words: [...before], flags: new Map(), flat: [...before], host, text };
-  takeTokens(read, rest.slice(1));
+  takeTokens(read, rest);
   if (isFed) takeTokens(read, feed);
   return [read];
 }
+
+/** Whether a flag is one of these letters: `-u`. */
+const isOneOf = (letters = "", flag: string): boolean => /^-[a-z]$/.test(flag) && letters.includes(flag[1]!);
 
 /** What `ssh host`, `kubectl exec pod --`, `docker exec name` and `sh -c` carry out elsewhere. */
 function carriedBy([head = "", ...rest]: string[]): { line: string; host: string | null } | null {
@@ -249,9 +263,10 @@ function carriedBy([head = "", ...rest]: string[]): { line: string; host: string
   }
   if (head === "kubectl" && rest.includes("exec") && rest.includes("--"))
     return { line: rest.slice(rest.indexOf("--") + 1).join(" "), host: null };
-  if (head === "docker" && rest[0] === "exec") {
+  const exec = head === "docker" ? rest.indexOf("exec") : -1;
+  if (exec === 0 || (exec > 0 && rest[0] === "compose")) {
     const isName = (word: string, at: number): boolean =>
-      at > 0 && !word.startsWith("-") && !/^-[ue]$/.test(rest[at - 1]!);
+      at > exec && !word.startsWith("-") && !/^-[uew]$/.test(rest[at - 1]!);
     const name = rest.findIndex(isName);
     return name < 0 ? null : { line: rest.slice(name + 1).join(" "), host: null };
   }

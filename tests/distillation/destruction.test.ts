@@ -131,6 +131,40 @@ describe("strayDestruction", () => {
     expect(judged(answer)).toHaveLength(1);
   });
 
+  test.each([
+    ["kubectl exec", "`kubectl -n shop exec cart-7f9 -- lvremove vg1`"],
+    ["oc exec", "`oc exec cart-7f9 -- lvremove vg1`"],
+    ["docker exec", "`docker exec cart lvremove vg1`"],
+    ["docker exec with flags", "`docker exec -it -u root -w /srv cart lvremove vg1`"],
+    ["docker compose exec", "`docker compose -f app.yml exec -T cart lvremove vg1`"],
+    ["docker-compose exec", "`docker-compose exec cart lvremove vg1`"],
+    ["ssh with flags", "`ssh -t -i key db-3 lvremove vg1`"],
+    ["a tool's whole path", "`/usr/bin/ssh db-3 lvremove vg1`"],
+  ])("objects to what is run behind %s", (_, answer) => {
+    expect(judged(answer)).toEqual(['"lvremove vg1" where its evidence has "lvremove VG/SNAP"']);
+  });
+
+  test.each([
+    "sudo",
+    "sudo -n",
+    "sudo -u root -E",
+    "doas",
+    "env -i LANG=C",
+    "time",
+    "timeout 60",
+    "timeout -k 5 -s INT 60",
+    "nohup",
+    "exec",
+    "nice -n 19",
+    "ionice -c 3",
+    "stdbuf -o L",
+    "if true; then",
+    "LANG=C",
+  ])("reads what stands behind %s", (before) => {
+    expect(judged(`\`${before} docker volume prune\``)).toHaveLength(1);
+    expect(judged(`\`${before} lvremove vg0/mail_snap\``)).toEqual([]);
+  });
+
   test("says what the evidence has instead", () => {
     expect(judged("`kubectl -n shop delete pvc cart-7f9`")).toEqual([
       '"kubectl -n shop delete pvc cart-7f9" where its evidence has "kubectl -n <namespace> delete pod <pod> --grace-period=30"',
