@@ -350,7 +350,7 @@ const SQL_VERB = new RegExp(`^(?:DELETE|INSERT|${VERBS})$`);
 /** In capitals: in lower case these are words of prose, or another language's. */
 const STATEMENT = new RegExp(
   String.raw`(?<![\w.-])(?:DELETE\s+FROM|${VERBS})\s[^;\x60]{0,2000}?` +
-    String.raw`(?=;|"|'\s*$|$|\n\s*\n|\n(?:DELETE|TRUNCATE|DROP|UPDATE|ALTER|REVOKE|PURGE|INSERT|BEGIN|COMMIT)\b)`,
+    String.raw`(?=;|"|'\s*$|$|\n\s*(?:\n|\x60{3})|\n(?:DELETE|TRUNCATE|DROP|UPDATE|ALTER|REVOKE|PURGE|INSERT|BEGIN|COMMIT)\b)`,
   "g",
 );
 

@@ -118,6 +118,7 @@ describe("strayDestruction", () => {
     ["a list's line", "1. kubectl delete namespace shop\n2. wait"],
     ["a table in quotes", '`DROP TABLE "mails";`'],
     ["SQL in small letters", "```sql\ndelete from mails;\n```"],
+    ["the last statement of a block", "```sql\nSELECT 1;\nDROP TABLE mails\n```"],
     ["a pipeline that lost its filter before a break", "```sh\ndocker ps -aq |\n  xargs docker rm\n```"],
     ["what the evidence forbids in a block", "`redis-cli flushall`"],
     ["what words never ask for", "`rm -rf /srv`"],
