@@ -166,6 +166,58 @@ describe("strayDestruction", () => {
     expect(judged(`\`${before} lvremove vg0/mail_snap\``)).toEqual([]);
   });
 
+  test.each([
+    [
+      "what a comment in code asks for",
+      "`rm /run/mail.lock`",
+      "```sh\n# Remove the lock file.\nls /run\n```",
+    ],
+    ["what words ask for in another verb", "`umount /mnt/old`", "Unmount the old share, then go on."],
+    ["what nobody is to hesitate with", "`killall cartd`", "Do not hesitate to kill it."],
+    ["a kind by its short name", "`kubectl delete po cart-7f9`", "`kubectl delete pod <pod>`"],
+    ["a flag spelt out", "`kubectl delete pod cart-7f9 --all-namespaces`", "`kubectl delete pod <pod> -A`"],
+    [
+      "a host that is looked at by its whole address",
+      "`ssh root@db-3.eu systemctl status pg@14`, `ssh db-3.eu systemctl stop pg@14`",
+      "`ssh <host> systemctl status <unit>`, `ssh <host> systemctl stop <unit>`",
+    ],
+  ])("takes %s", (_, answer, record) => {
+    expect(strayDestruction(answer, { task: TASK, records: [record] })).toEqual([]);
+  });
+
+  test.each([
+    ["git", "`git rm -r vendor`", "`git status`"],
+    [
+      "what another command selects",
+      "`kubectl delete pod $(kubectl get pod -o name)`",
+      "`kubectl delete pod <pod>`",
+    ],
+    ["a kind that the words do not name", "`docker image rm web:1`", "Remove the old container."],
+    ["what words forbid in the same clause", "`killall cartd`", "Do not wait to kill it."],
+  ])("objects to %s by itself", (_, answer, record) => {
+    expect(strayDestruction(answer, { task: TASK, records: [record] })).toHaveLength(1);
+  });
+
+  test("compares with what begins alike, and with nothing else", () => {
+    const answer = "`aws rds delete-db-snapshot --db-snapshot-identifier db-3`";
+    const instead = (record: string): string[] => strayDestruction(answer, { task: TASK, records: [record] });
+    const alike = "aws rds delete-db-instance --db-instance-identifier db-3";
+    expect(instead(`\`${alike}\``)[0]).toEndWith(`where its evidence has "${alike}"`);
+    expect(instead("`aws s3 rm s3://exports/day`")[0]).toEndWith("is no command of its evidence");
+  });
+
+  test.each([
+    "DELETE FROM mails",
+    "TRUNCATE mails",
+    "DROP TABLE mails",
+    "UPDATE mails SET seen = 1",
+    "REVOKE ALL ON mails FROM app",
+  ])("reads a statement of its own where the next line begins with %s", (next) => {
+    expect(judged(`\`\`\`sql\nDROP INDEX idx_mail\n${next};\n\`\`\``)).toEqual([
+      expect.stringContaining(`"${next}"`),
+    ]);
+  });
+
   test("says what the evidence has instead", () => {
     expect(judged("`kubectl -n shop delete pvc cart-7f9`")).toEqual([
       '"kubectl -n shop delete pvc cart-7f9" where its evidence has "kubectl -n <namespace> delete pod <pod> --grace-period=30"',
