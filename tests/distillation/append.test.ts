@@ -724,6 +724,7 @@ describe("withoutSecrets", () => {
     ["> | **DB_PASSWORD** | `winter24` | app |", "> | **DB_PASSWORD** | `[redacted:password]` | app |"],
     ["| API key | 9f8e7d6c5b4a, rotated |", "| API key | [redacted:password], rotated |"],
     ["| root | Password | Sup3rS3cret1 |", "| root | Password | [redacted:password] |"],
+    [String.raw`DB_PASSWORD=ab\cd1efg`, "DB_PASSWORD=[redacted:password]"],
     // Two shapes over one value are one secret, of the kind that tells more.
     ["token=glpat-abcdefghij0123456789,x", "token=[redacted:gitlab_token],x"],
     [`password=AKIA${"A1".repeat(8)}+tail9`, "password=[redacted:aws_key]"],
@@ -811,6 +812,18 @@ describe("withoutSecrets", () => {
     "| Pass | 120/125 |",
     "| secret | web-tls-1 |",
     "echo password | sha256sum1",
+    "pwd: /etc/ssl/db-1.pem",
+    String.raw`pwd: C:\keys\db1`,
+    "pwd: vault:kv/db-1",
+    "pwd: https://wiki.shop.internal/x1",
+    "pwd: 10.0.0.1:5432",
+    "pwd: 2026-11-30T19:58Z",
+    "pwd: 12h30m",
+    "pwd: #060B14",
+    "pwd: 0xdeadbeef",
+    "pwd: argon2id",
+    "pwd: k8s-secret",
+    "pwd: String!",
   ])("leaves %j alone", (text) => {
     expect(withoutSecrets(text)).toBe(text);
   });
@@ -880,6 +893,8 @@ describe("Secrets", () => {
     ["Open `https://h/x?token=abc123def`.", "url_password"],
     ["Send Authorization: Bearer abc123def456.", "bearer"],
     ["Send password=abc123def&user=bob", "password"],
+    ["Send password=abc123def&client_secret=zyx987wvu", "password"],
+    ["Open https://h/login?pass=abc123def&x=1", "url_password"],
   ])("knows the bare value again that %j gives away", (text, kind) => {
     const secrets = new Secrets();
     secrets.strike(text);
