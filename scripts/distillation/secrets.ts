@@ -55,7 +55,7 @@ const NO_SECRETS = [
   /^(?:[a-z][a-z\d+.-]*:\/\/|(?:vault|env|file|kv|ssm|sops|gopass|keepass|bitwarden|1password):)/i,
   /^[\w.+-]+@[\w-]+(?:\.[\w-]+)+$/,
   /^(?=\d*[^\d])[\d.,:/%x+~-]+$/,
-  /^\d{4}-\d\d(?:-\d\d)?(?:T[\d:.+-]*Z?)?$/,
+  /^\d{4}-\d\d-\d\dT[\d:.+-]*Z?$/,
   /^(?:\d+(?:ms|min|[smhdwx]|[kmgt]i?b?|st|nd|rd|th))+$/i,
   /^\d+[a-z]{0,3}-[a-z-]+$/i,
   /^(?:0x[\da-f]{4}|#[\da-f]{3,8}$)/i,
