@@ -831,17 +831,13 @@ class WeightedSearch {
   private inRecords = 0;
   private inTitles = 0;
   private seeds = new Set<number>();
-  private readonly query: Query<number>;
-  private readonly scope: Statistics<number>;
 
   constructor(
     private readonly index: IndexFile,
-    { query, scope }: { query: Query<number>; scope: Statistics<number> },
+    private readonly asked: { query: Query<number>; scope: Statistics<number> },
     private readonly best: Best,
   ) {
-    this.query = query;
-    this.scope = scope;
-    const weights = [...query.weights].sort(([, a], [, b]) => b - a);
+    const weights = [...asked.query.weights].sort(([, a], [, b]) => b - a);
     const termsIn = (column: Column): Term[] =>
       weights.map(([number, weight]) => new Term(number, weight, column));
     this.terms = termsIn({ values: index.postings, starts: index.postingStart, scale: SLOT_SCALE });
@@ -893,13 +889,14 @@ class WeightedSearch {
   }
 
   private chooseEssential(first: number): void {
-    const { terms, restOfRecord, restOfTitle, index, query } = this;
+    const { terms, restOfRecord, restOfTitle, index } = this;
+    const { query, scope } = this.asked;
     const floor = this.best.floor / ROUNDING;
     this.inTitles = terms.length;
     const titleOf = (n: number): number => restOfTitle[n]! / (2 * query.known);
     while (this.inTitles > 0 && titleOf(this.inTitles - 1) < TITLE_SLACK * floor) this.inTitles--;
     const slack = floor - titleOf(this.inTitles);
-    const k = saturationOf(index.size[first]!, this.scope.averageLength);
+    const k = saturationOf(index.size[first]!, scope.averageLength);
     this.inRecords = terms.length;
     for (let n = terms.length - 1; n >= 0; n--) {
       const f = index.peak[terms[n]!.number]!;
@@ -909,7 +906,7 @@ class WeightedSearch {
   }
 
   private shareOf({ weight }: Term): number {
-    return weight / (2 * this.query.known);
+    return weight / (2 * this.asked.query.known);
   }
 
   private addTitles(term: Term, block: Block): void {
@@ -937,8 +934,8 @@ class WeightedSearch {
     const { weight } = term;
     const share = this.shareOf(term);
     // K = base + slope · length.
-    const base = saturationOf(0, this.scope.averageLength);
-    const slope = saturationOf(1, this.scope.averageLength) - base;
+    const base = saturationOf(0, this.asked.scope.averageLength);
+    const slope = saturationOf(1, this.asked.scope.averageLength) - base;
     const { first } = block;
     const { start, end } = term.enter(block);
     let count = this.touchedCount;
@@ -964,7 +961,7 @@ class WeightedSearch {
   private narrow(first: number, n: number): void {
     const { open, sums, titleWeight, titleCount, isTouched, best } = this;
     const { headStart } = this.index;
-    const perWeight = ROUNDING / (2 * this.query.known);
+    const perWeight = ROUNDING / (2 * this.asked.query.known);
     const from = Math.max(n, this.inTitles);
     const floor = best.floor / ROUNDING - this.restOfRecord[n]!;
     const rest = this.restOfTitle[from]!;
@@ -994,8 +991,8 @@ class WeightedSearch {
     const { postings, length } = this.index;
     const { isTouched, open, sums } = this;
     const share = this.shareOf(term);
-    const base = saturationOf(0, this.scope.averageLength);
-    const slope = saturationOf(1, this.scope.averageLength) - base;
+    const base = saturationOf(0, this.asked.scope.averageLength);
+    const slope = saturationOf(1, this.asked.scope.averageLength) - base;
     const { first } = block;
     const { start, end } = term.enter(block);
     const isFew = this.openCount * SEARCH_COST < end - start;
@@ -1026,7 +1023,7 @@ class WeightedSearch {
     if (this.best.isOut(slot) || this.seeds.has(slot)) return;
     const { heads, headStart, length } = this.index;
     const head = heads.subarray(headStart[slot]!, headStart[slot + 1]!);
-    const score = weightedScore(this.query, { head, length: length[slot]!, counts }, this.scope);
+    const score = weightedScore(this.asked.query, { head, length: length[slot]!, counts }, this.asked.scope);
     // What does not get in is not looked up any further.
     if (score >= this.best.floor) this.best.offer({ score, offset: this.index.offset[slot]!, found: slot });
   }
@@ -1292,31 +1289,29 @@ async function readTail(opened: Opened): Promise<Tail> {
   const { covered, lines } = index.header.corpus;
   const file = Bun.file(path);
   const bytes = file.size > covered ? await file.slice(covered).bytes() : new Uint8Array();
-  const tail: Tail = {
-    appended: [],
-    bad: [],
-    playbooks: 0,
-    bytes: bytes.length,
-    sha256: "",
-    superseding: new Map(),
-  };
-  if (bytes.length === 0) return tail;
-  tail.sha256 = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+  const bad: Tail["bad"] = [];
+  let playbooks = 0;
   const byId = new Map<string, { playbook: Playbook; offset: number }>();
   for (const { number, start, playbook } of linesOf(bytes)) {
     if (typeof playbook === "string") {
-      tail.bad.push([lines + number, playbook]);
+      bad.push([lines + number, playbook]);
       continue;
     }
-    tail.playbooks++;
+    playbooks++;
     supersede(byId, playbook.id, { playbook, offset: covered + start });
   }
-  tail.appended = [...byId.values()].map(({ playbook, offset }) => {
-    return { record: indexRecord(playbook, ranker), offset };
-  });
-  for (const [slot, playbook] of await findBy(opened, "ids", [...byId.keys()]))
-    tail.superseding.set(slot, indexRecord(playbook, ranker));
-  return tail;
+  const superseded = await findBy(opened, "ids", [...byId.keys()]);
+  return {
+    appended: [...byId.values()].map((one) => ({
+      record: indexRecord(one.playbook, ranker),
+      offset: one.offset,
+    })),
+    bad,
+    playbooks,
+    bytes: bytes.length,
+    sha256: new Bun.CryptoHasher("sha256").update(bytes).digest("hex"),
+    superseding: new Map(superseded.map(([slot, playbook]) => [slot, indexRecord(playbook, ranker)])),
+  };
 }
 
 /** What slots are found by. */

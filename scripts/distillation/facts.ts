@@ -225,24 +225,25 @@ export function codeRegions(text: string): CodeRegion[] {
 /** Fenced blocks with their fences; one that is never closed runs to the end. */
 export function fencedBlocks(text: string): CodeRegion[] {
   const blocks: CodeRegion[] = [];
-  let open: { mark: string; language: string; start: number; from: number } | undefined;
-  const close = (end: number, to: number): void => {
-    const { language, start, from } = open!;
-    blocks.push({ language, start, end, body: { start: from, end: Math.max(from, to) } });
-    open = undefined;
-  };
-  for (const fence of text.matchAll(/^[ \t>]*(`{3,}|~{3,}(?!~))([^\n`]*)$/gm)) {
-    const mark = fence[1]!;
-    const [language] = /^[\w+#-]*/.exec(fence[2]!.replace(/^[ \t]+/, ""))!;
-    if (!open) {
-      const from = fence.index + fence[0].length + 1;
-      open = { mark, language: language.toLowerCase(), start: fence.index, from };
-    } else if (mark.startsWith(open.mark) && language === "")
-      close(fence.index + fence[0].length, fence.index - 1);
+  let open = "";
+  for (const { 0: line, 1: mark, 2: info, index } of text.matchAll(FENCE)) {
+    const [language] = /^[\w+#-]*/.exec(info!.replace(/^[ \t]+/, ""))!;
+    const end = index + line.length;
+    if (open === "") {
+      open = mark!;
+      const body = { start: end + 1, end: text.length };
+      blocks.push({ language: language.toLowerCase(), start: index, end: text.length, body });
+    } else if (mark!.startsWith(open) && language === "") {
+      const block = blocks.at(-1)!;
+      open = "";
+      block.end = end;
+      block.body.end = Math.max(block.body.start, index - 1);
+    }
   }
-  if (open) close(text.length, text.length);
   return blocks;
 }
+
+const FENCE = /^[ \t>]*(`{3,}|~{3,}(?!~))([^\n`]*)$/gm;
 
 /** Code spans: a run of backticks closes with the next run of the same length in the same paragraph. */
 function inlineSpans(text: string, runs: RegExpExecArray[]): CodeRegion[] {
