@@ -24,8 +24,8 @@ export const SETS = ["ragtruth.dev.jsonl", "wice.dev.jsonl", "synth-tech.dev.jso
 
 const REPOSITORY = join(import.meta.dir, "../..");
 
-/** The folder of --data or of $DISTILL_GROUNDING, else the first of the usual places that is there. */
-export function dataFolder(named = process.env.DISTILL_GROUNDING): string {
+/** The folder of --data, else the first of the usual places that is there. */
+export function dataFolder(named: string | undefined): string {
   if (named !== undefined) return resolve(named);
   const usual = [join(REPOSITORY, "data/grounding"), join(REPOSITORY, "../shared/data/grounding")];
   return usual.find((folder) => existsSync(folder)) ?? usual[0]!;
