@@ -180,7 +180,8 @@ interface Command extends Span {
   whole: number;
 }
 
-function spanAt<S extends Span>(spans: S[], offset: number): S | undefined {
+/** The one of these spans, which stand in order and apart, that an offset lies in. */
+export function spanAt<S extends Span>(spans: S[], offset: number): S | undefined {
   const span = spans[firstIndex(spans.length, (i) => spans[i]!.end > offset)];
   return span && span.start <= offset ? span : undefined;
 }

@@ -2253,9 +2253,7 @@ export function splitReasoning(content: string): { reasoning: string; answer: st
 }
 
 const isInCode = (text: string, at: number): boolean =>
-  gateFacts()
-    .codeRegions(text)
-    .some(({ start, end }) => start <= at && at < end);
+  gateFacts().spanAt(gateFacts().codeRegions(text), at) !== undefined;
 
 interface ServerError {
   message: string;
@@ -3026,12 +3024,10 @@ function findPlaceholder({ answer, task }: View): Finding {
     .filter(({ text }) => !task.text.includes(text));
   if (found.length === 0) return null;
   const commands = gateFacts().commandLines(answer);
-  let next = 0;
-  for (const { start, text } of found) {
-    while (next < commands.length && commands[next]!.end <= start) next++;
-    if (next < commands.length && commands[next]!.start <= start) return `${shown(text)} stands in a command`;
-  }
-  return { severity: "warn", reason: `nobody filled in ${shown(found[0]!.text)}` };
+  const inCommand = found.find(({ start }) => gateFacts().spanAt(commands, start));
+  return inCommand
+    ? `${shown(inCommand.text)} stands in a command`
+    : { severity: "warn", reason: `nobody filled in ${shown(found[0]!.text)}` };
 }
 
 function findLoop({ wording }: View): Finding {

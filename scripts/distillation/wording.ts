@@ -8,7 +8,7 @@
  * Everything is linear in the texts. Nothing here decides anything: severities and thresholds are the gate's.
  */
 
-import { fencedBlocks, fold } from "./facts.ts";
+import { fencedBlocks, fold, spanAt } from "./facts.ts";
 import type { Span } from "./facts.ts";
 
 // ---- 1. Words and sentences -----------------------------------------------------------------------------
@@ -307,10 +307,8 @@ const MIN_REPEATED_WORDS = 5;
 export function repeatedSentence({ text, words, sentences }: Wording, times: number): string | null {
   const fenced = fencedBlocks(text);
   const seen = new Map<string, { count: number; first: string }>();
-  let block = 0;
   for (const { start, end, from, to } of sentences) {
-    while (block < fenced.length && fenced[block]!.end <= start) block++;
-    if (block < fenced.length && fenced[block]!.start <= start) continue;
+    if (spanAt(fenced, start)) continue;
     // A loop often counts: "13. Check the log." comes again as "14. Check the log."
     const first = /^\d{1,3}$/.test(words[from]!.stem) ? from + 1 : from;
     if (to - first < MIN_REPEATED_WORDS) continue;
@@ -619,10 +617,8 @@ function statementsIn(text: string, settings: Setting[]): Statement[] {
   const telling = named.filter(({ setting, stems }) => stems.every((stem) => setting.key.includes(stem)));
   const byFirst = Map.groupBy(telling, ({ stems }) => stems[0]);
   const code = fencedBlocks(text);
-  let block = 0;
   return clausesOf(text).flatMap(({ start, end }, clause) => {
-    while (block < code.length && code[block]!.end <= start) block++;
-    if (block < code.length && code[block]!.start <= start) return [];
+    if (spanAt(code, start)) return [];
     const words = wordsOf(text.slice(start, end));
     return words.flatMap(({ stem }, at): Statement[] => {
       const fitting = byFirst
