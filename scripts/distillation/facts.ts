@@ -1717,18 +1717,15 @@ function indexNumbers(whole: string): NumberIndex {
   return index;
 }
 
-const WORD_VALUES = new Map(
-  (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen " +
-    "seventeen eighteen nineteen"
-  )
-    .split(" ")
-    .map((word, value) => [word, value]),
-);
-"twenty thirty forty fifty sixty seventy eighty ninety".split(" ").forEach((word, i) => {
-  WORD_VALUES.set(word, 20 + 10 * i);
-});
-WORD_VALUES.set("dozen", 12);
+const SMALL_NUMBERS =
+  "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen";
+const TENS = "twenty thirty forty fifty sixty seventy eighty ninety";
+/** Numbers of one word, up to ninety. */
+export const NUMERALS = new Map([
+  ...SMALL_NUMBERS.split(" ").map((word, value): [string, number] => [word, value]),
+  ...TENS.split(" ").map((word, n): [string, number] => [word, 20 + 10 * n]),
+]);
+const WORD_VALUES = new Map([...NUMERALS, ["dozen", 12]]);
 const NUMBER_WORD = [...WORD_VALUES.keys(), "hundred", "thousand", "million", "billion"].join("|");
 const NUMBER_WORDS = new RegExp(
   String.raw`\b(?:${NUMBER_WORD})(?:(?:-| (?:and )?)(?:${NUMBER_WORD}))*\b`,
@@ -2423,9 +2420,12 @@ function findQualified(name: string, folded: string): number | null {
 const CONSTRAINTS = ["_pkey", "_fkey", "_key", "_idx", "_seq"];
 
 function nameParts(name: string): string[] {
-  const spaced = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/([A-Z])([A-Z][a-z])/g, "$1 $2");
-  return /[.:(>]/.test(name) ? [] : fold(spaced).split(/[ _-]+/);
+  return /[.:(>]/.test(name) ? [] : fold(spaced(name)).split(/[ _-]+/);
 }
+
+/** "RestaurantsReservations" as "Restaurants Reservations". */
+export const spaced = (name: string): string =>
+  name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/([A-Z])([A-Z][a-z])/g, "$1 $2");
 
 /** Long flags of well-known tools that a record may have in their short form, and the other way round. */
 const SHORT_FORMS = new Map([

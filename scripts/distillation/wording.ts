@@ -8,7 +8,7 @@
  * Everything is linear in the texts. Nothing here decides anything: severities and thresholds are the gate's.
  */
 
-import { fencedBlocks, fold, spanAt } from "./facts.ts";
+import { fencedBlocks, fold, NUMERALS, spaced, spanAt } from "./facts.ts";
 import type { Span } from "./facts.ts";
 
 // ---- 1. Words and sentences -----------------------------------------------------------------------------
@@ -41,14 +41,7 @@ const STOP_WORDS = new Set(
   ).split(" "),
 );
 
-const SMALL_NUMBERS =
-  "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen " +
-  "eighteen nineteen twenty";
-const TENS = "thirty forty fifty sixty seventy eighty ninety hundred";
-const NUMBER_WORDS = new Map([
-  ...SMALL_NUMBERS.split(" ").map((word, value): [string, string] => [word, String(value)]),
-  ...TENS.split(" ").map((word, index): [string, string] => [word, String(30 + 10 * index)]),
-]);
+const NUMBER_WORDS = new Map([...NUMERALS, ["hundred", 100]]);
 
 /** The words of a text in order: "Restarting pods isn't 10 %" is restart, pod, is, not, 10, percent. */
 export function wordsOf(text: string): Word[] {
@@ -94,7 +87,7 @@ function readWord(word: string): Pick<Word, "stem" | "content"> {
 export function stemOf(word: string): string {
   if (word === "%") return "percent";
   const value = NUMBER_WORDS.get(word);
-  if (value !== undefined) return value;
+  if (value !== undefined) return String(value);
   if (/\d/.test(word)) return word.replaceAll(",", "");
   if (word.length <= 3) return word;
   let stem = word.endsWith("ies") ? `${word.slice(0, -3)}y` : word.replace(/(?<=[^su])s$/, "");
@@ -513,8 +506,7 @@ function linePairs(text: string): Pair[] | null {
 
 /** "RestaurantsReservations" -> restaurant, reservation; a stop word counts too: "TakeOut" is not any "take". */
 function keyStems(key: string): string[] {
-  const spaced = key.replaceAll(/([a-z0-9])([A-Z])/g, "$1 $2").replaceAll(/([A-Z])([A-Z][a-z])/g, "$1 $2");
-  return wordsOf(spaced.replaceAll("_", " ")).map((word) => word.stem);
+  return wordsOf(spaced(key).replaceAll("_", " ")).map((word) => word.stem);
 }
 
 /** How an answer stands to a record: what it says otherwise, and how much of what the record leaves open. */
