@@ -161,6 +161,20 @@ describe("buildBundle", () => {
     expect(bundle.validation_steps).toEqual(["Check aport first.", "Check bport first."]);
   });
 
+  test("gives up the worse of two warnings, and no more than it has to", () => {
+    const dense = (lines: number, id: string): string =>
+      Array.from({ length: lines }, (_, n) => `${id}${n} ${"漢".repeat(38)}`).join("\n");
+    const bundle = buildBundle(
+      retrieval([
+        [record("a", "accepted", dense(39, "a")), 0.9],
+        [record("v", "partially_accepted", dense(30, "v")), 0.9],
+        [record("w", "partially_accepted", dense(30, "w")), 0.85],
+      ]),
+    );
+    expect(bundle.held_back).toEqual([{ rag_id: "w", reason: "no room for it" }]);
+    expect(ids(bundle.failure_patterns)).toEqual(["v"]);
+  });
+
   /** Thirteen lines of 200 characters, all that is quoted of it, and six checks of 190 behind them. */
   const STEPS = Array.from({ length: 6 }, (_, n) => `Check ${"port".padEnd(180, `${n}x`)}.`);
   const withSteps = (line: string): Playbook => {
@@ -168,11 +182,13 @@ describe("buildBundle", () => {
     return record("a", "accepted", [...lines, "", ...STEPS.map((step) => `- ${step}`)].join("\n"));
   };
 
-  test("gives up checks, the last first, where one exemplar leaves no room for all", () => {
-    const bundle = buildBundle(retrieval([[withSteps("漢".repeat(95) + "a".repeat(95)), 0.9]]));
+  test.each([
+    [4, 95],
+    [3, 101],
+  ])("gives up checks, the last first, where one exemplar has room for %d", (left, wide) => {
+    const bundle = buildBundle(retrieval([[withSteps("漢".repeat(wide) + "a".repeat(190 - wide)), 0.9]]));
     expect(bundle.bundle_token_estimate).toBeLessThanOrEqual(1500);
-    expect(bundle.validation_steps).toEqual(STEPS.slice(0, bundle.validation_steps.length));
-    expect([1, 2, 3, 4, 5]).toContain(bundle.validation_steps.length);
+    expect(bundle.validation_steps).toEqual(STEPS.slice(0, left));
     // One more would be too much.
     expect(bundle.bundle_token_estimate).toBeGreaterThan(1500 - 50);
   });
@@ -214,6 +230,12 @@ describe("splitUnits of a fence", () => {
     ["as long", "```sh\na\n```\nb", ["code ```sh\na\n```", "line b"]],
     ["longer", "```sh\na\n`````\nb", ["code ```sh\na\n`````", "line b"]],
     ["longer before one as long", "```\na\n````\nb\n```", ["code ```\na\n````", "line b", "line ```"]],
+    [
+      "as long, though a longer one follows",
+      "```\na\n```\nb\n````",
+      ["code ```\na\n```", "line b", "line ````"],
+    ],
+    ["bare", "```sh\na\n```sh\nb\n```", ["code ```sh\na\n```sh\nb\n```"]],
     ["nothing shorter", "````\na\n```\nb\n````", ["code ````\na\n```\nb\n````"]],
     ["nothing of the other sign", "```\na\n~~~~\nb", ["line ```", "line a", "line ~~~~", "line b"]],
     ["tildes", "~~~\na\n~~~~\nb", ["code ~~~\na\n~~~~", "line b"]],
@@ -315,6 +337,12 @@ describe("bestPassage", () => {
 
   test("cuts after a word where no line fits", () => {
     expect(bestPassage("lsof ".repeat(100), weights, 22)).toBe("lsof lsof lsof lsof");
+    expect(bestPassage("lsof lsof lsof one,two,three", weights, 22)).toBe("lsof lsof lsof");
+  });
+
+  test("cuts elsewhere where the last word or sentence ends in the first third", () => {
+    expect(bestPassage("lsof one,two,three,four", weights, 18)).toBe("lsof one,two,three");
+    expect(bestPassage("Ok. lsof lsof lsof lsof", weights, 12)).toBe("Ok. lsof");
   });
 
   test.each([
