@@ -1296,11 +1296,11 @@ export function buildBundle(retrieval: Retrieval): ContextBundle {
   const retrieved = retrieval.hits.map((hit) => describeHit(hit, retrieval.weights));
   for (;;) {
     const bundle = assembleBundle(retrieved, { chosen, heldBack, weights: retrieval.weights });
-    const [, ...spareExemplars] = chosen.filter(isExemplar);
-    const spare = chosen.findLast((hit) => !isExemplar(hit)) ?? spareExemplars.at(-1);
-    if (bundle.bundle_token_estimate <= BUNDLE_TOKENS || spare === undefined) return trimSteps(bundle);
-    chosen.splice(chosen.indexOf(spare), 1);
-    heldBack.push({ rag_id: spare.playbook.id, reason: "no room for it" });
+    const last = chosen.at(-1);
+    const isSpare = last !== undefined && last !== chosen.find(isExemplar);
+    if (bundle.bundle_token_estimate <= BUNDLE_TOKENS || !isSpare) return trimSteps(bundle);
+    chosen.pop();
+    heldBack.push({ rag_id: last.playbook.id, reason: "no room for it" });
   }
 }
 
@@ -1342,7 +1342,7 @@ function trimSteps(bundle: ContextBundle): ContextBundle {
   return trimSteps({ ...shorter, bundle_token_estimate: estimateTokens(renderBundle(shorter)) });
 }
 
-/** The hits that are quoted, best first, and why the others are not, but for those that are `rejected`. */
+/** The hits that are quoted, exemplars before warnings, best first, and why the others are not, but for those that are `rejected`. */
 function chooseQuoted(hits: Hit[]): Choice {
   const chosen: Hit[] = [];
   const heldBack: ContextBundle["held_back"] = [];
