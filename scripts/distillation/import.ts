@@ -764,7 +764,7 @@ function cleanMarkdown(body: string): Unit[] {
   );
   const told = units.filter((unit) => unit.kind === "code" || !isFurniture(unit.text));
   const kept = told.filter((unit, at) => {
-    if (unit.kind !== "heading" || !CONTENTS.test(unit.text)) return true;
+    if (!CONTENTS.test(unit.text)) return true;
     return !["heading", "nothing"].includes(nextKind(told, at));
   });
   return kept.filter((unit, at) => unit.kind !== "blank" || (at > 0 && kept[at - 1]!.kind !== "blank"));
