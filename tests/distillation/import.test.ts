@@ -237,14 +237,21 @@ describe("import", () => {
       "_sidebar.md": "# S\n\nText.",
       "a.md": "# A\n\nText.",
       "B.Markdown": "# B\n\nText.",
+      "rebuild-index.md": "# C\n\nText.",
+      "index.md.old.md": "# D\n\nText.",
     });
     const { stdout, stderr } = await importInto(place, "runbooks");
-    expect(stdout).toStartWith("2 new, 0 changed, 0 unchanged, 0 skipped");
+    expect(stdout).toStartWith("4 new, 0 changed, 0 unchanged, 0 skipped");
     expect(stderr).toBe(
       "distill: index pages left out: runbooks/README.md, runbooks/SUMMARY.MD, runbooks/_sidebar.md and 2 more. Name them to import them.\n",
     );
     const named = await importInto(place, "runbooks/README.md");
     expect(named.stdout).toStartWith("1 new,");
+  });
+
+  test("names a secret's line below empty ones", async () => {
+    const place = pages({ "a.md": "\n\nText.\npassword: hunter2x" });
+    expect((await importInto(place, "runbooks")).stderr).toContain("runbooks/a.md:4: a secret");
   });
 
   test("leaves hidden files and folders and installed packages out", async () => {
@@ -420,6 +427,26 @@ describe("import", () => {
     expect(records.map(({ id }) => id)).toEqual(["a", "runbooks/a", "b"]);
     rmSync(join(place.cwd, "team/runbooks/b.md"));
     expect((await importInto(place, "runbooks")).stderr).not.toContain("its page is gone");
+  });
+
+  test("leaves the sections of another folder's page their id", async () => {
+    const place = pages({
+      "db/a.md": "# A\n\n## Fix\n\nOne.",
+      "web/a.md": "# A\n\n## Fix\n\nTwo.",
+    });
+    await importInto(place, "runbooks/db", "--split", "h2");
+    await importInto(place, "runbooks/web", "--split", "h2");
+    const { records } = await loadCorpus(place.corpus, () => {});
+    expect(records.map(({ id }) => id)).toEqual(["a#fix", "web/a#fix"]);
+  });
+
+  test("names what is gone with its whole folder", async () => {
+    const place = pages({ "a.md": "# A\n\nOne.", "db/b.md": "# B\n\nTwo." });
+    await importInto(place, "runbooks/db");
+    rmSync(join(place.folder, "db"), { recursive: true });
+    expect((await importInto(place, "runbooks")).stderr).toStartWith(
+      "distill: b: no page stands for it any more",
+    );
   });
 
   test("knows a page that is named alone by the folder it was imported with", async () => {
@@ -702,6 +729,7 @@ describe("import", () => {
     const { stdout, stderr } = await importInto(place, "runbooks");
     expect(stdout).toStartWith("1 new");
     expect(stderr).toStartWith("distill: corpus.jsonl:1: not valid JSON");
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
     expect(readFileSync(place.corpus, "utf8")).toStartWith('{torn\n{"id":"a"');
   });
 
@@ -930,6 +958,7 @@ describe("a page's title", () => {
     expect(other.content).toBe("## Symptoms\n\nText.");
     expect((await recordOf("# Title\n\nText.")).content).toBe("Text.");
     expect((await recordOf("---\ntitle: Same\n---\n## Same\n\nText.")).content).toBe("Text.");
+    expect((await recordOf("# Same\nText.")).content).toBe("Text.");
     expect((await recordOf("---\ntitle: Other\n---\nPage\n---\n\nText.")).content).toBe("## Page\n\nText.");
     const alert = await recordOf("---\ntitle: Runbook 12\n---\n\n# CheckoutQueueAge fires\n\nRestart it.");
     expect(alert.content).toBe("# CheckoutQueueAge fires\n\nRestart it.");
@@ -950,6 +979,11 @@ describe("a page's front matter", () => {
     const { stderr } = await importInto(place, "runbooks");
     expect(stderr).toContain("runbooks/a.md:1: its front matter is left out: ");
     expect((await loadCorpus(place.corpus, () => {})).records[0]!.content).toBe("Text.");
+  });
+
+  test("is left out where a comment stands above what cannot be read", async () => {
+    const { content } = await recordOf("---\n# of the page\ntitle: [open\n---\nText.");
+    expect(content).toBe("Text.");
   });
 
   test("is text, and named, where it is never closed", async () => {
