@@ -24,12 +24,8 @@ export const SETS = ["ragtruth.dev.jsonl", "wice.dev.jsonl", "synth-tech.dev.jso
 
 const REPOSITORY = join(import.meta.dir, "../..");
 
-/** The folder of --data, else the first of the usual places that is there. */
-export function dataFolder(named: string | undefined): string {
-  if (named !== undefined) return resolve(named);
-  const usual = [join(REPOSITORY, "data/grounding"), join(REPOSITORY, "../shared/data/grounding")];
-  return usual.find((folder) => existsSync(folder)) ?? usual[0]!;
-}
+/** The folder of --data, else the usual one. */
+export const dataFolder = (named = join(REPOSITORY, "data/grounding")): string => resolve(named);
 
 /** The rows of those sets that are there; what is missing is said. */
 export async function readSets(folder: string): Promise<Row[]> {
