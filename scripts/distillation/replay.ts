@@ -1674,7 +1674,10 @@ function piecesOf(lines: string[], maxChars: number): string[] {
     const longer = isOpen ? `${pieces.at(-1)}\n${command}` : command;
     if (command.trim() === "") isOpen = false;
     else if (isOpen && longer.length <= maxChars) pieces[pieces.length - 1] = longer;
-    else isOpen = pieces.push(command) > 0;
+    else {
+      pieces.push(command);
+      isOpen = true;
+    }
   }
   return pieces;
 }
