@@ -410,8 +410,11 @@ describe("bestPassage of a long table", () => {
 
   test.each([
     [135, [...HEAD, rowOf(57)]],
+    [95, [...HEAD, rowOf(57)]],
     [94, [rowOf(57), rowOf(62)]],
-    [50, [rowOf(57)]],
+    [93, [rowOf(57), rowOf(62)]],
+    [92, [rowOf(57)]],
+    [46, [rowOf(57)]],
   ])("leaves rows and head out that do not fit in %d characters", (maxChars, lines) => {
     expect(linesOf([...HEAD, ...ROWS].join("\n"), maxChars)).toEqual(lines);
   });
@@ -428,6 +431,43 @@ describe("bestPassage of a long table", () => {
   ])("shows rows beside a check that names as much, between %j and %j", (before, behind) => {
     const text = [...before, ...HEAD, ...ROWS, ...behind].join("\n");
     expect(linesOf(text)).toEqual([...before, ...HEAD, rowOf(57), rowOf(62), ...behind]);
+  });
+
+  test("leaves out what matches least, wherever it stands", () => {
+    const rare = new Map([57, 62, 66].map((n, at) => [`${n}`, at + 1]));
+    expect(bestPassage(ROWS.join("\n"), rare, 93).split("\n")).toEqual([rowOf(62), rowOf(66)]);
+  });
+
+  test("shows the best rows that fit, though one matches more that does not", () => {
+    const rows = [...ROWS, `| svc-57 | down | owner ${"x".repeat(400)} |`];
+    expect(linesOf([...HEAD, ...rows].join("\n"))).toEqual([...HEAD, rowOf(57), rowOf(62)]);
+  });
+
+  test("takes no lines for a table that have neither outer bars nor a rule", () => {
+    const bare = ROWS.map((row) => row.slice(2, -2));
+    expect(linesOf(bare.join("\n"))).toEqual(bare.slice(0, 9));
+  });
+
+  /** 142 characters of a table, of which one row matches best. */
+  const SHORT = [...HEAD, rowOf(10), rowOf(57)];
+
+  test("tears no table that fits for what stands beside it", () => {
+    const text = ["Filler.", "", ...SHORT, "", "- Ask the owner.", "", "Filler."];
+    expect(linesOf(text.join("\n"), 142)).toEqual(SHORT);
+  });
+
+  test("tears one that fits by itself, but not with what stands on top of it", () => {
+    const filler = "Filler, nothing of interest, and too long.";
+    expect(linesOf(["Ask the owner.", ...SHORT, "", filler].join("\n"), 142)).toEqual([
+      "Ask the owner.",
+      ...HEAD,
+      rowOf(57),
+    ]);
+  });
+
+  test("begins in no paragraph's midst where there is a table, too", () => {
+    const paragraph = [...Array.from({ length: 20 }, () => "Filler"), "Ask the owner of svc-57."];
+    expect(linesOf([...paragraph, "", "| a | b |", "| c | d |"].join("\n"), 60)[0]).toBe("Filler");
   });
 
   test("shows a table whole that fits", () => {
@@ -465,6 +505,11 @@ describe("bestPassage of a long code block", () => {
   test("shows what lies between blank lines and no more", () => {
     const passage = passageOf(...script("\n# the worker\nif failed; then\n  restart\nfi\n"));
     expect(passage).toBe("```sh\n# the worker\nif failed; then\n  restart\nfi\n```");
+  });
+
+  test("shows the first of its lines together", () => {
+    const passage = passageOf("```sh", "cd /srv", "restart worker", "", ...STEPS, "```");
+    expect(passage).toBe("```sh\ncd /srv\nrestart worker\n```");
   });
 
   test("keeps a command together that goes over several lines", () => {
