@@ -428,7 +428,10 @@ function readSample(path: string, covered: number, n: number): Promise<Uint8Arra
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** A token's number, or -1. */
-export function tokenNumber({ table, textStart, text }: IndexFile, token: string): number {
+export function tokenNumber(
+  { table, textStart, text }: Pick<IndexFile, "table" | "textStart" | "text">,
+  token: string,
+): number {
   const mask = table.length - 1;
   for (let at = hash32(token) & mask; table[at] !== 0; at = (at + 1) & mask) {
     const number = table[at]! - 1;
@@ -448,10 +451,9 @@ function tokensWith({ text, textStart }: IndexFile, part: string): number[] {
   for (let at = all.indexOf(part, 0, "latin1"); at >= 0;) {
     const token = lowerBound(textStart, at + 1, 0, textStart.length) - 1;
     const end = textStart[token + 1]!;
-    // Texts stand side by side, so a match may run from one into the next.
-    const isWithin = at + part.length <= end;
-    if (isWithin) numbers.push(token);
-    at = all.indexOf(part, isWithin ? end : at + 1, "latin1");
+    // Texts stand side by side, so a match may run from one into the next; then none behind it is within the first.
+    if (at + part.length <= end) numbers.push(token);
+    at = all.indexOf(part, end, "latin1");
   }
   return numbers;
 }
