@@ -18,7 +18,13 @@ import {
 import { dirname, join } from "node:path";
 
 import { buildIndex } from "../../scripts/distillation/build_index.ts";
-import { IndexedCorpus, indexPath, openIndexed, readIndex } from "../../scripts/distillation/corpus_index.ts";
+import {
+  IndexedCorpus,
+  indexPath,
+  openIndexed,
+  readIndex,
+  tokenNumber,
+} from "../../scripts/distillation/corpus_index.ts";
 import { extractFacts } from "../../scripts/distillation/facts.ts";
 import { RANKERS, scanCorpus } from "../../scripts/distillation/replay.ts";
 import type { OpenCorpus, Playbook, Ranker, RetrieveOptions } from "../../scripts/distillation/replay.ts";
@@ -143,6 +149,7 @@ function oddTasks(random: () => number): { task: string; options: RetrieveOption
     { task: task(), options: { topK: 100, minCoverage: 0 } },
     { task: task(), options: { ...OPTIONS, excludeIds: ["p1", "p3", "nobody"] } },
     { task: task(), options: { ...OPTIONS, excludeSourceRunIds: ["run:1", "run:2", ""] } },
+    { task: task(), options: { ...OPTIONS, excludeIds: ["p2"], excludeSourceRunIds: ["run:3"] } },
     { task: "xylophone", options: OPTIONS },
   ];
 }
@@ -416,6 +423,17 @@ describe("a corpus that has changed", () => {
     expect(kept(at)).toEqual(built);
   });
 
+  test("is not taken for one that has only grown once indexing it anew was interrupted", async () => {
+    const { records } = longCorpus();
+    const at = place(jsonl(records));
+    await indexed(at);
+    // In the midst, and so that the first and the last window are as they were.
+    const middle = records.map((one, n) => (n > 100 && n < 300 ? { ...one, title: `tape full ${n}` } : one));
+    writeFileSync(at.corpusPath, jsonl([...middle, B]));
+    await openIndexed(at, "weighted", { warn: () => {}, signal: AbortSignal.abort() });
+    await expectSame(at, "weighted", [{ task: "tape full", options: OPTIONS }]);
+  });
+
   test("is found out by a fold wherever it was changed", async () => {
     const { records, before } = longCorpus(1200);
     const at = place(jsonl(records));
@@ -424,6 +442,17 @@ describe("a corpus that has changed", () => {
     const long = playbook({ id: "long", content: "word ".repeat(60_000) });
     writeFileSync(at.corpusPath, jsonl([...records, long]));
     await expectSame(at, "weighted", [{ task: "disk full tape", options: OPTIONS }]);
+  });
+});
+
+describe("tokenNumber", () => {
+  test("knows a token that begins another for another", () => {
+    const text = new TextEncoder().encode("port");
+    // In whichever place of the table it is looked for.
+    for (const table of [Uint32Array.of(1, 0), Uint32Array.of(0, 1)]) {
+      const index = { table, text, textStart: Uint32Array.of(0, text.length) };
+      expect(["por", "ports", "pot"].map((token) => tokenNumber(index, token))).toEqual([-1, -1, -1]);
+    }
   });
 });
 
