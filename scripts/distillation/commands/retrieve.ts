@@ -69,7 +69,7 @@ async function retrieveMany(
     if (task.relevant_ids !== null) ranked.push(rankedTask(task, retrieval));
   }
   const known = await corpus.find(ranked.flatMap(({ relevant_ids }) => relevant_ids));
-  if (ranked.length > 0) io.stderr(scoreLines(scoreRetrieval(ranked), strangeIds(ranked, known)));
+  io.stderr(scoreLines(scoreRetrieval(ranked), strangeIds(ranked, known)));
   return bad > 0 ? EXIT.input : EXIT.accepted;
 }
 
