@@ -864,5 +864,7 @@ describe("distill ab", () => {
     const { stderr } = await run(["ab", "--root", root, "--tasks", file], { env });
     expect(stderr).toMatch(/^\[ab\] ab:[0-9a-f]{12}: 2 answers$/m);
     expect(stderr).toMatch(/^\[ab\] 1 of 2, disk (?:none|retrieval): pass in [\d.]+ s; \d+ s left$/m);
+    // Nothing is drawn over where it is no terminal.
+    expect(stderr).not.toContain("\x1b");
   });
 });

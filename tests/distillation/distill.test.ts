@@ -132,6 +132,10 @@ describe("usage errors", () => {
     [["retrieve", "--tasks", "f", "--task", "x"], "--tasks goes without --task"],
     [["gate", "--rows", "f", "--task", "x"], "--rows goes without --task"],
     [["replay", "--task", "x", "--top-k", "0x5"], "--top-k: expected a whole number"],
+    [
+      ["replay", "--task", "x", "--seed", "4294967296"],
+      '--seed: expected a whole number from -2147483648 to 4294967295 (got "4294967296").',
+    ],
     [["gate", "--task", "x", "--evidence", "-"], "--evidence: standard input is the answer here"],
     [["gate", "--task-file", "-"], "standard input is the answer here"],
     [["completion"], "name your shell"],
@@ -670,6 +674,16 @@ describe("replay", () => {
     expect(rejected.stderr).toContain("| I cannot.\\x1b]0;owned\\x07\n");
     expect(stdout).toBe(`${GOOD_ANSWER}\\x1b]0;owned\\x07\n`);
     expect(stderr).toContain("[replay] qwen3.5:latest at ");
+  });
+
+  test("says which model the server names where that is another", async () => {
+    await using server = gateway(() => completion(GOOD_ANSWER));
+    const said = async (model: string): Promise<string> => {
+      const argv = ["replay", "--task", TASK, "--root", rootWith(), "--model", model];
+      return (await run(argv, { env: { LH_GATEWAY_URL: server.url } })).stderr;
+    };
+    expect(await said("mine")).toContain("[replay] model: mine (the server says served-model), ");
+    expect(await said("served-model")).toContain("[replay] model: served-model, ");
   });
 
   test("warns where the server has cut the prompt", async () => {
