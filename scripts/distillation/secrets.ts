@@ -13,13 +13,16 @@ const PASSWORD = String.raw`${NO_PLAIN_WORD}(?!${NO_VALUE})[^\s"'\x60]{4,255}`;
 /** JSON within JSON has backslashes before its quotes, more of them the deeper it stands. */
 const QUOTE = String.raw`\\{0,7}["']`;
 /** Between a key's name and its value. */
-const EQUALS = String.raw`(?:\\{0,7}["'\x60*]){0,3}\s{0,4}[:=]\*{0,3}\s{0,4}\*{0,3}`;
+const EQUALS = String.raw`(?:\\{0,7}["'\x60*]){0,3}\s{0,4}[:=：]\*{0,3}\s{0,4}\*{0,3}`;
 /** One character within the quotes that were opened, an escaped one with its backslash; and one that is no blank. */
 const QUOTED = String.raw`(?:(?!\k<open>)(?:\\[^\n]|[^\\\n]))`;
 const QUOTED_SOLID = String.raw`(?:(?!\k<open>)(?:\\\S|[^\\\s]))`;
 /** What is quoted may have blanks. Then it is a sentence, unless it has both a digit and a sign that sentences do without. */
 const NO_SENTENCE = String.raw`(?:(?=${QUOTED_SOLID}{0,127}[\d!#%&+/=@^~])(?=${QUOTED_SOLID}{6,128}\k<open>)|(?=${QUOTED}{0,127}\d)(?=${QUOTED}{0,127}[!#%&+=@^~]))`;
-const PASSWORD_NAME = "(?:pass(?:word|wd|phrase|wort)|kennwort)";
+/** The word in other languages, whole. */
+const FOREIGN_NAME =
+  "(?:(?<![a-zà-ž])(?:contraseña|mot de passe|senha|parola|hasło|heslo|wachtwoord|lösenord|şifre)|пароль|密[码碼]|パスワード|비밀번호|पासवर्ड|كلمة المرور)";
+const PASSWORD_NAME = `(?:pass(?:word|wd|phrase|wort)|kennwort|${FOREIGN_NAME})`;
 const KEY_NAME = `(?:${PASSWORD_NAME}|[_-]pass|secret|token|(?:api|access|account|encryption|secret)[_-]?key(?:[_-]base)?)`;
 /** Too short to be looked for within words, but for "dbPwd". */
 const SHORT_NAME = String.raw`(?:(?<![a-z\d])(?:pwd|pw)|(?-i:(?<=[a-z])Pwd))`;
@@ -28,35 +31,53 @@ const PASS_NAME = String.raw`(?:(?<![a-z\d_-])(?:db|user|admin|root|smtp|mail)?p
 const LOGIN_NAME = `(?:${PASSWORD_NAME}|${SHORT_NAME})`;
 /** Whose it is: "for root on db-3", "(root)". */
 const OWNER_WORD = String.raw`\s{1,2}[\w@./'"\x60*%-]{1,40}`;
-const OWNER = String.raw`(?:\s{1,2}(?:for|of|on|to|für|von|vom)(?:${OWNER_WORD}){1,4}|\s{0,2}\([^\n()]{1,40}\))`;
+const OWNER = String.raw`(?:\s{1,2}(?:for|of|on|to|für|von|vom|del?|du|para|per|voor|для|от)(?:${OWNER_WORD}){1,4}|\s{0,2}\([^\n()]{1,40}\))`;
 /** Not behind "?", "&" (a query) or ":" (the name of a secret's kind in a resource's name). */
 const APART = String.raw`(?<![?&][\w-]{0,32}|:)`;
 const QUOTES = String.raw`(?:\\{0,7}["'\x60*]){0,3}`;
 /** Between a name that prose has as well and its value: both are on one line. */
-const IS = String.raw`${QUOTES}[ \t]{0,4}[:=]\*{0,3}[ \t]{0,4}\*{0,3}(?:${QUOTE}|\x60)?`;
+const IS = String.raw`${QUOTES}[ \t]{0,4}[:=：]\*{0,3}[ \t]{0,4}\*{0,3}(?:${QUOTE}|\x60)?`;
+/** Signs and letters of scripts without blanks, in which a sentence goes on behind a value. */
+const EAST_ASIAN = String.raw`\u3000-\u9fff\uac00-\ud7af\uff00-\uffef`;
 /** A value as far as it may reach. */
-const VALUE = String.raw`(?:[^\s"',;<\x60\\]|<(?![a-z/])|\\(?!\\{0,7}["'])){6,4096}`;
+const VALUE = String.raw`(?:[^\s"',;<\x60\\${EAST_ASIAN}]|<(?![a-z/])|\\(?!\\{0,7}["'])){6,4096}`;
 
 /** UTF-16 units on either side of a value and its name that tell what they are. */
 const CONTEXT_CHARS = 48;
 
-/** Whether a value is a secret, by itself and by what stands behind it and before its name. */
+/** Whether a value is a secret, by itself and by what stands behind it and before it, its name included. */
 type Judge = (value: string, behind: string, before: string) => boolean;
+
+/** "3600seconds", "2048tokens". */
+const COUNT = /^\d+(?:sec(?:ond)?|min(?:ute)?|hour|day|week|month|year|token|byte|time)s?$/i;
+
+/** Whatever its name says, what only leads to a value: a file, a path or a name in another store, a call, a field, what is enciphered. */
+const ELSEWHERE = [
+  new RegExp(`^${NO_PLACE}`, "i"),
+  /^[\w./-]{1,128}\.(?:txt|ya?ml|json|env|key|pem|crt|pub|conf|cfg|ini|enc|gpg|jks|p12|pfx|toml|properties)$/i,
+  /^[a-z_][a-z_.-]*(?:\/[a-z\d_.-]*)+$/,
+  /^(?:arn|vault|env|file|kv|ssm|sops|gopass|keepass|bitwarden|1password):/i,
+  /^[a-z_]\w*(?:\.\w+)*\((?:.*\))?$/i,
+  /^(?:self|this|var|local|data|module|config|cfg|process|os|env|args|opts|params|settings)\.[a-z_]/,
+  /^ENC\[/,
+  /^(?:your|replace|insert)[-_]/i,
+];
 
 /**
  * What has digits or signs and is no secret: variables, paths, addresses, figures and what is counted, tickets, and the names
  * of algorithms and types.
  */
 const NO_SECRETS = [
+  ...ELSEWHERE,
   /^(?:!?\$|[<{*%[(]|--|\d?>)/,
   /^[a-z_][\w.:]*[[(](?:.*[\])])?$/i,
   /^(?:[.~]{0,2}\/[\w./-]*$|[a-z]:\\)/i,
-  /^[a-z_][a-z_.-]*(?:\/[a-z\d_.-]*)+$/,
-  /^(?:[a-z][a-z\d+.-]*:\/\/|(?:vault|env|file|kv|ssm|sops|gopass|keepass|bitwarden|1password):)/i,
+  /^[a-z][a-z\d+.-]*:\/\//i,
   /^[\w.+-]+@[\w-]+(?:\.[\w-]+)+$/,
   /^(?=\d*[^\d])[\d.,:/%x+~-]+$/,
   /^\d{4}-\d\d-\d\dT[\d:.+-]*Z?$/,
   /^(?:\d+(?:ms|min|[smhdwx]|[kmgt]i?b?|st|nd|rd|th))+$/i,
+  COUNT,
   /^\d+[a-z]{0,3}-[a-z-]+$/i,
   /^(?:0x[\da-f]{4}|#[\da-f]{3,8}$)/i,
   /^[A-Z]{2,10}-\d+$/,
@@ -92,6 +113,57 @@ const isNoResult: Judge = (value, behind, before) =>
     !/^\d+$/.test(value) &&
     !/fail(?:ed|ures?)?\s?[:=]/i.test(`${before} ${behind}`));
 
+/** It holds a capital, a small letter and a digit, as a word of prose hardly does. */
+const isMixed = (value: string): boolean =>
+  isMadeUp(value) && /[A-Z]/.test(value) && /[a-z]/.test(value) && /\d/.test(value);
+
+/** A block of Markdown or of one of its dialects, where a value might begin. */
+const BLOCK = /^\s*(?:[\x60~]{3}|!?\[|[>|<{]|:::|!!!|\?\?\?|===|---|\+\+\+|#)/;
+/** Names that say of another secret what it is called: `existingSecret: redis-auth-v2`, `--secret=db-app-2`. */
+const REFERENCE =
+  /(?<!client|consumer|app|shared|signing|session|cookie|jwt|auth|hook)(?:(?<=[a-z])Secret|(?<=--[a-z-]{0,32})secret)["'\x60*]{0,3}\s{0,4}[:=]\s{0,4}["'\x60*]{0,3}$/;
+const NAME_OF_WORDS = /^[a-z]{2,}\d{0,2}(?:[.-](?:[a-z]{2,}\d{0,2}|v?\d{1,4}[a-z]?))+$/;
+
+/** A name that is a secret's own vouches for almost any value on its line, and for one that has the next line for itself. */
+const isNamed: Judge = (value, behind, before) => {
+  if (!/[\d!#%&+/=@^~]/.test(value) || ELSEWHERE.some((shape) => shape.test(value))) return false;
+  // A YAML tag, with its value behind it: `!vault |`.
+  if (/^!{1,2}[a-z][\w.:/-]*$/i.test(value) && /^[ \t]{1,4}\S/.test(behind)) return false;
+  if (/token\W{1,12}$/i.test(before) && (/^\d+$/.test(value) || COUNT.test(value))) return false;
+  if (REFERENCE.test(before) && NAME_OF_WORDS.test(value)) return false;
+  const marks = /\n([ \t\r"'\x60*\\]{0,16})$/.exec(before)?.[1];
+  if (marks === undefined) return true;
+  const isAlone = /^["'\x60*]{0,3}[,;.]?[ \t]*(?:\r?\n|$)/.test(behind) && !value.endsWith(":");
+  return isAlone && !BLOCK.test(marks + value);
+};
+
+/** Tools, each up to the option that a password follows. */
+const PASSWORD_OPTIONS = [
+  ["sshpass|psexec(?:64)?|mongo(?:sh|dump|restore|export|import)?", String.raw`-p\s{1,4}`],
+  [
+    String.raw`(?:docker|podman|nerdctl|buildah|skopeo|oras|helm\sregistry|az|oc)\slogin`,
+    String.raw`-p\s{1,4}`,
+  ],
+  ["redis-cli", String.raw`(?:-a|--pass)\s{1,4}`],
+  ["sqlcmd|bcp", String.raw`-P\s{0,4}`],
+  ["ldap(?:search|modify|add|delete|whoami|passwd|compare)", String.raw`-w\s{1,4}`],
+  ["winrs", "-p:"],
+  ["w?xfreerdp|mstsc", "/p:"],
+  ["smbclient|rpcclient|mount.cifs", String.raw`-U\s{0,4}["']?[\w.@\\-]{1,64}%`],
+].map(([tool, option]) => String.raw`(?:${tool})(?:\.exe)?\s(?:[^\n|;]{0,200}\s)?${option}`);
+
+/** Tokens of services by what they begin with. */
+const API_KEYS = [
+  String.raw`sk-[\w-]{20,255}|[sr]k_live_\w{10,255}|whsec_[A-Za-z0-9+/]{24,64}`,
+  String.raw`AIza[\w-]{35}|ya29\.[\w-]{20,255}|GOCSPX-[\w-]{28}`,
+  String.raw`npm_[A-Za-z0-9]{36}|pypi-[\w-]{50,255}|rubygems_[a-f0-9]{48}|dckr_[po]at_[\w-]{20,255}`,
+  String.raw`hf_[A-Za-z0-9]{30,64}|gsk_[A-Za-z0-9]{40,64}|xai-[A-Za-z0-9]{60,120}|r8_[A-Za-z0-9]{37}`,
+  String.raw`do[opr]_v1_[a-f0-9]{64}|hv[sbr]\.[\w-]{20,255}|s\.(?=[A-Za-z]{0,23}\d)[A-Za-z0-9]{24}\b|dp\.[a-z]{2,5}\.[A-Za-z0-9]{40,64}`,
+  String.raw`SG\.[\w-]{16,64}\.[\w-]{16,64}|\d{8,10}:AA[\w-]{33}\b|ATATT3[\w=-]{20,255}|lin_api_[A-Za-z0-9]{40}|shp(?:at|ca|pa|ss)_[a-f0-9]{32}`,
+  String.raw`gl(?:sa|c)_[\w+/=-]{24,255}|NR(?:AK|JS|II)-[A-Z0-9]{20,48}|sntry[su]_[\w+/=-]{32,255}|HRKU-[\w-]{36,64}|secret_[A-Za-z0-9]{43}\b|ntn_[A-Za-z0-9]{40,64}`,
+  String.raw`PMAK-[a-f0-9]{24}-[a-f0-9]{34}|key-[a-f0-9]{32}\b|pul-[a-f0-9]{40}|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,70}`,
+];
+
 type Shape = [kind: string, shape: RegExp, isSecret?: Judge];
 
 /**
@@ -109,14 +181,11 @@ const SHAPES: Shape[] = [
   ["aws_key", /()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g],
   ["github_token", /()\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255})/g],
   ["gitlab_token", /()\bgl(?:pat|rt|dt|ptt|cbt|ft|soat)-[\w-]{20,255}/g],
-  ["slack_token", /()\bxox[abeprs]-[\w-]{10,255}/g],
+  ["slack_token", /()\b(?:xox[abeprs]|xapp)-[\w-]{10,255}/g],
   ["slack_token", /(\bhooks\.slack\.com\/services\/)\w{8,16}\/\w{8,16}\/\w{16,64}/g],
   ["discord_token", /(\bdiscord(?:app)?\.com\/api\/webhooks\/\d{15,22}\/)[\w-]{40,128}/g],
   ["azure_key", /(\bAccountKey=)[A-Za-z0-9+/]{60,100}={0,2}/g],
-  [
-    "api_key",
-    /()\b(?:sk-[\w-]{20,255}|[sr]k_live_\w{10,255}|AIza[\w-]{35}|ya29\.[\w-]{20,255}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,64}|pypi-[\w-]{50,255}|dckr_pat_[\w-]{20,255}|dop_v1_[a-f0-9]{64}|hvs\.[\w-]{20,255}|SG\.[\w-]{16,64}\.[\w-]{16,64})/g,
-  ],
+  ["api_key", new RegExp(String.raw`()\b(?:${API_KEYS.join("|")})`, "g")],
   // Behind some name at most: each of a run of them would be followed to its end.
   ["jwt", /()\beyJ(?<![A-Za-z\d][\w-]{63}eyJ)[\w-]{8,4096}\.eyJ[\w-]{8,4096}\.[\w-]{8,4096}/g],
   [
@@ -142,26 +211,68 @@ const SHAPES: Shape[] = [
   // Kubernetes calls its own users system:serviceaccount:shop:web.
   ["password", /((?:^|\s)(?:-u|--user)[ =](?!system:)[\w.@\\-]{1,64}:)(?![$<{*[]|\/\/)[^\s"']{4,255}/g],
   ["password", new RegExp(String.raw`(\b(?:mysql|mariadb)[\w-]{0,16}\b[^\n|;]{0,200}\s-p)${PASSWORD}`, "g")],
+  ["password", new RegExp(String.raw`(\b(?:${PASSWORD_OPTIONS.join("|")})["']?)${PASSWORD}`, "g")],
+  [
+    "password",
+    new RegExp(String.raw`(\bnet\s+use\s[^\n|;]{0,200}\s\/user:\S{1,64}\s{1,4})(?!\/)${PASSWORD}`, "gi"),
+  ],
+  [
+    "password",
+    new RegExp(String.raw`(\bnet\s+use\s[^\n|;]{0,200}?\s)(?![/\\])${PASSWORD}(?=\s{1,4}\/user:)`, "gi"),
+  ],
+  // A name and its password: "Login with admin / Adm1nPass99".
   [
     "password",
     new RegExp(
-      String.raw`(\b(?:sshpass\s(?:[^\n|;]{0,200}\s)?-p|docker\slogin\s(?:[^\n|;]{0,200}\s)?-p|redis-cli\s(?:[^\n|;]{0,200}\s)?(?:-a|--pass))\s{1,4}["']?)${PASSWORD}`,
-      "g",
+      String.raw`(\b(?:log(?:in|on|[ -]in)|sign[ -]in|credentials?|creds|user(?:name)?|account)\b[^\n/]{0,40}[\s:"'\x60*][\w.@\\-]{1,40}${QUOTES}(?:\s\/\s|[/:])${QUOTES})${VALUE}`,
+      "gi",
     ),
+    isMixed,
   ],
 ];
 
 /** What every name holds by which a secret is known: most texts have none, and need not be searched for a dozen shapes. */
-const NAMED = /pass|pw|kennwort|secret|token|key|identified|masterauth/i;
+const NAMED = new RegExp(
+  `pass|pw|kennwort|secret|token|key|psk|auth"|community|identified|masterauth|${FOREIGN_NAME}`,
+  "i",
+);
 const NAMED_SHAPES: Shape[] = [
   ["password", new RegExp(String.raw`(\bpass(?:word|phrase)\s{1,2}is\s{1,2}["'\x60])${PASSWORD}`, "gi")],
+  // "Password – Sup3rS3cret1", "reset the password to Sup3rS3cret1".
+  [
+    "password",
+    new RegExp(
+      String.raw`(${LOGIN_NAME}${QUOTES}[ \t]{1,4}(?:(?:is|was|to|[-–—])[ \t]{1,4})?(?:${QUOTE}|\x60)?)${VALUE}`,
+      "gi",
+    ),
+    isMixed,
+  ],
+  // A block that holds the value alone.
+  [
+    "password",
+    new RegExp(
+      String.raw`((?:${LOGIN_NAME}|api[ _-]?key|token)${QUOTES}[:：]\*{0,3}[ \t]{0,4}\n\s{0,16}(?:\x60{3,8}|~{3,8})[\w-]{0,16}\n[ \t]{0,16})${VALUE}(?=[ \t]{0,4}\n[ \t]{0,16}(?:\x60{3}|~{3}))`,
+      "gi",
+    ),
+    isMadeUp,
+  ],
+  // Keys of other things, too.
+  [
+    "password",
+    new RegExp(
+      String.raw`${APART}((?:(?:app(?:lication)?|auth|integration|licen[cs]e|master|private|routing|service|shared|signing|storage)[_-]?key|(?<![a-z])psk|"_?auth")${EQUALS}(?:${QUOTE})?)${VALUE}`,
+      "gi",
+    ),
+    isMadeUp,
+  ],
   [
     "password",
     new RegExp(
       String.raw`${APART}(${KEY_NAME}(?:${EQUALS}(?:${QUOTE})?|\s{1,4}(?<=--[\w-]{1,32}\s{1,4})))` +
-        String.raw`(?!${NO_VALUE}|${NO_PLACE})${NO_PLAIN_WORD}(?:[^\s"',;\\]|\\(?!\\{0,7}["'])){6,4096}`,
+        String.raw`(?!${NO_VALUE}|${NO_PLACE})${NO_PLAIN_WORD}(?:[^\s"',;\\${EAST_ASIAN}]|\\(?!\\{0,7}["'])){6,4096}`,
       "gi",
     ),
+    isNamed,
   ],
   [
     "password",
@@ -180,11 +291,11 @@ const NAMED_SHAPES: Shape[] = [
       "gi",
     ),
   ],
-  // The quotes of an option's value hold no sentence.
+  // The quotes of an option's or a variable's value hold no sentence.
   [
     "password",
     new RegExp(
-      String.raw`(--[\w-]{0,32}(?:${LOGIN_NAME}|pass|token|(?:api|access|account|encryption|secret)-?key)(?:=|\s{1,4})(?<open>${QUOTE}))` +
+      String.raw`((?:--[\w-]{0,32}(?:${LOGIN_NAME}|pass|token|(?:api|access|account|encryption|secret)-?key)(?:=|\s{1,4})|(?-i:(?:PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN)=))(?<open>${QUOTE}))` +
         String.raw`(?!${NO_VALUE}|${NO_PLACE})(?=${QUOTED}{0,127}[\d!#%&+/=@^~])${QUOTED}{6,128}(?=\k<open>)`,
       "gi",
     ),
@@ -210,7 +321,10 @@ const NAMED_SHAPES: Shape[] = [
   ],
   [
     "password",
-    new RegExp(String.raw`(\b(?:requirepass|masterauth)[ \t]{1,4}(?:${QUOTE})?)${VALUE}`, "gi"),
+    new RegExp(
+      String.raw`(\b(?:requirepass|masterauth|snmp-server[ \t]community)[ \t]{1,4}(?:${QUOTE})?)${VALUE}`,
+      "gi",
+    ),
     isValue,
   ],
   ["password", new RegExp(`${APART}(${SHORT_NAME}${IS})${VALUE}`, "gi"), isValue],
@@ -259,14 +373,20 @@ export function findSecrets(text: string): Secret[] {
 }
 
 function matchesOf([kind, shape, isSecret]: Shape, text: string): Secret[] {
-  return [...text.matchAll(shape)].flatMap((match) => {
+  const places: Secret[] = [];
+  shape.lastIndex = 0;
+  for (let match = shape.exec(text); match !== null; match = shape.exec(text)) {
     const { index, 0: whole, 1: label } = match;
-    const place = withoutMarks({ kind, start: index + label!.length, end: index + whole.length }, text);
+    const valueAt = index + label!.length;
+    const place = withoutMarks({ kind, start: valueAt, end: index + whole.length }, text);
     const { start, end } = place;
-    const before = text.slice(Math.max(0, index - CONTEXT_CHARS), index);
+    const before = text.slice(Math.max(0, index - CONTEXT_CHARS), start);
     const isOne = isSecret?.(text.slice(start, end), text.slice(end, end + CONTEXT_CHARS), before) ?? true;
-    return isOne ? [place] : [];
-  });
+    if (isOne) places.push(place);
+    // In what is none another name may stand with its value.
+    else shape.lastIndex = Math.max(index + 1, valueAt);
+  }
+  return places;
 }
 
 /**

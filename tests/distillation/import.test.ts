@@ -929,6 +929,14 @@ describe("import and secrets", () => {
     expect(record.content).toBe("Text.\n\npassword: [redacted:password]");
   });
 
+  test.each(["secret", "password", "token"])(
+    "keeps the fence behind a line that ends in %s:",
+    async (name) => {
+      const text = `Delete only the pending ${name}:\n\n~~~console\n$ kubectl get x\n~~~`;
+      expect((await recordOf(`# X\n\n${text}\n`)).content).toBe(text);
+    },
+  );
+
   test("counts lines as an editor does in a file with CRLF", async () => {
     const place = pages({ "a.md": "# A\r\n\r\npassword: s3cret99\r\n" });
     expect((await importInto(place, "runbooks")).stderr).toContain("a.md:3: a secret");
