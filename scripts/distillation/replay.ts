@@ -74,7 +74,7 @@ const NEAR_DUPLICATE = 0.6;
 const BUNDLE_TOKENS = 1500;
 
 // The prompt. Whatever changes what a model is shown for the same hits changes its version.
-export const PROMPT_VERSION = "4";
+export const PROMPT_VERSION = "5";
 
 // The call.
 export const DEFAULT_GATEWAY_URL = "http://localhost:3100";
@@ -1393,8 +1393,12 @@ export function estimateTokens(text: string): number {
 const listedCommands = ({ content_preview }: RetrievedPlaybook): string[] =>
   pasteableReader().pasteableLines(content_preview).slice(0, MAX_LISTED_COMMANDS);
 
-const STEP =
-  /^\s*(?:(?:[-*+•]|\d+[.)])\s*)?(?:\[[ x]\]\s*)?(?:\*\*|__)?((?:verify|check|assert|confirm|ensure)\b.*)$/i;
+/** What a list, a quote, a checklist and a line in bold begin with, emoji and their short codes (`:white_check_mark:`) included. */
+const STEP_MARK = String.raw`(?:[-*+•◦▪‣→✓☐☒>]|\*\*|__|(?:\d+|[a-z])[.)]|\d\ufe0f?\u20e3|\[[ x]?\]|:[a-z_]{2,40}:|\p{Extended_Pictographic}[\ufe0f\u200d\p{Emoji_Modifier}]{0,4})`;
+const STEP = new RegExp(
+  String.raw`^\s*(?:${STEP_MARK}\s*){0,6}((?:verify|check|assert|confirm|ensure)\b.*)$`,
+  "iu",
+);
 const STEP_VERBS = new Set(["verify", "check", "assert", "confirm", "ensure"]);
 
 /** The checks in these texts, in order, each once: lines outside code that begin with a verb of checking. */

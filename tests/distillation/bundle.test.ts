@@ -263,6 +263,16 @@ describe("validationSteps", () => {
     ["a number", "3. Confirm the lag fell", ["Confirm the lag fell"]],
     ["a task box", "- [ ] Ensure backups exist", ["Ensure backups exist"]],
     ["bold type", "* **Assert** replicas agree", ["Assert replicas agree"]],
+    ["a ticked box", "- [X] Verify the lag fell", ["Verify the lag fell"]],
+    ["an emoji", "✅ Check that it runs", ["Check that it runs"]],
+    ["an emoji with a variant", "- ✔️ **Verify** the lag", ["Verify the lag"]],
+    ["a ballot box", "☑ Verify the lag", ["Verify the lag"]],
+    ["a bullet emoji", "🔹 Confirm with `nstat -az`", ["Confirm with `nstat -az`"]],
+    ["a keycap", "1️⃣ Verify the lag", ["Verify the lag"]],
+    ["an emoji's short code", "* :white_check_mark: Verify the lag", ["Verify the lag"]],
+    ["a quote", "> - Check the port 5432", ["Check the port 5432"]],
+    ["a lettered list", "b) Check the port 5432", ["Check the port 5432"]],
+    ["a word before the verb", "✅ Then verify the pod runs.", []],
     ["a verb inside the line", "Then verify the pod runs.", []],
     ["a longer word", "Checkpoint the database", []],
     ["a heading", "## Verify", []],
@@ -354,6 +364,8 @@ describe("bestPassage", () => {
     "a|b\n-|-\n\n",
     "|a|\nb\n",
     "```\n|\n\n|\n```\n",
+    `${"* ".repeat(500)}\n`,
+    `${"✅".repeat(500)}\n`,
   ])("survives 200 KB of %j", (line) => {
     const text = `${line.repeat(200_000 / line.length)}lsof`;
     expect(bestPassage(text, weights, 50).length).toBeLessThanOrEqual(50);
