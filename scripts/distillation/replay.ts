@@ -95,7 +95,7 @@ const MAX_ERROR_CHARS = 2048;
 const CUT_PROMPT_SHARE = 0.6;
 
 // The gate. Whatever changes what it decides changes its version, but for the words of our own prompt: they go with its version.
-export const GATE_VERSION = "7";
+export const GATE_VERSION = "8";
 export const POLICIES = ["strict", "standard", "structural"] as const;
 export type Policy = (typeof POLICIES)[number];
 export const DEFAULT_POLICY: Policy = "standard";
@@ -1211,6 +1211,8 @@ const ZONE = String.raw`(?: ?(?:Z|UTC|GMT|CES?T|[+-]\d{2}:?\d{2})\b)?`;
  */
 const LOG_HEADER = new RegExp(
   [
+    // A syslog line's priority and version.
+    String.raw`(?<![^\n])<\d{1,3}>(?:1 )?`,
     String.raw`\b\d{4}([-/])\d{2}\1\d{2}[T ]+${CLOCK}${ZONE}`,
     String.raw`\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:\d{1,2}[ /]${MONTH}[ /]\d{4}|${MONTH} {1,2}\d{1,2})[: ]${CLOCK}${ZONE}`,
     String.raw`\b[IWEF]\d{4} ${CLOCK}`,
@@ -1220,7 +1222,27 @@ const LOG_HEADER = new RegExp(
   "g",
 );
 
-const withoutLogHeader = (task: string): string => task.replaceAll(LOG_HEADER, " ");
+const MAIL_FIELD = [
+  "From|To|Cc|Bcc|Reply-To|Sender|Sent|Subject|Date|Message-ID|References|In-Reply-To",
+  String.raw`Received|Return-Path|Delivered-To|MIME-Version|Authentication-Results|DKIM-Signature|(?:ARC|Content|List|X)-[\w-]{1,60}`,
+].join("|");
+/**
+ * Lines of a mail's head, each with those that go on with it. With such a head on each of the starter tasks, success@1 was .738
+ * instead of .919.
+ */
+const MAIL_HEADER = new RegExp(
+  String.raw`^(?:(?:${MAIL_FIELD}):[^\n]*(?:\n[ \t]+\S[^\n]*)*(?:\n|$)){2,}`,
+  "gim",
+);
+
+/** Of a mail's head only the subject tells of the matter. What is no mail may have a few of these names, too, and no address. */
+function subjectOf(head: string): string {
+  const isMail = /^(?:From|Received|Return-Path):[^\n]*@|^Message-ID:/im.test(head);
+  return isMail ? `${/^Subject:([^\n]*(?:\n[ \t][^\n]*)*)/im.exec(head)?.[1] ?? ""}\n` : head;
+}
+
+const withoutLogHeader = (task: string): string =>
+  task.replaceAll("\r\n", "\n").replaceAll(MAIL_HEADER, subjectOf).replaceAll(LOG_HEADER, " ");
 
 /** V: ln(1 + N / df), the weight of a token. */
 const rarity = <Token>(token: Token, { size, df }: Statistics<Token>): number =>

@@ -101,9 +101,32 @@ describe("a pasted line of a log", () => {
     `Thu, 01 Jan 2026 12:00:00 GMT ${SAID}`,
     `[01/Jan/2026:12:00:00 +0100] ${SAID}`,
     `12:00:00.5 ${SAID}`,
+    `<163>1 2026-01-01T12:00:00Z ${SAID}`,
+    `<13>Jan  1 12:00:00 ${SAID}`,
     JSON.stringify({ ts: "2026-01-01T12:00:00Z", "log.level": "FATAL", msg: SAID.slice("FATAL: ".length) }),
   ])("is searched for without its head: %s", (line) => {
     expect(weightsOf(line)).toEqual(weightsOf(SAID));
+  });
+
+  const HEAD = [
+    "Received: from mx1.pagerduty.com (10.20.30.40)",
+    "\tby mail.acme.io with ESMTPS id 4XyZ1234; Thu, 1 Jan 2026 12:00:00 +0000",
+    "Message-ID: <01f0a9.3344@alerts.pagerduty.com>",
+    "From: PagerDuty <no-reply@pagerduty.com>",
+    "To: oncall-database@acme.io",
+  ];
+  const TAIL = ["Date: Thu, 1 Jan 2026 12:00:00 +0000", "X-Mailer: notifier-3", "", "It pages since noon."];
+
+  test.each(["\n", "\r\n"])("is a mail's head of which the subject counts, with %j", (newline) => {
+    const mail = [...HEAD, `Subject: ${SAID}`, "\ton db-3", ...TAIL].join(newline);
+    expect(weightsOf(mail)).toEqual(weightsOf(`${SAID} on db-3 It pages since noon.`));
+  });
+
+  test("is none where the names are of something else", () => {
+    const response = "HTTP/1.1 502\nDate: today\nContent-Type: text/html\nX-Cache: MISS";
+    expect([...weightsOf(response).keys()]).toContain("cache");
+    expect([...weightsOf("From: host-7\nTo: host-8").keys()]).toContain("host");
+    expect([...weightsOf("From: bob@acme.io wrote in").keys()]).toContain("acme");
   });
 
   test.each([
@@ -116,7 +139,7 @@ describe("a pasted line of a log", () => {
   });
 
   test("may be any length", () => {
-    for (const part of ["2026-01-01 ", "12:00:", '{"a"  ', "Jan ", "0".repeat(9)])
+    for (const part of ["2026-01-01 ", "12:00:", '{"a"  ', "Jan ", "0".repeat(9), "From: a\n b\n", "<12>"])
       expect(() => weightsOf(part.repeat(20_000))).not.toThrow();
   });
 });
