@@ -15,6 +15,8 @@
  * Resumable: an experiment's name is made of all that its answers depend on, so that the same command finds what it has already.
  */
 import { cpus, totalmem } from "node:os";
+
+import { takeLock } from "./lock.ts";
 import {
   BEST_EXEMPLAR_CHARS,
   bestPassage,
@@ -133,6 +135,15 @@ export async function runExperiment(
   deps: Deps,
 ): Promise<ExperimentOutcome> {
   const setting = await prepare(options, { warn: hooks.warn, signal: deps.signal });
+  using lock = takeLock(setting.id, `${options.replay.root}/${EVIDENCE_LOG}`);
+  if (lock) return await runPrepared(setting, hooks, deps);
+  const what = `${setting.id}: another run of this experiment is asking`;
+  throw new DistillError("input", `${what}. Wait until it is done, or stop it.`);
+}
+
+/** The answers that are missing, one after another. */
+async function runPrepared(setting: Setting, hooks: ExperimentHooks, deps: Deps): Promise<ExperimentOutcome> {
+  const { options } = setting;
   const units = planUnits(options);
   const plan = units.flat();
   const known = await setting.corpus.find(options.tasks.flatMap((task) => task.relevant_ids ?? []));

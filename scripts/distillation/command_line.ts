@@ -109,7 +109,8 @@ export class Flags {
 
   text(flag: string): string | undefined {
     const value = this.values[flag];
-    if (value === "" && flag !== "task") throw usage(`--${flag}: the value is empty.`);
+    if (typeof value === "string" && value.trim() === "" && flag !== "task")
+      throw usage(`--${flag}: the value is empty.`);
     return typeof value === "string" ? value : undefined;
   }
 
@@ -308,8 +309,8 @@ export function pathFrom(folder: string, path: string): string {
 
 export const fileOf = (file: string, io: Io): string => (file === "-" ? file : pathFrom(io.cwd, file));
 
-/** A variable's value; an empty one is not set. */
-export const variable = (io: Io, name: string): string | undefined => io.env[name] || undefined;
+/** A variable's value without blanks around it; an empty one is not set. */
+export const variable = (io: Io, name: string): string | undefined => io.env[name]?.trim() || undefined;
 
 export const rankerOf = (flags: Flags): Ranker => flags.choice("ranker", RANKERS, "weighted");
 

@@ -240,6 +240,7 @@ export const COMMANDS: Record<string, Command> = {
       ...CORPUS,
       "dry-run": { help: "show what would be added and write nothing" },
       json: { help: "print one JSON object: counts, and the records as added" },
+      quiet: { short: "q", help: "on stderr only what is wrong: replaced secrets, skipped pages, bad lines" },
       ...HELP,
     },
     examples: [
@@ -269,6 +270,7 @@ export const COMMANDS: Record<string, Command> = {
       check: { help: "read all of index and corpus and say what is wrong; write nothing" },
       rebuild: { help: "build it anew in any case" },
       workers: { value: "N", help: "threads that read the corpus, 1 to 16 (default: as many as pay)" },
+      quiet: { short: "q", help: "no progress on stderr" },
       ...HELP,
     },
     examples: ["distill index --corpus team.jsonl", "distill index --check"],

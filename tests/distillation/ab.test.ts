@@ -314,6 +314,18 @@ describe("distill ab", () => {
     expect(new Set(rows().map((row) => row.experiment!.id)).size).toBe(1);
   });
 
+  test("is refused while the same experiment is asked", async () => {
+    await using server = gateway(() => answered(GOOD_ANSWER));
+    const { ab, rows } = lab();
+    const runs = await Promise.all([ab(server.url), ab(server.url)]);
+    expect(runs.map(({ code }) => code).toSorted()).toEqual([0, 3]);
+    expect(runs.find(({ code }) => code === 3)!.stderr).toMatch(
+      /^distill: \S+: another run of this experiment is asking\. Wait until it is done, or stop it\.\n$/,
+    );
+    expect(rows()).toHaveLength(4);
+    expect(await ab(server.url)).toMatchObject({ code: 0 });
+  });
+
   test("judges the baseline by what retrieval found", async () => {
     await using server = gateway(() => answered(INVENTED_ANSWER));
     const { ab, rows } = lab();

@@ -116,6 +116,7 @@ describe("usage errors", () => {
     [["replay", "--task", "x", "--temperature", "warm"], "--temperature: expected a number from 0 to 2"],
     [["replay", "--task", "x", "--root", ""], "--root: the value is empty."],
     [["import", "x", "--tags", ""], "--tags: the value is empty."],
+    [["replay", "--task", "x", "--model", "  "], "--model: the value is empty."],
     [["gate", "--task", "x", "--evidence", "f", "--evidence", ""], "--evidence: the value is empty."],
     [["ab", "--report-only", "--rows", ""], "--rows: the value is empty."],
     [["gate", "--rows", "a", "--rows", "b"], "--rows: given twice. Give it once."],
@@ -596,6 +597,8 @@ describe("replay", () => {
     };
     expect(await models([], {})).toBe("qwen3.5:latest");
     expect(await models([], { LH_REPLAY_LOCAL_MODEL: "from-env" })).toBe("from-env");
+    expect(await models([], { LH_REPLAY_LOCAL_MODEL: "  " })).toBe(await models([], {}));
+    expect(await models([], { LH_REPLAY_LOCAL_MODEL: " from-env\n" })).toBe("from-env");
     expect(await models(["--model", "from-flag"], { LH_REPLAY_LOCAL_MODEL: "from-env" })).toBe("from-flag");
     const root = rootWith();
     await run(["replay", "--dry-run", "--task", TASK], { env: { LH_DISTILL_ROOT: root } });

@@ -12,6 +12,7 @@ import { join } from "node:path";
 
 import { printable } from "../../scripts/distillation/command_line.ts";
 import { isBelow } from "../../scripts/distillation/import.ts";
+import { takeLock } from "../../scripts/distillation/lock.ts";
 import { loadCorpus } from "../../scripts/distillation/replay.ts";
 import type { Playbook } from "../../scripts/distillation/replay.ts";
 import {
@@ -24,6 +25,7 @@ import {
   temporaryFolder,
   writeFile,
 } from "./support.ts";
+import type { Run } from "./support.ts";
 
 /** A folder `runbooks` with these pages, and a corpus beside it that does not exist yet. */
 function pages(files: Record<string, string | Uint8Array>): { folder: string; corpus: string; cwd: string } {
@@ -404,6 +406,33 @@ describe("import", () => {
     await importInto(place, "runbooks/README.md");
     const { stderr } = await importInto(place, "runbooks");
     expect(stderr).toBe("distill: index pages left out: runbooks/README.md. Name them to import them.\n");
+  });
+
+  test("says when quiet only what is wrong", async () => {
+    const place = pages({ "README.md": "# I", "a.md": "# A\n\npassword: hunter2x\n", "b.md": " \n" });
+    const { stderr } = await importInto(place, "runbooks", "-q", "--json");
+    expect(stderr).toBe(
+      "distill: runbooks/a.md:3: a secret (password) is replaced by [redacted:password]. Revoke it, and take it out of the page.\n" +
+        "distill: runbooks/b.md: skipped: empty.\n",
+    );
+  });
+
+  test("waits for another import, and adds nothing of it again", async () => {
+    const { cwd, corpus } = pages({ "a.md": "# A\n\nText.\n", "b.md": "# B\n\nText.\n" });
+    const into = (onStderr?: () => void): Promise<Run> =>
+      run(["import", "--corpus", corpus, "runbooks"], { cwd, onStderr });
+    const other = takeLock("import", corpus)!;
+    const waited = await into(() => {
+      writeFileSync(corpus, `${jsonl([{ id: "c", title: "C", content: "Text." }])}\n`);
+      other[Symbol.dispose]();
+    });
+    expect(waited).toEqual({
+      code: 0,
+      stdout: "2 new, 0 changed, 0 unchanged, 0 skipped: corpus.jsonl\n",
+      stderr: "distill: corpus.jsonl: waiting for another import into it.\n",
+    });
+    const { stdout } = await into();
+    expect(stdout).toBe("0 new, 0 changed, 2 unchanged, 0 skipped: corpus.jsonl\n");
   });
 
   test("names what is gone from a folder that has no page left", async () => {

@@ -158,12 +158,14 @@ export interface RunOptions {
   tty?: boolean;
   deps?: Partial<Deps>;
   signal?: AbortSignal;
+  /** Called with what is told on stderr, as it is told. */
+  onStderr?: (text: string) => void;
 }
 
 /** `main` in this process, with both streams captured, a clean environment and no pauses between retries. */
 export async function run(
   argv: string[],
-  { env = {}, cwd = temporaryFolder(), tty = false, deps, signal }: RunOptions = {},
+  { env = {}, cwd = temporaryFolder(), tty = false, deps, signal, onStderr }: RunOptions = {},
 ): Promise<Run> {
   const streams = { stdout: "", stderr: "" };
   const io: Io = {
@@ -173,6 +175,7 @@ export async function run(
     },
     stderr: (text) => {
       streams.stderr += text;
+      onStderr?.(text);
     },
     stdoutIsTty: tty,
     stderrIsTty: tty,

@@ -32,25 +32,35 @@ export async function run(flags: Flags, io: Io): Promise<number> {
     score: flags.choice("score", SUCCESS_SCORES, "accepted"),
     dryRun: flags.on("dry-run"),
   };
+  const isQuiet = flags.on("quiet");
+  using _turn = options.dryRun ? null : await turnOf(options, io, isQuiet);
   const folder = corpusPath.replace(/\/[^/]*$/, "");
   const hadFolder = isThere(folder);
   const { importPages } = await import("../import.ts");
-  const progress = new Progress(io, pagesLine);
+  const progress = new Progress(io, pagesLine, isQuiet ? Infinity : 0);
   const outcome = await importPages(options, progress.show).finally(progress.clear);
-  reportImport(outcome, io);
-  if (!hadFolder && isThere(folder))
+  reportFaults(outcome, io);
+  if (!isQuiet) reportRemarks(outcome, io);
+  if (!isQuiet && !hadFolder && isThere(folder))
     warner(io)(`${folder}: made for the corpus, since there was no such folder.`);
   // Pages of which none could be taken are as good as no page, unless there is a corpus all the same.
   const isVain = outcome.added.length === 0 && !isThere(corpusPath);
   const summary = isVain ? vainSummary(outcome, options, io) : importSummary(outcome, options, io);
   if (flags.on("json")) {
     await io.stdout(`${importJson(outcome, options)}\n`);
-    io.stderr(`distill: ${printable(summary)}\n`);
+    if (!isQuiet) io.stderr(`distill: ${printable(summary)}\n`);
   } else {
     const rows = options.dryRun ? outcome.added.map(additionRow) : [];
     await io.stdout(forStdout([...rows, summary, ""].join("\n"), io));
   }
   return isVain ? EXIT.input : EXIT.accepted;
+}
+
+/** One import at a time: what another one adds is in the corpus then, and not added again. */
+async function turnOf({ corpusPath }: ImportOptions, io: Io, isQuiet: boolean): Promise<Disposable> {
+  const { waitForLock } = await import("../lock.ts");
+  const warn = isQuiet ? () => {} : warner(io);
+  return waitForLock("import", corpusPath, () => warn(`${corpusPath}: waiting for another import into it.`));
 }
 
 const isThere = (path: string): boolean => process.getBuiltinModule("node:fs").existsSync(path);
@@ -66,8 +76,8 @@ async function isStream(path: string): Promise<boolean> {
 
 const pagesLine = (done: number, total: number): string => `[import] ${done} of ${counted(total, "page")}`;
 
-/** What a user should know besides the counts. */
-function reportImport(outcome: ImportOutcome, io: Io): void {
+/** What is wrong with the pages or the corpus. */
+function reportFaults(outcome: ImportOutcome, io: Io): void {
   const warn = warner(io);
   for (const warning of outcome.warnings) warn(warning);
   for (const { path, line, kind } of outcome.redactions)
@@ -75,6 +85,11 @@ function reportImport(outcome: ImportOutcome, io: Io): void {
       `${path}:${line}: a secret (${kind}) is replaced by [redacted:${kind}]. Revoke it, and take it out of the page.`,
     );
   for (const { path, reason } of outcome.skipped) warn(`${path}: skipped: ${reason}.`);
+}
+
+/** What else a user should know besides the counts. */
+function reportRemarks(outcome: ImportOutcome, io: Io): void {
+  const warn = warner(io);
   if (outcome.leftOut.length > 0) {
     const names = outcome.leftOut.map((path) => fromHere(path, io));
     const more = names.length > 3 ? ` and ${names.length - 3} more` : "";

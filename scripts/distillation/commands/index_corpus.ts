@@ -35,7 +35,7 @@ export async function run(flags: Flags, io: Io): Promise<number> {
     return problems.length > 0 ? EXIT.input : sayBadLines(request, found.index!, io);
   }
   const startedAt = Date.now();
-  const progress = new Progress(io, indexingLine, INDEXING_SILENT_MS);
+  const progress = new Progress(io, indexingLine, flags.on("quiet") ? Infinity : INDEXING_SILENT_MS);
   const hooks = { warn: warner(io), onProgress: progress.show };
   const workers = flags.number("workers", undefined, { min: 1, max: 16 });
   const update = await updateIndex({ ...request, rebuild: flags.on("rebuild"), workers }, hooks).finally(

@@ -1,0 +1,56 @@
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+
+import { takeLock, waitForLock } from "../../scripts/distillation/lock.ts";
+import { REPOSITORY, temporaryFolder } from "./support.ts";
+
+describe("takeLock", () => {
+  test("gives a lock to one at a time", () => {
+    const path = join(temporaryFolder(), "a");
+    const first = takeLock("import", path);
+    expect(first).not.toBeNull();
+    expect(takeLock("import", path)).toBeNull();
+    first![Symbol.dispose]();
+    using again = takeLock("import", path);
+    expect(again).not.toBeNull();
+  });
+
+  test("tells works and files apart, and no names of one file", () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "real"));
+    symlinkSync(join(folder, "real"), join(folder, "link"));
+    using _held = takeLock("import", join(folder, "real/a"));
+    expect(takeLock("import", join(folder, "link/a"))).toBeNull();
+    using other = takeLock("import", join(folder, "real/b"));
+    using work = takeLock("ab", join(folder, "real/a"));
+    expect([other, work]).not.toContain(null);
+  });
+
+  test("does not outlive a process that is killed", async () => {
+    const path = join(temporaryFolder(), "a");
+    const code = `const { takeLock } = await import(${JSON.stringify(`${REPOSITORY}/scripts/distillation/lock.ts`)});
+      globalThis.held = takeLock("import", ${JSON.stringify(path)}); console.log("held"); setInterval(() => {}, 1000);`;
+    const child = Bun.spawn([process.execPath, "-e", code], { stdout: "pipe" });
+    await child.stdout.getReader().read();
+    expect(takeLock("import", path)).toBeNull();
+    child.kill("SIGKILL");
+    await child.exited;
+    using lock = takeLock("import", path);
+    expect(lock).not.toBeNull();
+  });
+});
+
+describe("waitForLock", () => {
+  test("says once that it waits, and ends when the lock is free", async () => {
+    const path = join(temporaryFolder(), "a");
+    const first = takeLock("import", path)!;
+    let waits = 0;
+    const second = waitForLock("import", path, () => {
+      waits++;
+      setTimeout(() => first[Symbol.dispose](), 120);
+    });
+    (await second)[Symbol.dispose]();
+    expect(waits).toBe(1);
+  });
+});
