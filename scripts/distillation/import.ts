@@ -760,7 +760,7 @@ const unmarked = (line: string): string =>
 /** The units of a page that say something: headings all written with `#`, blank lines single. */
 function cleanMarkdown(body: string): Unit[] {
   const units = withPlainHeadings(
-    withHtmlCode(splitUnits(withoutComments(body))).map(withoutIndentedHeading),
+    withForeignTitle(codeAndLines(withoutComments(body)).map(withoutIndentedHeading)),
   );
   const told = units.filter((unit) => unit.kind === "code" || !isFurniture(unit.text));
   const kept = told.filter((unit, at) => {
@@ -792,7 +792,7 @@ function withoutComments(text: string): string {
 /** The text with spaces in place of its code, offsets unchanged. */
 function withCodeBlanked(text: string): string {
   const blank = (code: string): string => " ".repeat(code.length);
-  const lines = splitUnits(text).map((unit) => {
+  const lines = codeAndLines(text).map((unit) => {
     // Indented lines and quotes may be code that is not seen as such.
     const isCode = unit.kind === "code" || /^(?: {4}|\t|\s{0,3}>)/.test(unit.text);
     return isCode ? blank(unit.text) : unit.text.replaceAll(/(?<!`)`+[^`]+`+/g, blank);
@@ -800,18 +800,30 @@ function withCodeBlanked(text: string): string {
   return lines.join("\n");
 }
 
-/** `<pre>` with its lines, up to the line that closes it, as code. */
-function withHtmlCode(units: Unit[]): Unit[] {
-  const closings = units.flatMap(({ text }, at) => (/<\/pre>/i.test(text) ? at : []));
+/** What opens a block of code in HTML and in other dialects, with what closes it. A dialect's own tags stand alone in their line. */
+const CODE_BLOCKS: [open: RegExp, close: RegExp][] = [
+  [/<pre\b(?![^\n]*<\/pre>)/i, /<\/pre>/i],
+  [/^\s*\{\{[<%]\s*highlight\b/, /^\s*\{\{[<%]\s*\/\s*highlight\b/],
+  [/^\s*\{%-?\s*highlight\b/, /^\s*\{%-?\s*endhighlight\b/],
+  [/^\s*\{%-?\s*raw\b/, /^\s*\{%-?\s*endraw\b/],
+  [/^\s*\{code\b[^{}]*\}\s*$/, /^\s*\{code\}\s*$/],
+  [/^\s*\{noformat\b[^{}]*\}\s*$/, /^\s*\{noformat\}\s*$/],
+];
+/** `[source,bash]` of AsciiDoc, before a line of dashes or dots that another such line closes. */
+const LISTING = /^\[(?:source|listing|literal)\b.*\]\s*$/;
+const LISTING_FENCE = /^(?:-{4,}|\.{4,})\s*$/;
+
+/** A text as code blocks, of whatever dialect, and the lines between them. */
+function codeAndLines(text: string): Unit[] {
+  const units = splitUnits(text);
+  const closings = CODE_BLOCKS.map(([, close]) => placesOf(units, close));
+  const fences = placesOf(units, LISTING_FENCE);
   const coded: Unit[] = [];
-  let next = 0;
   for (let at = 0; at < units.length; at++) {
-    const unit = units[at]!;
-    while (closings[next]! < at) next++;
-    const end = unit.kind === "line" && /^\s*<pre\b/i.test(unit.text) ? closings[next] : undefined;
-    if (end === undefined) coded.push(unit);
+    const end = endOfCode(units, at, { closings, fences });
+    if (end === undefined) coded.push(units[at]!);
     else {
-      const lines = units.slice(at, end + 1).map(({ text }) => text);
+      const lines = units.slice(at, end + 1).map((unit) => unit.text);
       coded.push({ kind: "code", text: lines.join("\n") });
       at = end;
     }
@@ -819,9 +831,40 @@ function withHtmlCode(units: Unit[]): Unit[] {
   return coded;
 }
 
+/** The last first: what was passed is popped. */
+const placesOf = (units: Unit[], shape: RegExp): number[] =>
+  units.flatMap((unit, at) => (shape.test(unit.text) ? at : [])).reverse();
+
+/** The unit that closes the block of code which the one at `at` opens; undefined where it opens none. */
+function endOfCode(
+  units: Unit[],
+  at: number,
+  { closings, fences }: { closings: number[][]; fences: number[] },
+): number | undefined {
+  const { kind, text } = units[at]!;
+  for (const places of [...closings, fences]) while (places.at(-1)! <= at) places.pop();
+  if (kind !== "line") return undefined;
+  if (LISTING.test(text)) return fences.at(-1) === at + 1 ? fences.at(-2) : undefined;
+  const which = CODE_BLOCKS.findIndex(([open]) => open.test(text.replaceAll(/`[^`]*`/g, "")));
+  return closings[which]?.at(-1);
+}
+
 /** `    # as root` is a comment in code that is set in. */
 const withoutIndentedHeading = (unit: Unit): Unit =>
   unit.kind === "heading" && /^(?: {4}|\t)/.test(unit.text) ? { ...unit, kind: "line" } : unit;
+
+/** A title in HTML or in another dialect, where a page begins with one: `<h1>…</h1>`, `h1. …` of Jira, `= …` of AsciiDoc. */
+const FOREIGN_TITLE = /^\s*(?:<h1\b[^<>]{0,300}>(.{1,300}?)<\/h1>|h1\.\s+(\S.*)|=\s+(\S.*?)(?:\s+=)?)\s*$/i;
+
+function withForeignTitle(units: Unit[]): Unit[] {
+  const first = units.findIndex(({ kind, text }) => kind !== "blank" && !isFurniture(text));
+  const title = units[first]?.kind === "line" ? FOREIGN_TITLE.exec(units[first].text) : null;
+  if (!title) return units;
+  return units.with(first, {
+    kind: "heading",
+    text: `# ${title.slice(1).find((text) => text !== undefined)}`,
+  });
+}
 
 /** Headings that are underlined with `===` or `---` as headings with `#`. */
 function withPlainHeadings(units: Unit[]): Unit[] {
@@ -833,7 +876,7 @@ function withPlainHeadings(units: Unit[]): Unit[] {
       level >= 0 &&
       above?.kind === "line" &&
       (plain.at(-2)?.kind ?? "blank") === "blank" &&
-      !/^\s*(?:[-*+>|]|\d+[.)]\s)/.test(above.text);
+      !/^\s*(?:[-*+>|]|\d+[.)]\s|\[[^\]]*\]\s*$)/.test(above.text);
     if (isUnderlined)
       plain.splice(-1, 1, { kind: "heading", text: `${"#".repeat(level + 1)} ${above.text.trim()}` });
     else plain.push(unit);
@@ -844,12 +887,15 @@ function withPlainHeadings(units: Unit[]): Unit[] {
 const CONTENTS = /^\s*#{1,6}\s+(?:table of )?contents\W*$/i;
 const CONTENTS_MARK =
   /^\s*(?:[*-] toc|\$\{toc\}|\*\*table of contents\*\*.{0,200}|\[toc\]|\[\[_?toc_?\]\]|\{:\s*toc\s*\}|\{\{[<%]\s*toc\s*[>%]\}\})\s*$/i;
+/** A comment of Markdown's, Obsidian's or MDX's that has its line for itself. */
+const COMMENT_LINE =
+  /^\s*(?:\[(?:\/\/|comment)[^\]]{0,100}\]:\s*(?:#|<>).*|%%[^%]{1,1000}%%|\{\/\*(?:(?!\*\/).){0,1000}\*\/\})\s*$/i;
 /** A list item that is nothing but a link into its own page. */
 const CONTENTS_ITEM = /^\s*(?:[-*+]|\d+[.)])\s+\[[^\]]*\]\(#[^)]*\)\s*$/;
 
-/** A line of badges or of a table of contents. */
+/** A line of badges, of a table of contents, or a comment. */
 const isFurniture = (line: string): boolean =>
-  CONTENTS_MARK.test(line) || CONTENTS_ITEM.test(line) || isBadgeLine(line);
+  CONTENTS_MARK.test(line) || CONTENTS_ITEM.test(line) || COMMENT_LINE.test(line) || isBadgeLine(line);
 
 // Bounded, so that no line is slow.
 const LINKED_IMAGE = /\[!\[[^\]]{0,300}\]\([^)]{0,500}\)\](?:\([^)]{0,500}\)|\[[^\]]{0,300}\])/g;

@@ -1271,6 +1271,9 @@ describe("a page's content", () => {
       `![](badge)${"<a ".repeat(150_000)}`,
       "password=a1bcdefg\n".repeat(25_000),
       "<pre>\n".repeat(60_000),
+      "</pre>\n".repeat(60_000),
+      "[source]\n----\n".repeat(30_000),
+      "{code}\n".repeat(60_000),
       `# a${" ".repeat(200_000)}b${"{#".repeat(200_000)}`,
       `a ${"1 ".repeat(200_000)}a`,
     ];
@@ -1329,6 +1332,40 @@ describe("import --split", () => {
     expect(records.map(({ id }) => id)).toEqual(["page", "page#fix"]);
     expect(records[0]!.content).toBe(`${steps}\n\n${html}`);
   });
+
+  test.each([
+    ["<table><tr><td><pre><code>", "</code></pre></td></tr></table>"],
+    ['{{< highlight bash "linenos=table" >}}', "{{< /highlight >}}"],
+    ["{% highlight sh %}", "{% endhighlight %}"],
+    ["{code:title=fix.sh}", "{code}"],
+    ["{noformat}", "{noformat}"],
+    ["[source,bash]\n----", "----"],
+  ])("cuts nothing out of the code that %j opens", async (open, close) => {
+    const code = `${open}\n## in it\n\n\n<!-- as root -->\n- [x](#y)\n${close}`;
+    const records = await recordsOf(`# Page\n\n${code}\n\n## Fix\n\nText.`, { flags: ["--split", "h2"] });
+    expect(records.map(({ content }) => content)).toEqual([code, "Text."]);
+  });
+
+  test("takes an attribute of AsciiDoc for no heading", async () => {
+    const content = "[WARNING]\n====\nNot now.\n====";
+    expect(await recordOf(`# Page\n\n${content}\n`)).toMatchObject({ title: "Page", content });
+  });
+
+  test.each(['<h1 align="center">API 5xx</h1>', "h1. API 5xx", "= API 5xx", "= API 5xx ="])(
+    "takes the title from %j on top",
+    async (heading) => {
+      const content = "# first step\n# second step";
+      expect(await recordOf(`${heading}\n\n${content}\n`)).toMatchObject({ title: "API 5xx", content });
+    },
+  );
+
+  test.each(["[//]: # (internal)", "[comment]: <> (internal)", "%% internal %%", "{/* internal */}"])(
+    "leaves the comment %j out",
+    async (comment) => {
+      const text = `# Page\n\nText.\n\n${comment}\n\n\`\`\`\n${comment}\n\`\`\`\n`;
+      expect((await recordOf(text)).content).toBe(`Text.\n\n\`\`\`\n${comment}\n\`\`\``);
+    },
+  );
 
   test("keeps a page without sections whole", async () => {
     expect(await split("h2", "# Kafka\n\nA.")).toEqual([["kafka", "Kafka", "A."]]);
