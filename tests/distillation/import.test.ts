@@ -474,7 +474,7 @@ describe("import", () => {
     await importInto(place, "runbooks/db");
     rmSync(join(place.folder, "db"), { recursive: true });
     expect((await importInto(place, "runbooks")).stderr).toStartWith(
-      "distill: b: no page stands for it any more",
+      "distill: b: its page is gone; the record is kept.",
     );
   });
 
