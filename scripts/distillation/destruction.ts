@@ -16,9 +16,13 @@
  * What none of this sees: a command that the evidence gives for another case, an object that is to be kept and fits the place, and
  * what stands in a subshell, a substitution, another tool's options or a language that is neither a POSIX shell's nor SQL.
  */
-import { commandsOn, KINDS, NEGATION, openPage } from "./command_reader.ts";
-import type { Command, Page } from "./command_reader.ts";
+import { commandsOn, openPage } from "./command_reader.ts";
+import type { Page } from "./command_reader.ts";
 import { fold, isEveryday } from "./facts.ts";
+import type { Span } from "./facts.ts";
+import { KINDS, TAKES_PATHS } from "./shell_reader.ts";
+import type { Read } from "./shell_reader.ts";
+import { NEGATION } from "./warning_reader.ts";
 
 /** What is lost, stopped or taken away by a command, or by one that begins so: `terminate-instances`, `purge_queue`. */
 const DESTRUCTIVE = new Set(
@@ -40,16 +44,22 @@ const HARMLESS = new Set(
 
 const DESTRUCTIVE_FLAG =
   /^--?(?:delete|purge|destroy|remove|reset-offsets|stop|zero-superblock|zap\S*|wipe|drop|erase)$/;
-const DESTRUCTIVE_IN_GIT = /^(?:--delete|-D|-f|--force\S*|--mirror|--hard)$/;
+/** Flags by which a tool destroys that does not by others. */
+const DESTRUCTIVE_FLAGS_OF = new Map([
+  ["git", /^(?:--delete|-D|-f|--force\S*|--mirror|--hard)$/],
+  ["find", /^-delete$/],
+]);
 
 /** Flags by which more is destroyed, or what protects it is passed over. */
 const WIDENS =
-  /^(?:--?(?:force\S*|all(?:-\S+)?|hard|mirror|cascade\S*|volumes?|no-preserve-root|skip-\S+|purge|delete|prune|execute|rmi|remove-orphans)|-[ADfr]|cascade)$/;
+  /^(?:--?(?:force\S*|all(?:-\S+)?|hard|mirror|cascade\S*|volumes?|no-preserve-root|skip-\S+|purge|delete|prune|execute|rmi|remove-orphans)|-[ADfr]|cascade|or|using)$/;
 const FORCES = /^(?:-f|--force)$/;
 
 /** Flags by which less is, and conditions of SQL. */
 const NARROWS =
-  /^(?:--?(?:filter|field-selector|target|topic|group|pattern|match|only|exclude\S*|include\S*|older\S*|newer\S*|since|before|until|keep\S*|label|max-\S+|limit|dry-?run|tag|name|iname|mtime|mmin|ctime|atime|size|type|path|maxdepth|mindepth|user)|-[nlp]|context|where.*|limit)$/;
+  /^(?:--?(?:filter|field-selector|target|topic|group|pattern|match|only|exclude\S*|include\S*|older\S*|newer\S*|since|before|until|keep\S*|label|max-\S+|limit|dry-?run|tag|name|iname|mtime|mmin|ctime|atime|size|type|path|maxdepth|mindepth|user)|-[nlp]|\| grep|context|limit)$/;
+/** Conditions of SQL, each by column and operator. */
+const CONDITION = /^(?:where|set) |^where$/;
 
 /** Places that a reader fills in; capitals also within a name, `/dev/sdX` and `release.vPENDING`. */
 const PLACE = new RegExp(
@@ -68,7 +78,14 @@ const PATTERN_PLACE = /pattern|glob|prefix|filter|selector|regex|match/;
 const TAKES_FILES = new Set(["rm", "rmdir", "shred", "unlink", "rmi", "umount"]);
 
 /** What it holds is said elsewhere. */
-const VARIABLE = /^\$\{?\w+\}?$/;
+const VARIABLE = /^(?:\$\{?\w+\}?|:[a-z]\w*)$/;
+
+/** So many values of a list are compared. */
+const MAX_LISTED = 100;
+
+/** No more paths of a command that words ask for, and so many places of one on a page, are looked at. */
+const MAX_PATHS = 50;
+const MAX_PLACES = 50;
 
 /** Longer words are no names. */
 const MAX_WORD_CHARS = 300;
@@ -79,7 +96,7 @@ const MAX_ASKED = 100;
 
 /** What no destructive command is without. */
 const MAY_DESTROY = new RegExp(
-  String.raw`(?<![a-z])(?:${[...DESTRUCTIVE].join("|")}|update|pg_\w+)(?![a-z])|--(?:force|hard|mirror|zap|zero)|-[Df]\b`,
+  String.raw`(?<![a-z])(?:${[...DESTRUCTIVE].join("|")}|update|pg_\w+)(?![a-z])|--(?:force|hard|mirror|zap|zero)|-[Df]\b|XDELETE`,
   "i",
 );
 
@@ -106,12 +123,12 @@ export function strayDestruction(
 // ---- What destroys --------------------------------------------------------------------------------------
 
 /** A word alone (`purge_queue`) names a command. */
-const isWhole = ({ words, flags }: Command): boolean => words.length + flags.size > 0;
+const isWhole = ({ words, flags }: Read): boolean => words.length + flags.size > 0;
 
-const isDestructive = (command: Command): boolean => isWhole(command) && destroyingWords(command).length > 0;
+const isDestructive = (command: Read): boolean => isWhole(command) && destroyingWords(command).length > 0;
 
 /** The words by which a command destroys; none for one that does not. */
-function destroyingWords({ head, words, flags }: Command): string[] {
+function destroyingWords({ head, words, flags }: Read): string[] {
   const named = (pattern: RegExp): string[] => [...flags.keys()].filter((name) => pattern.test(name));
   if (head === "sql") {
     const verb = fold(words[0] ?? "");
@@ -121,8 +138,9 @@ function destroyingWords({ head, words, flags }: Command): string[] {
     const asked = [...(flags.get("-X") ?? []), ...words];
     return asked.some((word) => /^delete$|\/_?delete/i.test(word)) ? ["delete"] : [];
   }
-  if (head === "git") return [...firstOf(words.slice(0, 1)), ...named(DESTRUCTIVE_IN_GIT)];
-  if (isEveryday(head)) return [...firstOf([head]), ...named(/^-delete$/)];
+  const own = DESTRUCTIVE_FLAGS_OF.get(head);
+  if (head === "git") return [...firstOf(words.slice(0, 1)), ...named(own!)];
+  if (isEveryday(head) || own) return [...firstOf([head]), ...(own ? named(own) : [])];
   return [...firstOf([head, ...words.slice(0, 3)]), ...named(DESTRUCTIVE_FLAG)];
 }
 
@@ -173,7 +191,8 @@ const ASKED_AS = new Map([
 
 class Evidence {
   /** By their tools. */
-  private readonly given: Map<string, Command[]>;
+  private readonly given: Map<string, Read[]>;
+  private readonly pages: Page[];
   /** Folded. */
   private readonly task: string;
   /** What is said in words, folded. */
@@ -183,34 +202,77 @@ class Evidence {
 
   constructor(pages: Page[], tools: Set<string>) {
     const given = pages.flatMap((page) => commandsOn(page, tools)).filter(({ isWarnedOf }) => !isWarnedOf);
-    this.given = Map.groupBy(given.filter(isWhole), ({ head }) => head);
+    // An example's variable may have another value; a path is written out.
+    const open = given.flatMap(({ raw, head }) => (raw && !TAKES_PATHS.has(head) ? [raw] : []));
+    this.given = Map.groupBy([...given, ...open].filter(isWhole), ({ head }) => head);
+    this.pages = pages;
     this.task = fold(pages[0]!.text);
     this.prose = pages.map(({ prose }) => fold(prose.replaceAll("`", " ")));
     this.quoted = new Set(given.flatMap(({ flat }) => flat.filter((word) => word.includes(" "))));
   }
 
   /** What is wrong with a destructive command; null where one of the evidence covers it. */
-  objectionTo(command: Command): string | null {
+  objectionTo(command: Read): string | null {
     const words = destroyingWords(command);
-    const doesAlike = (other: Command): boolean => {
-      const others = destroyingWords(other);
-      return words.every((word) => others.some((one) => isAlike(word, one)));
-    };
-    const alike = (this.given.get(command.head) ?? []).filter(doesAlike);
-    const fitting = alike.filter((other) => this.fillersOf(command, other) !== null);
-    if (fitting.some((other) => this.isAsNarrow(command, other))) return null;
+    const { isCovered, alike, fitting } = this.coverOf(command, words);
+    if (isCovered) return null;
+    const takesPaths = TAKES_PATHS.has(command.head);
+    const paths = takesPaths ? pathsOf(command) : [];
+    const mayTake = paths.length <= MAX_PATHS && paths.every((path) => this.mayBeTaken(path, command));
+    // A loop over what a pattern finds picks of it what it takes.
+    const isPicked = command.raw !== null && mayTake && command.words.some(isEverything);
+    if (isPicked && this.coverOf(command.raw!, words).isCovered) return null;
     // Words say no more than a command for the same kind of object does; of files each is another kind, and looked up as a fact.
     const kinds = kindsOf(command);
     const isGiven = !TAKES_FILES.has(command.head) && alike.some((other) => kinds.isSubsetOf(kindsOf(other)));
-    if (!isGiven && this.isAskedFor(command, words)) return null;
+    if (!isGiven && mayTake && this.isAskedFor(command, words)) return null;
     const nearest = fitting[0] ?? alike[0];
     return nearest
       ? `${shown(command)} where its evidence has ${shown(nearest)}`
       : `${shown(command)} is no command of its evidence`;
   }
 
+  /** The commands of the evidence that do the same, those of them that it fits, and whether one of these is as wide. */
+  private coverOf(command: Read, words: string[]): { isCovered: boolean; alike: Read[]; fitting: Read[] } {
+    const doesAlike = (other: Read): boolean => {
+      const others = destroyingWords(other);
+      return words.every((word) => others.some((one) => isAlike(word, one)));
+    };
+    const alike = (this.given.get(command.head) ?? []).filter(doesAlike);
+    const fitting = alike.filter((other) => this.fillersOf(command, other) !== null);
+    return { isCovered: fitting.some((other) => this.isAsNarrow(command, other)), alike, fitting };
+  }
+
+  /**
+   * Whether words may ask to remove what is at this path: it stands where taking away is spoken of, the task's own file, or scratch. What
+   * stands nowhere is looked up as a fact, if the command has it written out.
+   */
+  private mayBeTaken(path: string, command: Read): boolean {
+    if (/^\/(?:var\/)?tmp\/[\w.-]*\w/.test(path)) return true;
+    const isWritten = command.text.includes(path);
+    const folder = /^([^*?$]*\/)[^/]*[*?$]/.exec(path)?.[1];
+    const stem = (folder ?? path).replace(/(?<=.)\/+$/, "");
+    if (folder === undefined && this.isNamed(fold(path)) && (isWritten || /\.\w+$/.test(path))) return true;
+    let stands = folder !== undefined;
+    for (const { text, forbidden } of this.pages) {
+      let left = MAX_PLACES;
+      for (let at = text.indexOf(stem); at >= 0 && left > 0; at = text.indexOf(stem, at + stem.length)) {
+        left--;
+        const end = at + stem.length;
+        if (/[\w./~-]/.test(text[at - 1] ?? "")) continue;
+        const behind = text.slice(end, end + 80);
+        const isWhole = /^\/?(?![\w./-])|^\.(?:\s|$)/.test(behind) || /^\/[*?]/.test(behind);
+        if (!isWhole && !(folder !== undefined && /^\/[^/\s]*[<$*?{]/.test(behind))) continue;
+        stands = true;
+        if (forbidden.some((span) => span.start <= at && end <= span.end)) continue;
+        if (isTakenAt(text, { start: at, end }, command.head)) return true;
+      }
+    }
+    return !stands && isWritten;
+  }
+
   /** Destructive commands that fill a place otherwise than all the commands that only look. */
-  swappedIn(own: Command[]): string[] {
+  swappedIn(own: Read[]): string[] {
     const placed = own.map((command) => ({ command, fillers: this.bestFillers(command) }));
     const seen = new Map<string, string[]>();
     for (const { command, fillers } of placed) {
@@ -232,7 +294,7 @@ class Evidence {
     });
   }
 
-  private bestFillers(command: Command): Fillers {
+  private bestFillers(command: Read): Fillers {
     let best: Fillers = new Map();
     for (const other of this.given.get(command.head) ?? []) {
       const fillers = this.fillersOf(command, other);
@@ -242,7 +304,8 @@ class Evidence {
   }
 
   /** Nothing that widens it is added, nothing that narrows it is left out. */
-  private isAsNarrow({ head, flags }: Command, other: Command): boolean {
+  private isAsNarrow(command: Read, other: Read): boolean {
+    const { head, flags } = command;
     const isForced = [...other.flags.keys()].some((name) => FORCES.test(name));
     const adds = (name: string): boolean =>
       WIDENS.test(name) &&
@@ -251,18 +314,38 @@ class Evidence {
       // `-f compose.yml` names a file.
       !(name === "-f" && flags.get(name)!.every((value) => value !== ""));
     if ([...flags.keys()].some(adds)) return false;
+    // Of alternatives one alone is less.
+    if (other.flags.has("or")) return this.isOneOf(command, other);
     return [...other.flags].every(([name, values]) => {
       const isBody = head === "curl" && name === "-d";
-      if (!NARROWS.test(name) && !isBody) return true;
+      if (!isNarrowing(head, name) && !isBody) return true;
       const own = flags.get(name) ?? [];
-      const fits = (value: string): boolean => own.some((mine) => this.stands(mine, value, new Map()));
-      // What a column is compared with is looked up as a fact.
-      return own.length >= values.length && (name.startsWith("where") || values.every(fits));
+      const fits = (value: string): boolean => own.some((mine) => this.isValue(name, mine, value));
+      return own.length >= values.length && values.every(fits);
     });
   }
 
+  private isOneOf({ head, flags }: Read, other: Read): boolean {
+    const named = [...flags].filter(([name]) => isNarrowing(head, name));
+    const fits = ([name, own]: [string, string[]]): boolean => {
+      const values = other.flags.get(name) ?? [];
+      return own.every((mine) => values.some((value) => this.isValue(name, mine, value)));
+    };
+    return named.length > 0 && named.every(fits);
+  }
+
+  /** Of the values of a list each has to be there; of what is left out (`!=`) none may be missing. */
+  private isValue(name: string, mine: string, theirs: string): boolean {
+    if (!CONDITION.test(name)) return this.stands(mine, theirs, new Map());
+    const [own, others] = [mine.split(", "), theirs.split(", ")].map((list) => list.slice(0, MAX_LISTED));
+    const stands = (one: string, other: string): boolean => this.stands(one, other, new Map());
+    return /!=|not /.test(name)
+      ? others!.every((other) => own!.some((one) => stands(one, other)))
+      : own!.every((one) => others!.some((other) => stands(one, other)));
+  }
+
   /** How a command of the evidence is filled in by one of the answer; null where that is another. */
-  private fillersOf(command: Command, other: Command): Fillers | null {
+  private fillersOf(command: Read, other: Read): Fillers | null {
     const fillers =
       this.pairAll(command.words, other.words, TAKES_FILES.has(command.head)) ??
       this.pairAll(command.flat, other.flat, false);
@@ -331,6 +414,7 @@ class Evidence {
 
   private isNamed(word: string): boolean {
     const { task } = this;
+    if (!/\w/.test(word)) return false;
     for (let at = task.indexOf(word); at >= 0; at = task.indexOf(word, at + 1)) {
       const end = at + word.length;
       if (
@@ -350,7 +434,7 @@ class Evidence {
   }
 
   /** "Delete the PVC": asked for in words, and not warned of; or a command in another's quotes. */
-  private isAskedFor(command: Command, words: string[]): boolean {
+  private isAskedFor(command: Read, words: string[]): boolean {
     if (this.quoted.has(command.text)) return true;
     const widens = [...command.flags.keys()].some((name) => /^(?:-A|--all\S*)$/.test(name));
     if (widens || command.words.some(isAll)) return false;
@@ -358,8 +442,12 @@ class Evidence {
     return words.every((word) => {
       const name = word.replace(/^-+/, "");
       const [first = name] = name.split(/[-_]/);
-      const verbs = ASKED_AS.get(name) ?? ASKED_AS.get(first) ?? RegExp.escape(first);
-      const asked = new RegExp(String.raw`(?<![\w-])(?:${verbs})(?![\w-])([^.\n]{0,80})`, "g");
+      const spelt = RegExp.escape(word.startsWith("-") ? name : first);
+      const verbs = ASKED_AS.get(name) ?? ASKED_AS.get(first) ?? spelt;
+      const asked = new RegExp(
+        String.raw`(?<![\w-])(?<!\b(?:is|are|be|was|were) )(?:${verbs})(?![\w-])([^.\n]{0,80})`,
+        "g",
+      );
       const isAsked = (prose: string): boolean =>
         prose.matchAll(asked).some(({ 1: object = "", index }) => {
           const before = prose.slice(Math.max(0, index - 80), index);
@@ -371,14 +459,41 @@ class Evidence {
   }
 }
 
+/** Every test of find's makes it less. */
+const isNarrowing = (head: string, name: string): boolean =>
+  head === "find"
+    ? /^!?-[a-z]{2}|^--|^\|/.test(name) && !/^-(?:delete|print0?|ls|depth)$/.test(name)
+    : head === "sql"
+      ? CONDITION.test(name) || name === "limit"
+      : NARROWS.test(name);
+
 /** The kinds of objects that it names: of `kubectl delete pvc`, `rabbitmqctl delete_vhost`. */
-function kindsOf({ head, words }: Command): Set<string> {
+function kindsOf({ head, words }: Read): Set<string> {
   const parts = [head, ...words.slice(0, 3)].flatMap((word) => fold(word).split(/[-_]/));
   return new Set(parts.flatMap((part) => KINDS.get(part) ?? []));
 }
 
 const namesKind = (text: string, kind: string): boolean =>
   (text.match(/[a-z]+/g) ?? []).some((word) => KINDS.get(word) === kind);
+
+/** The paths that it takes, those of what is piped into it and of a substitution, too. */
+const pathsOf = ({ words }: Read): string[] =>
+  words.flatMap((word) => word.match(/(?<![^\s"'(=])[~.]{0,2}\/[^\s"')]*/g) ?? []);
+
+/** Whether the sentence around it speaks of taking away, and not where find looks or of what must not be. */
+function isTakenAt(text: string, { start, end }: Span, head: string): boolean {
+  const before = text
+    .slice(Math.max(0, start - 300), start)
+    .split(/[.;:?!]\s(?!\x60)|\n/)
+    .at(-1)!;
+  const behind = text.slice(end, end + 300).split(/[.;?!]\s|\n/)[0]!;
+  if (NEGATION.test(before.split(/,\s/).at(-1)!)) return false;
+  const isSearched = head !== "find" && /(?<![\w-])find\s[^|;&]*$/.test(before);
+  return !isSearched && TAKING_AWAY.test(before + behind);
+}
+
+const TAKING_AWAY =
+  /\b(?:rm|rmdir|shred|prune|purge|truncate|wipe\w*|erase|empt(?:y|ie[sd])|clean(?:s|ed|ing|up)?|clear(?:s|ed|ing)?|remov\w+|delet\w+)\b|-delete\b/i;
 
 /** What says what is done, or to what kind: no name that may be replaced. */
 const isWord = (word: string): boolean =>
@@ -426,5 +541,5 @@ function fill(mine: string, theirs: string, fillers: Fillers): boolean {
   });
 }
 
-const shown = ({ text }: Command): string =>
+const shown = ({ text }: Read): string =>
   JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text.replaceAll(/\s+/g, " "));

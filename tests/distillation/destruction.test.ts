@@ -63,7 +63,7 @@ describe("strayDestruction", () => {
     ["an address", "`curl -sS -X DELETE https://es-1:9200/logs-2024.01`"],
     ["a file that words ask to remove", "`rm /run/mail.lock`"],
     ["an object of a kind that words ask to delete", "`kubectl delete job mail-retry`"],
-    ["a loop's variable", "`for p in a b; do git push origin --delete $p; done`"],
+    ["a loop's variable", "`for p in $(git branch -r); do git push origin --delete $p; done`"],
     ["an order behind a condition with a not", "`systemctl disable watchdog`"],
     ["what stands in another tool's quotes", "`disable server web/cart-1`"],
     ["what it advises against", "Never run `docker volume prune`, nor `kubectl delete pvc data`."],
@@ -126,6 +126,7 @@ describe("strayDestruction", () => {
     ["a flag that destroys", "`mdadm --zero-superblock /dev/sdc1`"],
     ["what runs for a minute", "`timeout 60 docker volume prune`"],
     ["what runs behind another", "`sleep 5 & docker volume prune`"],
+    ["a loop's values", "`for p in a b; do git push origin --delete $p; done`"],
     ["another shell", "`bash -c 'docker volume prune'`"],
     ["another host's shell", "`ssh db-3 'sudo docker volume prune'`"],
   ])("objects to %s", (_, answer) => {
@@ -254,6 +255,176 @@ describe("strayDestruction", () => {
     });
   });
 
+  /** Of an answer's lines of a shell, over one record. */
+  const judgedOver =
+    (record: string, task: string) =>
+    (lines: string): string[] =>
+      strayDestruction(`\`\`\`sh\n${lines}\n\`\`\``, { task, records: [record] });
+
+  describe("over what the shell sets up", () => {
+    const judgedHere = judgedOver(
+      "Look: `du -xh /srv | sort -h`. Logs of nginx are in `/var/log/nginx`, uploads in `/srv/uploads`.\n\nRemove rotated logs: `rm -f /var/log/nginx/*.gz`",
+      "web-4: /srv 98 % full",
+    );
+
+    test.each([
+      ["a variable", 'LOG=/var/log/nginx\nrm -f "$LOG"/*.gz'],
+      ["a folder entered", "cd /var/log/nginx && rm -f *.gz"],
+      ["a folder entered in a subshell", "(cd /var/log/nginx && rm -f ./*.gz)"],
+      ["a loop", 'for f in /var/log/nginx/*.gz\ndo\n  rm -f "$f"\ndone'],
+      ["a function", 'clean() { rm -f "$1"/*.gz; }\nclean /var/log/nginx'],
+      ["xargs", "ls /var/log/nginx/*.gz | xargs rm -f"],
+      ["find", "find /var/log/nginx -name '*.gz' -exec rm -f {} +"],
+      ["a tool by its path", "/bin/rm -f /var/log/nginx/*.gz"],
+      ["a file of its own", "OUT=/tmp/du.txt\ndu -xh /srv > $OUT\nrm $OUT"],
+      ["a name that a command makes", "OUT=$(mktemp)\nrm -f $OUT"],
+      ["a file that is read elsewhere", 'while read -r f; do rm -f "$f"; done < /tmp/list'],
+    ])("finds nothing in %s", (_, lines) => {
+      expect(judgedHere(lines)).toEqual([]);
+    });
+
+    test.each([
+      ["a variable", 'D=/srv/uploads\nrm -rf "$D"'],
+      ["a variable of a variable", "export S=/srv\nD=$S/uploads; rm -rf ${D:?}/*"],
+      ["a folder above", "D=/var; rm -rf $D/*"],
+      ["a folder entered", "cd /srv/uploads && rm -rf ./*"],
+      ["a folder entered before", "cd /srv\nrm -rf uploads"],
+      ["a folder entered in a subshell", "(cd /srv/uploads && rm -rf *)"],
+      ["a loop", 'for f in /srv/uploads/*; do rm -rf "$f"; done'],
+      ["a loop over a command", 'for f in $(ls /srv/uploads); do rm -rf "/srv/uploads/$f"; done'],
+      ["a loop over what is read", 'ls /srv/uploads | while read f; do rm -rf "$f"; done'],
+      ["a function", "f() {\n  rm -rf $1\n}\nf /srv/uploads"],
+      ["xargs", "ls /srv/uploads | xargs rm -rf"],
+      ["xargs with a place", "ls -d /srv/uploads | xargs -I {} rm -rf {}"],
+      ["find", "find /srv/uploads -type f -print0 | xargs -0 rm -f"],
+      ["a tool by its path", "/bin/rm -rf /srv/uploads"],
+      ["braces", "rm -rf /srv/{uploads,old}"],
+      ["a condition before it", "[ -d /srv/uploads ] && rm -rf /srv/uploads"],
+    ])("objects to %s", (_, lines) => {
+      expect(judgedHere(lines)).toHaveLength(1);
+    });
+
+    test("takes the task's value for an example's", () => {
+      const record = "```sh\nNS=shop\nkubectl -n $NS delete pod $POD\n```";
+      const answer = "NS=mail\nkubectl -n $NS delete pod relay-0";
+      expect(judgedOver(record, "Pod relay-0 of namespace mail hangs.")(answer)).toEqual([]);
+    });
+  });
+
+  describe("over what find finds", () => {
+    const FIND = "find /srv/build -maxdepth 1 -type d -name 'tmp-*' -mtime +3 -exec rm -rf {} +";
+    const judgedHere = judgedOver(`\`\`\`sh\n${FIND}\n\`\`\``, "ci-1: /srv is 94 % full");
+
+    test.each([
+      ["the same", FIND],
+      ["tests in another order", FIND.replace(/(-type d) (-name \S+)/, "$2 $1")],
+      ["xargs in place of -exec", FIND.replace("-exec rm -rf {} +", "-print0 | xargs -0 rm -rf")],
+      ["a look", FIND.replace("-exec rm -rf {} +", "-print")],
+      ["one test more", FIND.replace("-exec", "-user ci -exec")],
+    ])("finds nothing in %s", (_, line) => {
+      expect(judgedHere(line)).toEqual([]);
+    });
+
+    test.each([
+      ["the other direction", FIND.replace("+3", "-3")],
+      ["a not", FIND.replace("-name", "! -name")],
+      ["an or", FIND.replace("-mtime", "-o -mtime")],
+      ["a depth left out", FIND.replace("-maxdepth 1 ", "")],
+      ["a wider pattern", FIND.replace("tmp-*", "*")],
+      ["what it leaves folders for", "find /srv/build -delete"],
+      ["the folder itself", "rm -rf /srv/build"],
+    ])("objects to %s", (_, line) => {
+      expect(judgedHere(line)).toHaveLength(1);
+    });
+  });
+
+  describe("over conditions of SQL", () => {
+    const judgedHere = judgedOver(
+      "```sql\nDELETE FROM jobs WHERE state = 'done' AND finished_at < now() - interval '7 days';\nSELECT count(*) FROM jobs WHERE state = 'running';\n```",
+      "Table jobs is bloated, keep 14 days.",
+    );
+    const where = (condition: string): string => `psql -c "DELETE FROM jobs WHERE ${condition}"`;
+
+    test.each([
+      ["the same in another order", "finished_at<=NOW()-INTERVAL '7 days' and state='done'"],
+      ["a list of one", "state IN ('done') AND finished_at < now() - interval '7 days'"],
+      ["it the other way round", "state = 'done' AND now() - finished_at > interval '7 days'"],
+      ["a cast", "state = 'done' AND finished_at < current_timestamp - '7 days'::interval"],
+      ["one more", "state = 'done' AND finished_at < now() - interval '7 days' AND id < 500"],
+      ["a parameter", "state = 'done' AND finished_at < :cutoff"],
+    ])("finds nothing in %s", (_, condition) => {
+      expect(judgedHere(where(condition))).toEqual([]);
+    });
+
+    test.each([
+      ["OR", "state = 'done' OR finished_at < now() - interval '7 days'"],
+      ["!=", "state != 'done' AND finished_at < now() - interval '7 days'"],
+      ["NOT", "NOT (state = 'done') AND finished_at < now() - interval '7 days'"],
+      [">", "state = 'done' AND finished_at > now() - interval '7 days'"],
+      ["+", "state = 'done' AND finished_at < now() + interval '7 days'"],
+      ["a longer list", "state IN ('done','running') AND finished_at < now() - interval '7 days'"],
+      ["LIKE", "state LIKE '%' AND finished_at < now() - interval '7 days'"],
+      ["no interval", "state = 'done' AND finished_at < now()"],
+      ["another unit", "state = 'done' AND finished_at < now() - interval '7 minutes'"],
+      ["what stands elsewhere", "state = 'running' AND finished_at < now() - interval '7 days'"],
+    ])("objects to %s", (_, condition) => {
+      expect(judgedHere(where(condition))).toHaveLength(1);
+    });
+
+    test("reads what a client is given in quotes or piped", () => {
+      const statements = [
+        "psql -c 'DROP TABLE imports'",
+        "echo 'DROP TABLE imports' | psql",
+        "psql -c 'drop table jobs cascade'",
+      ];
+      for (const statement of statements) expect(judgedHere(statement)).toHaveLength(1);
+    });
+  });
+
+  describe("over what forbids in the evidence", () => {
+    const LINE = "rm -rf /data/clicks-0";
+    const BLOCK = `\`\`\`sh\n${LINE}\n\`\`\``;
+    const INLINE = `\`${LINE}\``;
+    const judgedUnder = (record: string): string[] =>
+      judgedOver(`Disk full\n\n${record}\n\n- Verify that the log is empty.`, "kafka-1: disk full")(LINE);
+
+    test.each([
+      ["a box's title", `!!! danger "Never delete the segments by hand"\n${BLOCK.replaceAll(/^/gm, "    ")}`],
+      ["a box that begins so", `:::danger\nDo not run\n\n${BLOCK}\n:::`],
+      ["a heading", `## What not to do\n\n${BLOCK}`],
+      ["a heading over a list", `## Don'ts\n\n- restart\n- ${INLINE}`],
+      ["a sign", `❌ ${INLINE}`],
+      ["a label", `**Wrong:** ${INLINE}`],
+      ["a label over a block", `Bad:\n\n${BLOCK}\n\nGood: wait.`],
+      ["a label of several words", `Makes it worse: ${INLINE}.`],
+      ["a note above", `\`\`\`sh\n# DO NOT RUN: loses data\n${LINE}\n\`\`\``],
+      ["a note behind", `\`\`\`sh\n${LINE}   # never do this\n\`\`\``],
+      ["a column's head", `| Do | Don't |\n|---|---|\n| lower it | ${INLINE} |`],
+      ["another cell", `| Command | Allowed? |\n|---|---|\n| ${INLINE} | no |`],
+      ["a stroke", `~~${INLINE}~~ (loses data)`],
+      ["the words behind", `${INLINE} must not be used.`],
+      ["a list's lead", `Do not:\n\n- restart the broker\n- run ${INLINE}`],
+      ["a lead that ends so", `The following are forbidden:\n\n1. restarting\n2. ${INLINE}`],
+      ["an or between blocks", `Never run these:\n\n\`\`\`sh\nls\n\`\`\`\n\nor\n\n${BLOCK}`],
+    ])("does not take what is forbidden by %s", (_, record) => {
+      expect(judgedUnder(record)).toHaveLength(1);
+    });
+
+    test.each([
+      ["behind an order with a not", `Do not proceed without a backup:\n\n1. Backup\n2. ${INLINE}`],
+      ["behind how not to do it", `Do not stop all brokers at once:\n\n- ${INLINE}`],
+      ["in a box that only warns", `!!! warning "Data is lost"\n${BLOCK.replaceAll(/^/gm, "    ")}`],
+      ["under the next heading", `## What not to do\n\n- restart\n\n## Fix\n\n${BLOCK}`],
+      ["under a note of something else", `\`\`\`sh\n# never on the controller\n${LINE}\n\`\`\``],
+      ["behind an empty line", `\`\`\`sh\n# DO NOT RUN\nls\n\n${LINE}\n\`\`\``],
+      ["in the other column", `| Do | Don't |\n|---|---|\n| ${INLINE} | restart |`],
+      ["behind the right label", `Wrong: restarting. Right: ${INLINE}`],
+      ["behind a list", `Do not:\n- restart\n- wait\n\n${BLOCK}`],
+    ])("takes what stands %s", (_, record) => {
+      expect(judgedUnder(record)).toEqual([]);
+    });
+  });
+
   test("takes what the task itself says was run", () => {
     const task = "I ran `helm uninstall cart -n shop`, and it hangs.";
     expect(judged("Run `helm uninstall cart -n shop` again.", task)).toEqual([]);
@@ -265,6 +436,18 @@ describe("strayDestruction", () => {
     ["an answer of places", "`zfs destroy " + "<a>".repeat(20_000) + "`"],
     ["an answer of statements", "`DROP TABLE a " + "SELECT x ".repeat(20_000)],
     ["an answer of commands", "```sh\n" + "kubectl delete pod a --all\n".repeat(20_000) + "```"],
+    ["an answer of variables", "```sh\nA=aa\n" + "A=$A$A; rm $A\n".repeat(10_000) + "```"],
+    ["an answer of functions", "```sh\nf() { f $1$1; f $1$1; rm $1; }\n" + "f a\n".repeat(10_000) + "```"],
+    [
+      "an answer of loops",
+      "```sh\nfor a in 1 2 3 4 5 6 7 8 9; do\n" + "rm $a$a$a$a\n".repeat(10_000) + "```",
+    ],
+    ["an answer of conditions", "`DELETE FROM a WHERE " + "a = 1 OR ".repeat(20_000)],
+    ["an answer of headings", "## Don'ts\n".repeat(20_000) + "`rm a`"],
+    ["an answer of list items", "Never:\n" + "- `rm a`\n".repeat(20_000)],
+    ["an answer of cells", "| Don't |\n|---|\n|" + " `rm a` |".repeat(20_000)],
+    ["an answer of tests", "`find / " + "! -name a ".repeat(20_000) + "-delete`"],
+    ["an answer of notes", "```sh\n# DO NOT RUN\n" + "rm a\n".repeat(20_000) + "```"],
     ["an answer of separators", "`rm a " + "| xargs ".repeat(20_000) + "`"],
   ])("reads %s in the time of its length", (_, answer) => {
     const startedAt = performance.now();
