@@ -386,27 +386,39 @@ class Evidence {
     const [own, other] = [plainName(mine), plainName(theirs)];
     if (own === other) return true;
     if (Math.max(own.length, other.length) > MAX_WORD_CHARS) return false;
+    const pairs = (): boolean => this.pairParts(own, other, fillers);
+    // The places of a substitution are its own commands'.
+    if (own.startsWith("$(") && other.startsWith("$(") && pairs()) return true;
     if (theirs.search(PLACE) >= 0) return fill(own, withoutEnding(theirs), fillers);
     // A loop's variable has its values in the loop.
     if (VARIABLE.test(own) || this.isTasks(own, other)) {
       fillers.set(`=${other}`, own);
       return true;
     }
-    const [parts, others] = [own, other].map((word) => word.split(/(?<=[/:=@,])|(?=[/:=@,])/));
+    return pairs();
+  }
+
+  /** Part by part, of which one is the same. */
+  private pairParts(own: string, other: string, fillers: Fillers): boolean {
+    const [parts, others] = [partsOf(own), partsOf(other)];
     return (
-      parts!.length > 1 &&
-      parts!.length === others!.length &&
-      parts!.some((part, at) => part === others![at]) &&
-      parts!.every((part, at) => this.stands(part, others![at]!, fillers))
+      parts.length > 1 &&
+      parts.length === others.length &&
+      parts.some((part, at) => part === others[at]) &&
+      parts.every((part, at) => this.stands(part, others[at]!, fillers))
     );
   }
 
-  /** Whether the task names this: of a selection what it selects; of `logs-web-*` what stands before the sign, if the example has one, too. */
+  /**
+   * Whether the task names this: of a selection what it selects; of `logs-web-*` what stands before the sign, if the example has one, too.
+   * What the example's name holds is no other name but more: its folder, or a pattern that fits others.
+   */
   private isTasks(own: string, other: string): boolean {
     if (own.startsWith("$(")) {
       const names = own.match(/(?<![\w.-])[a-z][\w.-]*[\d-][\w.-]*/g) ?? [];
       return names.some((name) => this.isNamed(name));
     }
+    if (isWithin(own, other)) return false;
     if (!isEverything(own)) return this.isNamed(own);
     const stem = own.replace(/\W*[*?]$/, "");
     return /\w[^*?]*[*?]$/.test(other) && stem.length > 2 && !isEverything(stem) && this.isNamed(stem);
@@ -501,6 +513,21 @@ const isWord = (word: string): boolean =>
   HARMLESS.has(word) ||
   DESTRUCTIVE.has(word) ||
   DESTRUCTIVE.has(/^[a-z]+(?=[-_])/.exec(word)?.[0] ?? "");
+
+/** What names are made of: `logs/` and `app.log`, `nightly` of `nightly-*.gz`, the words of a substitution. */
+function partsOf(word: string): string[] {
+  if (/^[\w-]*$/.test(word)) return [word];
+  const around = word.split(/([-_.]?(?:[*?]+|\$\([^()]*\))[-_.]?)/);
+  if (around.length > 1 && !word.startsWith("$(")) return around;
+  return word.split(/(?<=[/:=@,\s()"'|])|(?=[/:=@,\s()"'|])|(?=\.[a-z]+$)/);
+}
+
+/** `batch` in "batch-run nightly", `/srv` before `/srv/uploads`. */
+function isWithin(own: string, other: string): boolean {
+  const at = other.indexOf(own);
+  if (at < 0 || own === "") return false;
+  return !/\w/.test(other[at - 1] ?? "") && !/\w/.test(other[at + own.length] ?? "");
+}
 
 /** No one thing. */
 const isEverything = (word: string): boolean => /[*?]|\$\(/.test(word) || word === "_all" || word === "all";

@@ -326,6 +326,7 @@ describe("strayDestruction", () => {
     });
 
     test.each([
+      ["a folder above", FIND.replace("/srv/build", "/srv")],
       ["the other direction", FIND.replace("+3", "-3")],
       ["a not", FIND.replace("-name", "! -name")],
       ["an or", FIND.replace("-mtime", "-o -mtime")],
@@ -347,6 +348,7 @@ describe("strayDestruction", () => {
 
     test.each([
       ["the same in another order", "finished_at<=NOW()-INTERVAL '7 days' and state='done'"],
+      ["the task's value", "state = 'done' AND finished_at < now() - interval '14 days'"],
       ["a list of one", "state IN ('done') AND finished_at < now() - interval '7 days'"],
       ["it the other way round", "state = 'done' AND now() - finished_at > interval '7 days'"],
       ["a cast", "state = 'done' AND finished_at < current_timestamp - '7 days'::interval"],
@@ -422,6 +424,40 @@ describe("strayDestruction", () => {
       ["behind a list", `Do not:\n- restart\n- wait\n\n${BLOCK}`],
     ])("takes what stands %s", (_, record) => {
       expect(judgedUnder(record)).toEqual([]);
+    });
+  });
+
+  describe("over names in patterns and substitutions", () => {
+    const judgedHere = judgedOver(
+      [
+        "```sh",
+        "pkill -f 'batch-run nightly'",
+        "kill -TERM $(cat /run/builder.pid)",
+        "kubectl -n batch delete pod $(kubectl -n batch get pod -l job=nightly -o name)",
+        "truncate -s 0 \"$(docker inspect -f '{{.LogPath}}' orders-api)\"",
+        "find /srv/dumps -name 'nightly-*.sql.gz' -mtime +14 -delete",
+        "kubectl -n batch delete pod nightly-0",
+        "```",
+      ].join("\n"),
+      "The batch run of job hourly hangs on batch-3, container web-api logs 12 GB.",
+    );
+
+    test.each([
+      "pkill -f 'batch-run hourly'",
+      "kubectl -n batch delete pod $(kubectl -n batch get pod -l job=hourly -o name)",
+      "truncate -s 0 \"$(docker inspect -f '{{.LogPath}}' web-api)\"",
+      "find /srv/dumps -name 'hourly-*.sql.gz' -mtime +14 -delete",
+    ])("takes the task's name in %s", (line) => {
+      expect(judgedHere(line)).toEqual([]);
+    });
+
+    test.each([
+      ["a pattern that fits more", "pkill -f batch"],
+      ["another pattern", "pkill -f 'batch-run weekly'"],
+      ["a name cut short", "kubectl -n batch delete pod nightly"],
+      ["another selection", "kubectl -n batch delete pod $(kubectl -n batch get pod -l job=weekly -o name)"],
+    ])("objects to %s", (_, line) => {
+      expect(judgedHere(line)).toHaveLength(1);
     });
   });
 
