@@ -43,16 +43,20 @@ const HARMLESS = new Set(
 );
 
 const DESTRUCTIVE_FLAG =
-  /^--?(?:delete|purge|destroy|remove|reset-offsets|stop|zero-superblock|zap\S*|wipe|drop|erase)$/;
+  /^--?(?:delete|purge|destroy|remove|reset-offsets|stop|zero-superblock|zap\S*|wipe|drop|erase|\S*-with-unreachable-\S+|\S*data-loss|yes-i-really-\S+)$/;
 /** Flags by which a tool destroys that does not by others. */
 const DESTRUCTIVE_FLAGS_OF = new Map([
   ["git", /^(?:--delete|-D|-f|--force\S*|--mirror|--hard)$/],
   ["find", /^-delete$/],
+  ["crontab", /^-r$/],
+  ["iptables", /^-[DFX]$/],
 ]);
+/** How many are to be left: none. */
+const COUNTS = /^--(?:replicas|desired-count|desired-capacity|num-nodes|scale)$/;
 
 /** Flags by which more is destroyed, or what protects it is passed over. */
 const WIDENS =
-  /^(?:--?(?:force\S*|all(?:-\S+)?|hard|mirror|cascade\S*|volumes?|no-preserve-root|skip-\S+|purge|delete|prune|execute|rmi|remove-orphans)|-[ADfr]|cascade|or|using)$/;
+  /^(?:--?(?:force\S*|all(?:-\S+)?|hard|mirror|cascade\S*|volumes?|no-preserve-root|skip-\S+|purge|delete|prune|execute|rmi|remove-orphans|disable-\S+|\S*-with-unreachable-\S+)|-[ADafr]|-KILL|cascade|or|using)$/;
 const FORCES = /^(?:-f|--force)$/;
 
 /** Flags by which less is, and conditions of SQL. */
@@ -96,7 +100,7 @@ const MAX_ASKED = 100;
 
 /** What no destructive command is without. */
 const MAY_DESTROY = new RegExp(
-  String.raw`(?<![a-z])(?:${[...DESTRUCTIVE].join("|")}|update|pg_\w+)(?![a-z])|--(?:force|hard|mirror|zap|zero)|-[Df]\b|XDELETE`,
+  String.raw`(?<![a-z])(?:${[...DESTRUCTIVE].join("|")}|update|pg_\w+|crontab|iptables)(?![a-z])|--(?:force|hard|mirror|zap|zero|scale)|-[Df]\b|XDELETE|with-unreachable|data-loss|really-mean|(?:replicas|count|capacity|nodes|scale)[^\n]{0,80}[= ]0\b`,
   "i",
 );
 
@@ -130,6 +134,10 @@ const isDestructive = (command: Read): boolean => isWhole(command) && destroying
 /** The words by which a command destroys; none for one that does not. */
 function destroyingWords({ head, words, flags }: Read): string[] {
   const named = (pattern: RegExp): string[] => [...flags.keys()].filter((name) => pattern.test(name));
+  const toNone = flags
+    .entries()
+    .some(([name, values]) => COUNTS.test(name) && values.some((value) => /(?:^|=)0$/.test(value)));
+  if (toNone || (words.includes("scale") && words.some((word) => /.=0$/.test(word)))) return [TO_NONE];
   if (head === "sql") {
     const verb = fold(words[0] ?? "");
     return DESTRUCTIVE.has(verb) || /^(?:update|pg_\w+)$/.test(verb) ? [verb] : [];
@@ -143,6 +151,9 @@ function destroyingWords({ head, words, flags }: Read): string[] {
   if (isEveryday(head) || own) return [...firstOf([head]), ...(own ? named(own) : [])];
   return [...firstOf([head, ...words.slice(0, 3)]), ...named(DESTRUCTIVE_FLAG)];
 }
+
+/** What runs is stopped where none is left of it. */
+const TO_NONE = "to zero";
 
 /** The first of these words that destroys, unless one before it does something else. */
 function firstOf(words: string[]): string[] {
@@ -187,6 +198,7 @@ const ASKED_AS = new Map([
   ["umount", "unmount|umount"],
   ["purge", "purge|empty|delete|remove"],
   ["pg_terminate_backend", "terminate|kill"],
+  [TO_NONE, "to (?:zero|0)|stop|pause|scale down|shut down"],
 ]);
 
 class Evidence {
@@ -450,7 +462,7 @@ class Evidence {
     if (this.quoted.has(command.text)) return true;
     const widens = [...command.flags.keys()].some((name) => /^(?:-A|--all\S*)$/.test(name));
     if (widens || command.words.some(isAll)) return false;
-    const kinds = [...kindsOf(command)];
+    const kinds = words.includes(TO_NONE) ? [] : [...kindsOf(command)];
     return words.every((word) => {
       const name = word.replace(/^-+/, "");
       const [first = name] = name.split(/[-_]/);

@@ -455,9 +455,55 @@ describe("strayDestruction", () => {
       ["a pattern that fits more", "pkill -f batch"],
       ["another pattern", "pkill -f 'batch-run weekly'"],
       ["a name cut short", "kubectl -n batch delete pod nightly"],
+      ["a signal that cannot be caught", "kill -KILL $(cat /run/builder.pid)"],
       ["another selection", "kubectl -n batch delete pod $(kubectl -n batch get pod -l job=weekly -o name)"],
     ])("objects to %s", (_, line) => {
       expect(judgedHere(line)).toHaveLength(1);
+    });
+  });
+
+  describe("over flags", () => {
+    const judgedHere = judgedOver(
+      [
+        "```sh",
+        "docker image prune -f",
+        "kubectl drain <node> --ignore-daemonsets --timeout=300s",
+        "redis-cli --cluster fix rc-1:6379",
+        "curl -XDELETE 'http://es-1:9200/logs-2026.10.01'",
+        "kubectl -n edge scale deploy/nginx --replicas=<n>",
+        "crontab -u batch -l | grep -v nightly | crontab -u batch -",
+        "```",
+        "`--cluster-fix-with-unreachable-masters` hands slots of a dead node out as empty. Remove the schedule.",
+      ].join("\n"),
+      "Node worker-9 of rc-1 is full, the oldest index is logs-2026.09.30.",
+    );
+
+    test.each([
+      "docker image prune --force",
+      "kubectl drain worker-9 --ignore-daemonsets --timeout=300s",
+      "curl -sXDELETE 'http://es-1:9200/logs-2026.09.30'",
+      "kubectl -nedge scale deploy/nginx --replicas=6",
+      "crontab -u batch -l",
+    ])("finds nothing in %s", (line) => {
+      expect(judgedHere(line)).toEqual([]);
+    });
+
+    test.each([
+      "docker image prune -af",
+      "docker image prune --all -f",
+      "kubectl drain worker-9 --ignore-daemonsets --disable-eviction --timeout=300s",
+      "redis-cli --cluster fix rc-1:6379 --cluster-fix-with-unreachable-masters",
+      "curl -XDELETE http://es-1:9200/_all",
+      "curl -sXDELETE 'http://es-1:9200/logs-*'",
+      "kubectl -n edge scale deploy/nginx --replicas=0",
+      "crontab -u batch -r",
+    ])("objects to %s", (line) => {
+      expect(judgedHere(line)).toHaveLength(1);
+    });
+
+    test("takes a scaling to zero that words ask for", () => {
+      const judgedAsked = judgedOver("Scale the consumer to zero and back.", "Consumer mailer hangs.");
+      expect(judgedAsked("kubectl scale deploy/mailer --replicas=0")).toEqual([]);
     });
   });
 
