@@ -20,7 +20,7 @@ import { commandsOn, openPage } from "./command_reader.ts";
 import type { Page } from "./command_reader.ts";
 import { fold, isEveryday } from "./facts.ts";
 import type { Span } from "./facts.ts";
-import { KINDS, TAKES_PATHS } from "./shell_reader.ts";
+import { KINDS, openShell, readLine, TAKES_PATHS } from "./shell_reader.ts";
 import type { Read } from "./shell_reader.ts";
 import { NEGATION } from "./warning_reader.ts";
 
@@ -216,7 +216,8 @@ class Evidence {
     const given = pages.flatMap((page) => commandsOn(page, tools)).filter(({ isWarnedOf }) => !isWarnedOf);
     // An example's variable may have another value; a path is written out.
     const open = given.flatMap(({ raw, head }) => (raw && !TAKES_PATHS.has(head) ? [raw] : []));
-    this.given = Map.groupBy([...given, ...open].filter(isWhole), ({ head }) => head);
+    const all = [...given, ...open, ...given.flatMap((command) => selecting(command) ?? [])];
+    this.given = Map.groupBy(all.filter(isWhole), ({ head }) => head);
     this.pages = pages;
     this.task = fold(pages[0]!.text);
     this.prose = pages.map(({ prose }) => fold(prose.replaceAll("`", " ")));
@@ -323,6 +324,7 @@ class Evidence {
       WIDENS.test(name) &&
       !other.flags.has(name) &&
       !(isForced && FORCES.test(name)) &&
+      !(name === "-KILL" && this.isSpokenOf(head, name)) &&
       // `-f compose.yml` names a file.
       !(name === "-f" && flags.get(name)!.every((value) => value !== ""));
     if ([...flags.keys()].some(adds)) return false;
@@ -335,6 +337,11 @@ class Evidence {
       const fits = (value: string): boolean => own.some((mine) => this.isValue(name, mine, value));
       return own.length >= values.length && values.every(fits);
     });
+  }
+
+  /** "Only use `kill -9` after 30 seconds." */
+  private isSpokenOf(head: string, name: string): boolean {
+    return (this.given.get(head) ?? []).some(({ words, flags }) => words.length === 0 && flags.has(name));
   }
 
   private isOneOf({ head, flags }: Read, other: Read): boolean {
@@ -417,6 +424,7 @@ class Evidence {
       parts.length > 1 &&
       parts.length === others.length &&
       parts.some((part, at) => part === others[at]) &&
+      parts.every((part) => part.length < own.length) &&
       parts.every((part, at) => this.stands(part, others[at]!, fillers))
     );
   }
@@ -490,6 +498,20 @@ const isNarrowing = (head: string, name: string): boolean =>
     : head === "sql"
       ? CONDITION.test(name) || name === "limit"
       : NARROWS.test(name);
+
+/** `kubectl delete pod $(kubectl get pod -l app=web -o name)` as `kubectl delete pod -l app=web`. */
+function selecting(command: Read): Read | null {
+  const { head, words, flags } = command;
+  const inner = /^\$\((.*)\)$/s.exec(words.at(-1) ?? "")?.[1];
+  if (inner === undefined) return null;
+  const [read] = readLine(inner, openShell());
+  const selectors = read?.head === head ? [...read.flags].filter(([name]) => SELECTS.test(name)) : [];
+  if (selectors.length === 0) return null;
+  const own = words.slice(0, -1);
+  return { ...command, words: own, flat: own, flags: new Map([...flags, ...selectors]) };
+}
+
+const SELECTS = /^(?:-l|--(?:field-selector|filter))$/;
 
 /** The kinds of objects that it names: of `kubectl delete pvc`, `rabbitmqctl delete_vhost`. */
 function kindsOf({ head, words }: Read): Set<string> {

@@ -437,6 +437,7 @@ describe("strayDestruction", () => {
         "truncate -s 0 \"$(docker inspect -f '{{.LogPath}}' orders-api)\"",
         "find /srv/dumps -name 'nightly-*.sql.gz' -mtime +14 -delete",
         "kubectl -n batch delete pod nightly-0",
+        "zfs destroy tank/?",
         "```",
       ].join("\n"),
       "The batch run of job hourly hangs on batch-3, container web-api logs 12 GB.",
@@ -447,6 +448,7 @@ describe("strayDestruction", () => {
       "kubectl -n batch delete pod $(kubectl -n batch get pod -l job=hourly -o name)",
       "truncate -s 0 \"$(docker inspect -f '{{.LogPath}}' web-api)\"",
       "find /srv/dumps -name 'hourly-*.sql.gz' -mtime +14 -delete",
+      "kubectl -n batch delete pod -l job=hourly",
     ])("takes the task's name in %s", (line) => {
       expect(judgedHere(line)).toEqual([]);
     });
@@ -456,6 +458,7 @@ describe("strayDestruction", () => {
       ["another pattern", "pkill -f 'batch-run weekly'"],
       ["a name cut short", "kubectl -n batch delete pod nightly"],
       ["a signal that cannot be caught", "kill -KILL $(cat /run/builder.pid)"],
+      ["a pattern where another stands", "zfs destroy tank/*"],
       ["another selection", "kubectl -n batch delete pod $(kubectl -n batch get pod -l job=weekly -o name)"],
     ])("objects to %s", (_, line) => {
       expect(judgedHere(line)).toHaveLength(1);
@@ -499,6 +502,11 @@ describe("strayDestruction", () => {
       "crontab -u batch -r",
     ])("objects to %s", (line) => {
       expect(judgedHere(line)).toHaveLength(1);
+    });
+
+    test("takes a signal that words speak of", () => {
+      const judgedAsked = judgedOver("Stop it: `kill <pid>`. Only use `kill -9` after 30 seconds.", "Stuck.");
+      expect(judgedAsked("kill -9 4711")).toEqual([]);
     });
 
     test("takes a scaling to zero that words ask for", () => {
