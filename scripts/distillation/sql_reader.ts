@@ -70,6 +70,8 @@ function readStatement(original: string): Read {
   for (const word of ["where", "limit", "cascade", "using"])
     if (new RegExp(`\\b${word}\\b`, "i").test(text)) take(word, "");
   for (const [name, value] of conditionsIn(text)) take(name, value);
+  // Of every row of a table, not of one that is named.
+  if (/^pg_/.test(words[0] ?? "") && !flags.has("where") && /\bFROM\b/i.test(text)) take("--all", "");
   const unset = { host: null, folder: null, raw: null };
   return { head: "sql", words, flags, flat: [...words], text: original.trim(), ...unset };
 }

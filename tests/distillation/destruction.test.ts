@@ -373,6 +373,16 @@ describe("strayDestruction", () => {
       expect(judgedHere(where(condition))).toHaveLength(1);
     });
 
+    test("objects to a function that is called for every row", () => {
+      const judgedOnce = judgedOver(
+        "`SELECT pg_drop_replication_slot('<slot>');`",
+        "Slot debezium_old lags.",
+      );
+      expect(judgedOnce(`psql -c "SELECT pg_drop_replication_slot('debezium_old')"`)).toEqual([]);
+      const every = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots";
+      expect(judgedOnce(`psql -c "${every}"`)).toHaveLength(1);
+    });
+
     test("reads what a client is given in quotes or piped", () => {
       const statements = [
         "psql -c 'DROP TABLE imports'",
