@@ -260,13 +260,21 @@ class Evidence {
    * Whether words may ask to remove what is at this path: it stands where taking away is spoken of, the task's own file, or scratch. What
    * stands nowhere is looked up as a fact, if the command has it written out.
    */
-  private mayBeTaken(path: string, command: Read): boolean {
+  private mayBeTaken(path: string, { head, text, folder }: Read): boolean {
     if (/^\/(?:var\/)?tmp\/[\w.-]*\w/.test(path)) return true;
-    const isWritten = command.text.includes(path);
+    const isWritten = text.includes(path);
+    const isOfTask = !isEverything(path) && this.isNamed(fold(path));
+    if (isOfTask && (isWritten || /\.\w+$/.test(path))) return true;
+    const taken = this.isTaken(path, head);
+    const here = folder !== null && !isEverything(path) ? relativeTo(folder, path) : path;
+    return taken ?? (here === path ? isWritten : (this.isTaken(here, head) ?? false));
+  }
+
+  /** Whether it is spoken of as taken away where it stands; null where it stands nowhere. */
+  private isTaken(path: string, head: string): boolean | null {
     const folder = /^([^*?$]*\/)[^/]*[*?$]/.exec(path)?.[1];
     const stem = (folder ?? path).replace(/(?<=.)\/+$/, "");
-    if (folder === undefined && this.isNamed(fold(path)) && (isWritten || /\.\w+$/.test(path))) return true;
-    let stands = folder !== undefined;
+    let stands = folder === undefined ? null : false;
     for (const { text, forbidden } of this.pages) {
       let left = MAX_PLACES;
       for (let at = text.indexOf(stem); at >= 0 && left > 0; at = text.indexOf(stem, at + stem.length)) {
@@ -276,12 +284,12 @@ class Evidence {
         const behind = text.slice(end, end + 80);
         const isWhole = /^\/?(?![\w./-])|^\.(?:\s|$)/.test(behind) || /^\/[*?]/.test(behind);
         if (!isWhole && !(folder !== undefined && /^\/[^/\s]*[<$*?{]/.test(behind))) continue;
-        stands = true;
+        stands = false;
         if (forbidden.some((span) => span.start <= at && end <= span.end)) continue;
-        if (isTakenAt(text, { start: at, end }, command.head)) return true;
+        if (isTakenAt(text, { start: at, end }, head)) return true;
       }
     }
-    return !stands && isWritten;
+    return stands;
   }
 
   /** Destructive commands that fill a place otherwise than all the commands that only look. */
@@ -365,15 +373,27 @@ class Evidence {
 
   /** How a command of the evidence is filled in by one of the answer; null where that is another. */
   private fillersOf(command: Read, other: Read): Fillers | null {
+    const isFiles = TAKES_FILES.has(command.head);
     const fillers =
-      this.pairAll(command.words, other.words, TAKES_FILES.has(command.head)) ??
-      this.pairAll(command.flat, other.flat, false);
+      this.pairAll(command.words, other.words, isFiles) ??
+      this.pairAll(command.flat, other.flat, false) ??
+      this.pairHere(command, other);
     if (fillers === null) return null;
     for (const [name, values] of other.flags)
       for (const value of values)
         for (const mine of command.flags.get(name) ?? []) this.stands(mine, value, fillers);
     const hasHosts = command.host !== null && other.host !== null;
     return hasHosts && !this.stands(command.host!, other.host!, fillers) ? null : fillers;
+  }
+
+  /** Where only one of them says in which folder it runs. */
+  private pairHere(command: Read, other: Read): Fillers | null {
+    if ((command.folder === null) === (other.folder === null)) return null;
+    const [own, others] = [command, other].map(({ words, folder }) =>
+      folder === null ? words : words.map((word) => relativeTo(folder, word)),
+    );
+    const isAnywhere = command.folder !== null && own!.some(isEverything);
+    return isAnywhere ? null : this.pairAll(own!, others!, TAKES_FILES.has(command.head));
   }
 
   /** Several objects may stand where the evidence has one. */
@@ -526,6 +546,9 @@ const namesKind = (text: string, kind: string): boolean =>
 const pathsOf = ({ words }: Read): string[] =>
   words.flatMap((word) => word.match(/(?<![^\s"'(=])[~.]{0,2}\/[^\s"')]*/g) ?? []);
 
+const relativeTo = (folder: string, path: string): string =>
+  path === folder ? "." : path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : path;
+
 /** Whether the sentence around it speaks of taking away, and not where find looks or of what must not be. */
 function isTakenAt(text: string, { start, end }: Span, head: string): boolean {
   const before = text
@@ -534,6 +557,8 @@ function isTakenAt(text: string, { start, end }: Span, head: string): boolean {
     .at(-1)!;
   const behind = text.slice(end, end + 300).split(/[.;?!]\s|\n/)[0]!;
   if (NEGATION.test(before.split(/,\s/).at(-1)!)) return false;
+  // "Remove `run/web.pid` in `/opt/app`": what goes is named before.
+  if (/[\x60/].*\b(?:in|inside|within|from|under|below|of)\s[\x60"']?$/.test(before)) return false;
   const isSearched = head !== "find" && /(?<![\w-])find\s[^|;&]*$/.test(before);
   return !isSearched && TAKING_AWAY.test(before + behind);
 }

@@ -138,11 +138,11 @@ function beginsFunction(tokens: string[], shell: Shell): string[] {
   return (brace === "{" ? body : body.replace(/^\{\s*/, "")).match(TOKEN) ?? [];
 }
 
-/** `(cd /srv && rm -rf old)` */
+/** `(cd /srv && rm -rf old)`, and of a case `stop) systemctl stop web`. */
 function withoutBrackets(tokens: string[]): string[] {
-  const rest = tokens.map((token) =>
-    /^\(\S|^[^(]+\)$/.test(token) ? token.replace(/^\(+|\)+$/g, "") : token,
-  );
+  const isBracketed = (token: string): boolean => /^\(\S|^[^(]+\)$/.test(token);
+  const own = /^[\w|*-]+\)$/.test(tokens[0] ?? "") && tokens.length > 1 ? tokens.slice(1) : tokens;
+  const rest = own.map((token) => (isBracketed(token) ? token.replace(/^\(+|\)+$/g, "") : token));
   while (rest[0] === "" || rest[0] === "(" || (rest[0] === "{" && rest.length > 1)) rest.shift();
   return rest;
 }

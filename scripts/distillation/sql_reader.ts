@@ -62,7 +62,7 @@ export function statementsIn(code: string): Read[] {
 function readStatement(original: string): Read {
   // A place in angle brackets is no comparison.
   const named = (_: string, name: string): string => `\${${name.replaceAll(/\W/g, "_")}}`;
-  const text = original.replaceAll(/<([A-Za-z][^<>\n]{0,40})>/g, named);
+  const text = original.replaceAll(/--[^\n]*/g, " ").replaceAll(/<([A-Za-z][^<>\n]{0,40})>/g, named);
   const words = sqlWords(text);
   const flags = new Map<string, string[]>();
   const take = (name: string, value: string): void =>
