@@ -105,7 +105,14 @@ function readStep(tokens: string[], feed: string[], shell: Shell): Read[] {
     else if (rest.length > 0) shell.functions.get(shell.defining)!.splice(MAX_STEPS, 1, rest.join(" "));
   }
   const [first = ""] = rest;
-  if (first === "for" && rest[2] === "in") setVariable(shell, rest[1]!, rest.slice(3));
+  const [, array, item] = /^(\w+)=\((.*)$/s.exec(tokens[0] ?? "") ?? [];
+  if (array !== undefined && tokens.at(-1)!.endsWith(")"))
+    setVariable(
+      shell,
+      array,
+      [item!, ...tokens.slice(1)].map((word) => word.replace(/\)$/, "")),
+    );
+  else if (first === "for" && rest[2] === "in") setVariable(shell, rest[1]!, rest.slice(3));
   else if (first === "while" && rest.includes("read")) {
     const fed = feed.length > 0 ? `$(${feed.slice(0, -1).join(" ")})` : null;
     takeRead(shell, rest, fed);
@@ -175,7 +182,7 @@ function within(folder: string | null, path: string): string {
   return `${folder.replace(/\/+$/, "")}/${rest}`.slice(0, MAX_VALUE_CHARS + 1).replace(/(?<=.)\/$/, "");
 }
 
-const USED = /\$(?:\{(\w+|@)\}|\{(\w+):[-=?][^{}$]*\}|(\w+|@|\*))/g;
+const USED = /\$(?:\{(\w+|@)(?:\[[@*]\])?\}|\{(\w+):[-=?][^{}$]*\}|(\w+|@|\*))/g;
 
 /** A word with the values of its variables put in, without its quotes; as many as the values of a loop's. */
 function valuesOf(token: string, variables: Map<string, string[]>): string[] {

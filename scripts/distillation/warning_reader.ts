@@ -145,12 +145,16 @@ function forbids(lead: string): boolean {
     )
   )
     return false;
+  if (last !== line && TURNS.test(last)) return false;
   if (BEGINS_WITH_SIGN.test(line)) return /:$|^\W*$/.test(line);
   if (BAD_TITLE.test(line) || NOTE.test(`# ${line}`)) return true;
   if (/\b(?:forbidden|prohibited|banned|not allowed|off limits):$/i.test(last)) return true;
   const isOrder = /^(?:never|do not|don't|avoid)\b[^.;,]*$/i.test(last);
   return isOrder && (title !== undefined || last.endsWith(":"));
 }
+
+/** "Wrong. The right way:" */
+const TURNS = /\b(?:instead|right|good|better|correct|use|do)\b(?! not)/i;
 
 /** The sections whose headings forbid what stands in them. */
 export function badSections(plain: string, code: Span[]): Span[] {
