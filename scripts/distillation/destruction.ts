@@ -5,16 +5,17 @@
  *
  *   it has the same tool, and does the same to the same kind of object;
  *   what it acts on is the evidence's own, or fills a place (`<pod>`, `$NS`) with one thing, or is the task's where the evidence
- *   has an example's;
- *   nothing forces or widens it (`--force`, `--all`, CASCADE) that does not there;
- *   nothing is left out that narrows it there (`--filter`, WHERE, a namespace).
+ *   has an example's, within a pattern or a substitution, too;
+ *   nothing forces or widens it (`--force`, `--all`, CASCADE, OR) that does not there;
+ *   nothing is left out that narrows it there (`--filter`, a namespace, a condition with its operator).
  *
- * Where no command of the evidence does the same, words may ask for it: "Remove the file". What the evidence warns of ("never run …",
- * "`…` stops the whole project") covers nothing. And a place has one filler: an answer that looks at one pod and deletes another
+ * Where no command of the evidence does the same, words may ask for it: "Remove the file"; for a path where they speak of that path.
+ * What the evidence forbids ("never run …", "`…` stops the whole project") covers nothing. And a place has one filler: an answer that looks at one pod and deletes another
  * has taken the wrong one, unless the task names the two together.
  *
- * What none of this sees: a command that the evidence gives for another case, an object that is to be kept and fits the place, and
- * what stands in a subshell, a substitution, another tool's options or a language that is neither a POSIX shell's nor SQL.
+ * What none of this sees: a command that the evidence gives for another case, an object that is to be kept and fits the place, what a
+ * variable holds that a command has made, and what runs within a substitution, another tool's options or a language that is neither a
+ * POSIX shell's nor SQL.
  */
 import { commandsOn, openPage } from "./command_reader.ts";
 import type { Page } from "./command_reader.ts";

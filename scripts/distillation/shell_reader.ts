@@ -53,18 +53,26 @@ export interface Shell {
   functions: Map<string, string[]>;
   /** The function whose steps are being read. */
   defining: string | null;
-  calls: number;
+  /** Calls so far, those of its copies among them. */
+  calls: { count: number };
 }
 
 export const openShell = (): Shell => {
-  return { host: null, folder: null, variables: new Map(), functions: new Map(), defining: null, calls: 0 };
+  return {
+    host: null,
+    folder: null,
+    variables: new Map(),
+    functions: new Map(),
+    defining: null,
+    calls: { count: 0 },
+  };
 };
 
 /** UTF-16 units of a line of code; none that is longer is a command. */
 const MAX_LINE_CHARS = 4000;
 /** No value that is longer is kept; so many values of a loop, calls and steps of functions are. */
 const MAX_VALUE_CHARS = 300;
-const MAX_VALUES = 20;
+const MAX_VALUES = 50;
 const MAX_CALLS = 50;
 const MAX_STEPS = 50;
 
@@ -288,14 +296,12 @@ function readSimple({ tokens, feed, text }: Step, shell: Shell): Read[] {
 
 /** A function's steps with what it is called with. */
 function readCall(steps: string[], operands: string[], shell: Shell): Read[] {
-  if (++shell.calls > MAX_CALLS) return [];
+  if (++shell.calls.count > MAX_CALLS) return [];
   const variables = new Map(shell.variables);
   const called = { ...shell, variables, defining: null };
   for (const [n, operand] of operands.slice(0, 9).entries()) setVariable(called, `${n + 1}`, [operand]);
   for (const all of ["@", "*"]) setVariable(called, all, operands);
-  const read = steps.flatMap((step) => readStep(step.match(TOKEN) ?? [], [], called));
-  shell.calls = called.calls;
-  return read;
+  return steps.flatMap((step) => readStep(step.match(TOKEN) ?? [], [], called));
 }
 
 /** What is left behind sudo, `timeout 60` and xargs, without the place that xargs fills. */

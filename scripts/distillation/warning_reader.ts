@@ -134,23 +134,22 @@ function leadOf(plain: string, start: number): string | null {
   return null;
 }
 
+/** "Do not proceed without a backup:" */
+const SAYS_HOW =
+  /\b(?:without|until|unless|before|proceed|continue|start|go on|forget|skip|hesitate|panic|wait|at once|at the same time)\b/i;
+
 /** "Never run any of these:", `!!! danger "Never …"`, "Wrong:", "The following are forbidden:" */
 function forbids(lead: string): boolean {
   const [, title] = /^\s*(?:[!?]{3}\+?|:{3,})\s*\w+\s*(?:["[](.*?)["\]])?\s*$/.exec(lead) ?? [];
   const line = (title ?? lead).replace(/^[\s*_>#]+|[\s*_]+$/g, "");
   const last = line.split(/[.;!?]\s/).at(-1)!;
-  if (
-    /\b(?:without|until|unless|before|proceed|continue|start|go on|forget|skip|hesitate|panic|wait|at once|at the same time)\b/i.test(
-      last,
-    )
-  )
-    return false;
+  if (SAYS_HOW.test(last)) return false;
+  const isOrder = /^(?:never|do not|don't|avoid)\b[^.;,]*$/i.test(last);
+  if (isOrder && (title !== undefined || last.endsWith(":"))) return true;
   if (last !== line && TURNS.test(last)) return false;
   if (BEGINS_WITH_SIGN.test(line)) return /:$|^\W*$/.test(line);
   if (BAD_TITLE.test(line) || NOTE.test(`# ${line}`)) return true;
-  if (/\b(?:forbidden|prohibited|banned|not allowed|off limits):$/i.test(last)) return true;
-  const isOrder = /^(?:never|do not|don't|avoid)\b[^.;,]*$/i.test(last);
-  return isOrder && (title !== undefined || last.endsWith(":"));
+  return /\b(?:forbidden|prohibited|banned|not allowed|off limits):$/i.test(last);
 }
 
 /** "Wrong. The right way:" */

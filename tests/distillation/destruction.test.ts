@@ -428,6 +428,7 @@ describe("strayDestruction", () => {
     test.each([
       ["a box's title", `!!! danger "Never delete the segments by hand"\n${BLOCK.replaceAll(/^/gm, "    ")}`],
       ["a box that begins so", `:::danger\nDo not run\n\n${BLOCK}\n:::`],
+      ["a lead behind another sentence", `Wait. Never use this by hand:\n\n${BLOCK}`],
       ["a heading", `## What not to do\n\n${BLOCK}`],
       ["a heading over a list", `## Don'ts\n\n- restart\n- ${INLINE}`],
       ["a sign", `❌ ${INLINE}`],
@@ -455,6 +456,7 @@ describe("strayDestruction", () => {
       ["under a note of something else", `\`\`\`sh\n# never on the controller\n${LINE}\n\`\`\``],
       ["behind an empty line", `\`\`\`sh\n# DO NOT RUN\nls\n\n${LINE}\n\`\`\``],
       ["in the other column", `| Do | Don't |\n|---|---|\n| ${INLINE} | restart |`],
+      ["behind the right way", `Wrong. The right way:\n\n${BLOCK}`],
       ["behind the right label", `Wrong: restarting. Right: ${INLINE}`],
       ["behind a list", `Do not:\n- restart\n- wait\n\n${BLOCK}`],
     ])("takes what stands %s", (_, record) => {
@@ -563,6 +565,7 @@ describe("strayDestruction", () => {
     ["an answer of commands", "```sh\n" + "kubectl delete pod a --all\n".repeat(20_000) + "```"],
     ["an answer of variables", "```sh\nA=aa\n" + "A=$A$A; rm $A\n".repeat(10_000) + "```"],
     ["an answer of functions", "```sh\nf() { f $1$1; f $1$1; rm $1; }\n" + "f a\n".repeat(10_000) + "```"],
+    ["an answer of calls", "```sh\nf() { eval f; eval f; rm $1; }\n" + "f a\n".repeat(10_000) + "```"],
     [
       "an answer of loops",
       "```sh\nfor a in 1 2 3 4 5 6 7 8 9; do\n" + "rm $a$a$a$a\n".repeat(10_000) + "```",
