@@ -132,9 +132,13 @@ function readStep(tokens: string[], feed: string[], shell: Shell): Read[] {
       shell,
       rest.find((word, at) => at > 0 && !/^-./.test(word)),
     );
-  else return readRun(rest, feed, shell);
+  else if (shell.defining === null || !rest.some((word) => GIVEN.test(word)))
+    return readRun(rest, feed, shell);
   return [];
 }
+
+/** What a function is called with, which its calls say. */
+const GIVEN = /\$\{?[1-9@*]/;
 
 const ASSIGNS = /^([A-Za-z_]\w*)=(.*)$/s;
 

@@ -10,7 +10,7 @@ export const SQL_VERB = /^(?:DELETE|TRUNCATE|DROP|SELECT|UPDATE|ALTER|REVOKE|PUR
 
 /** In capitals: in lower case these are words of prose, or another language's. `systemctl kill -s KILL web` is none. */
 const BEGINNING =
-  /(?<![\w.-])(?:DELETE\s+(?:\w{1,40}\s+)?FROM|SELECT|UPDATE)\s|(?<=(?:^|[;("'\x60>#=])[ \t]{0,8})(?:TRUNCATE|DROP|ALTER|REVOKE|PURGE|RESET|KILL)\s/gm;
+  /(?<![\w.-])(?:DELETE\s+(?:\w{1,40}\s+)?FROM|SELECT|UPDATE)\s|(?<=(?:^|[;("'\x60>#])[ \t]{0,8})(?:TRUNCATE|DROP|ALTER|REVOKE|PURGE|RESET|KILL)\s/gm;
 const MAX_STATEMENT_CHARS = 2000;
 
 /** Where a statement ends, by the quote of the shell that it stands in. */

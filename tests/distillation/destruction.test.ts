@@ -329,6 +329,12 @@ describe("strayDestruction", () => {
       });
     });
 
+    test("reads a function with what it is called with", () => {
+      const judgedCall = judgedOver("`kubectl -n shop delete pod cart-1`", "Pod cart-1 hangs.");
+      expect(judgedCall('drop() {\n  kubectl -n shop delete "$1" cart-1\n}\ndrop pod')).toEqual([]);
+      expect(judgedCall('drop() {\n  kubectl -n shop delete "$1" cart-1\n}\ndrop pvc')).toHaveLength(1);
+    });
+
     test("takes the task's value for an example's", () => {
       const record = "```sh\nNS=shop\nkubectl -n $NS delete pod $POD\n```";
       const answer = "NS=mail\nkubectl -n $NS delete pod relay-0";
