@@ -39,7 +39,10 @@ export const withQuotedInCapitals = (code: string): string =>
   );
 
 export function statementsIn(code: string): Read[] {
-  const plain = code.replaceAll(/'\\''|'"'"'/g, "\u02bc").replaceAll(/(["\x60])([\w.<>${}-]{1,80})\1/g, "$2");
+  // `'\''`, of which a page made plain has lost the stroke.
+  const plain = code
+    .replaceAll(/'\\?''|'"'"'/g, "\u02bc")
+    .replaceAll(/(["\x60])([\w.<>${}-]{1,80})\1/g, "$2");
   const reads: Read[] = [];
   let at = 0;
   let quote = "";

@@ -414,6 +414,15 @@ describe("strayDestruction", () => {
       expect(judgedOnce(`psql -c "${every}"`)).toHaveLength(1);
     });
 
+    test("reads quotes within quotes of the shell", () => {
+      const within = where("state = 'done' AND finished_at < now() - interval '7 days'").replaceAll(
+        "'",
+        "'\\''",
+      );
+      expect(judgedHere(within.replaceAll('"', "'"))).toEqual([]);
+      expect(judgedHere(within.replaceAll('"', "'").replace(" < ", " > "))).toHaveLength(1);
+    });
+
     test("reads what a client is given in quotes or piped", () => {
       const statements = [
         "psql -c 'DROP TABLE imports'",
