@@ -679,6 +679,12 @@ describe("distill index", () => {
     }
   });
 
+  test("draws nothing on a terminal where that takes less", async () => {
+    const { root, corpusPath } = place(jsonl([A, B]));
+    const { stderr } = await run(["index", "--root", root, "--corpus", corpusPath], { cwd: root, tty: true });
+    expect(stderr).toBe("");
+  });
+
   test("says how far it is where that takes more than a second", async () => {
     const at = place(jsonl([A, B]));
     const [realNow, lines] = [Date.now, [] as string[]];

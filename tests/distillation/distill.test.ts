@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:
 import { join } from "node:path";
 
 import { FINDINGS } from "../../scripts/distillation/corpus.ts";
-import { didYouMean, EXIT, printable } from "../../scripts/distillation/command_line.ts";
+import { didYouMean, EXIT, printable, sized } from "../../scripts/distillation/command_line.ts";
 import { COMMANDS } from "../../scripts/distillation/command_table.ts";
 import { helpFor, overview } from "../../scripts/distillation/commands/help.ts";
 import {
@@ -1432,6 +1432,13 @@ describe("completion", () => {
   });
 });
 
+test("completion names for fish what stands behind a command", async () => {
+  const { stdout } = await run(["completion", "fish"]);
+  expect(stdout).toContain("'__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n");
+  expect(stdout).toContain("'__fish_seen_subcommand_from corpus' -a 'check'\n");
+  expect(stdout).not.toContain("-a ''");
+});
+
 describe("a corpus without a playbook", () => {
   const MISSING = "Add playbooks, for example with import";
   test.each([
@@ -1481,6 +1488,19 @@ describe("didYouMean", () => {
     ["anything", []],
   ])("names nothing for %j among %j", (text, names) => {
     expect(didYouMean(text, names)).toBe("");
+  });
+});
+
+describe("sized", () => {
+  test.each([
+    [1, "1 kB"],
+    [1000, "1 kB"],
+    [1001, "2 kB"],
+    [999_999, "1000 kB"],
+    [1_000_000, "1.0 MB"],
+    [12_340_000, "12.3 MB"],
+  ])("of %d bytes is %s", (bytes, said) => {
+    expect(sized(bytes)).toBe(said);
   });
 });
 

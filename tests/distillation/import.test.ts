@@ -173,14 +173,17 @@ describe("import", () => {
   });
 
   test("writes nothing in a dry run and shows what it would", async () => {
-    const place = pages({ "a.md": "# A title\n\nOne.\n- Check `df`: 5 GB." });
+    const place = pages({ "a.md": "# A title\n\nOne.\n- Check `df`: 5 GB.", "db/b.md": "# B\n\nTwo." });
     expect(await importInto(place, "runbooks", "--dry-run")).toEqual({
       code: 0,
       stdout: [
         "new      a",
         "         A title",
         "         24 characters, 1 check, accepted",
-        "1 new, 0 changed, 0 unchanged, 0 skipped (dry run: corpus.jsonl stays as it is)",
+        "new      db/b",
+        "         B",
+        "         4 characters, 0 checks, accepted, tags db",
+        "2 new, 0 changed, 0 unchanged, 0 skipped (dry run: corpus.jsonl stays as it is)",
         "",
       ].join("\n"),
       stderr: "",
