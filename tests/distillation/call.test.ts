@@ -666,6 +666,27 @@ describe("callModel's retries", () => {
     ]);
   });
 
+  test.each([
+    [
+      "closes the connection",
+      () => Promise.reject(Object.assign(new TypeError("reset"), { code: "ECONNRESET" })),
+    ],
+    ["has neither path", async () => new Response("", { status: 404 })],
+    ["is overloaded", async () => new Response("", { status: 503 })],
+  ] as [string, () => Promise<Response>][])(
+    "asks nobody at Ollama's port where the default gateway %s",
+    async (_, answer) => {
+      const asked = new Set<string>();
+      const fetch: Deps["fetch"] = (url) => {
+        asked.add(new URL(url).host);
+        return answer();
+      };
+      const options = { ...OPTIONS, target: target({ baseUrl: null }) };
+      expect((await callModel(options, impatient({ fetch }))).answer).toBeNull();
+      expect([...asked]).toEqual(["localhost:3100"]);
+    },
+  );
+
   test("adds up to a quarter of jitter to a pause", async () => {
     await using server = gateway(failing(503));
     const deps = impatient({ random: () => 1 });

@@ -491,6 +491,11 @@ describe("findFact", () => {
     ["number", "8 GiB", "--quota-backend-bytes=8589934592"],
     ["number", "24 hours", "for a day"],
     ["number", "30 minutes", "half an hour"],
+    ["number", "15 minutes", "a quarter of an hour"],
+    ["number", "60 seconds", "for a minute"],
+    ["number", "1000 ms", "for a second"],
+    ["number", "7 days", "for a week"],
+    ["number", "365 days", "for a year"],
     ["number", "90 minutes", "for 1h30m"],
     ["number", "1h30m", "90 minutes"],
     ["number", "after 0.1 s", "100 ms"],
@@ -546,6 +551,9 @@ describe("findFact", () => {
     ["time", "May 3, 2019", "2019-05-03T10:00:00Z"],
     ["time", "2019-05-03", "on 3 May 2019"],
     ["time", "12:00 PM", "at noon"],
+    ["time", "3:20", "15:20"],
+    ["time", "15:20", "3:20"],
+    ["time", "12:05", "0:05"],
     ["command", "`haproxyctl restart`", "haproxyctl is restarting"],
   ])("supports a %s in another spelling: %p by %p", (kind, answer, record) => {
     const evidence = prepareEvidence(record);

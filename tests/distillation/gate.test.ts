@@ -737,6 +737,21 @@ describe("copies", () => {
     expect(say("On db-4 many files are deleted, so restart what holds them.")).toContain("off_task");
   });
 
+  test.each([
+    ["host", "10.0.0.7"],
+    ["identifier", "KubePodCrashLooping"],
+    ["path", "/srv/carts/today"],
+    ["url", "https://shop.internal/carts"],
+    ["code", "ORA-01555"],
+  ])("off_task is content with the %s that the task names", (_, name) => {
+    const task = `FATAL: sorry, too many clients already, says ${name} to every one of us since this morning`;
+    const sources = [taskSource(task), SOURCES[1]!];
+    const weights = new Map([["sorry", 9]]);
+    const say = (answer: string): string[] => found({ answer, weights, sources }, "soft");
+    expect(say(`Look at ${name}, and restart what holds deleted files.`)).not.toContain("off_task");
+    expect(say("Look at the disk, and restart what holds deleted files.")).toContain("off_task");
+  });
+
   test("off_task names words as they stand in the task", () => {
     const weights = new Map(Object.entries({ pgreplicationlagbyte: 9, zrh: 8, replication: 7, policy: 6 }));
     const sources = [taskSource("PGReplicationLagBytes on esx-zrh-3: which policies?"), SOURCES[1]!];
