@@ -268,7 +268,7 @@ describe("callModel", () => {
     ],
     ["older vLLM", 400, { object: "error", message: "too long" }, "HTTP 400: too long"],
     ["FastAPI", 422, { detail: [{ loc: ["body"] }] }, 'HTTP 422: [{"loc":["body"]}]'],
-    ["no choices", 200, { choices: [] }, "the reply holds no choices"],
+    ["no choices", 200, { choices: [] }, "the reply holds no choices. Look into the server's log."],
     ["no body", 400, "", "HTTP 400: no body"],
     [
       "HTML",
@@ -330,7 +330,19 @@ describe("callModel", () => {
       "ab",
       0,
     ],
+    [
+      "parts that are no text",
+      answered([
+        null,
+        { type: "text", text: 7 },
+        { type: "thinking", text: "hm" },
+        { type: "text", text: "a" },
+      ]),
+      "a",
+      0,
+    ],
     ["null", answered(null), "", 0],
+    ["no message", completion("x", { choices: [{}] }), "", 0],
     ["reasoning", completion("x", { choices: [{ message: { content: "x", reasoning: "why" } }] }), "x", 3],
     [
       "reasoning_content",
@@ -340,7 +352,9 @@ describe("callModel", () => {
     ],
     [
       "reasoning_details",
-      completion("x", { choices: [{ message: { content: "", reasoning_details: [{ text: "12345" }] } }] }),
+      completion("x", {
+        choices: [{ message: { content: "", reasoning_details: [null, { text: "12345" }, {}] } }],
+      }),
       "",
       5,
     ],
@@ -349,6 +363,37 @@ describe("callModel", () => {
     await using server = gateway(() => reply);
     const { answer, record } = await ask(server.url);
     expect({ answer, reasoningChars: record.reasoning_chars }).toEqual({ answer: expected, reasoningChars });
+  });
+
+  test.each([
+    [
+      { prompt_tokens: 0, completion_tokens: 7 },
+      { prompt_tokens: 0, completion_tokens: 7 },
+    ],
+    [
+      { prompt_tokens: "400", completion_tokens: -1 },
+      { prompt_tokens: null, completion_tokens: null },
+    ],
+    [[], null],
+    ["400", null],
+  ])("counts tokens of %j as %j", async (usage, counted) => {
+    await using server = gateway(() => completion("fine", { usage }));
+    expect((await ask(server.url)).record.usage).toEqual(counted);
+  });
+
+  test("takes a name without a letter for none", async () => {
+    const choices = [{ message: { content: "fine" }, finish_reason: "" }];
+    await using server = gateway(() => completion("fine", { model: "", choices, system_fingerprint: "" }));
+    const { returned_model, finish_reason, system_fingerprint } = (await ask(server.url)).record;
+    expect([returned_model, finish_reason, system_fingerprint]).toEqual([null, null, null]);
+  });
+
+  test("takes no answer that comes with an error's status", async () => {
+    const { body } = completion("fine");
+    await using server = gateway(() => new Response(body, { status: 400 }));
+    const { answer, record } = await ask(`${server.url}/v1`);
+    expect(answer).toBeNull();
+    expect(record.error).toContain(": HTTP 400: ");
   });
 
   test("replaces bad UTF-8 instead of failing", async () => {
@@ -407,6 +452,20 @@ describe("callModel", () => {
     const { answer, record } = await ask(server.url);
     expect(answer).toBeNull();
     expect(record.error).toContain("the generation ended in an error");
+  });
+
+  test("takes an address beside another status for no redirect", async () => {
+    const headers = { location: "/elsewhere" };
+    await using server = gateway(
+      () => Response.json({ error: "busy" }, { status: 503, headers }),
+      () => new Response(completion("fine").body, { headers }),
+    );
+    const { answer, record } = await ask(`${server.url}/v1`);
+    expect(answer).toBe("fine");
+    expect(record.requests.map(({ status, error }) => [status, error])).toEqual([
+      [503, `POST ${server.url}/v1/chat/completions: HTTP 503: busy. Look into the server's log.`],
+      [200, null],
+    ]);
   });
 
   test("follows no redirect, so that nobody else is asked", async () => {
@@ -670,20 +729,21 @@ describe("callModel's retries", () => {
     [
       "closes the connection",
       () => Promise.reject(Object.assign(new TypeError("reset"), { code: "ECONNRESET" })),
+      3,
     ],
-    ["has neither path", async () => new Response("", { status: 404 })],
-    ["is overloaded", async () => new Response("", { status: 503 })],
-  ] as [string, () => Promise<Response>][])(
+    ["has neither path", async () => new Response("", { status: 404 }), 2],
+    ["is overloaded", async () => new Response("", { status: 503 }), 3],
+  ] as [string, () => Promise<Response>, number][])(
     "asks nobody at Ollama's port where the default gateway %s",
-    async (_, answer) => {
-      const asked = new Set<string>();
+    async (_, answer, times) => {
+      const asked: string[] = [];
       const fetch: Deps["fetch"] = (url) => {
-        asked.add(new URL(url).host);
+        asked.push(new URL(url).host);
         return answer();
       };
       const options = { ...OPTIONS, target: target({ baseUrl: null }) };
       expect((await callModel(options, impatient({ fetch }))).answer).toBeNull();
-      expect([...asked]).toEqual(["localhost:3100"]);
+      expect(asked).toEqual(Array.from({ length: times }, () => "localhost:3100"));
     },
   );
 
@@ -752,6 +812,9 @@ describe("splitReasoning", () => {
     ["a block after white space", "\n <think>a</think>b", "a", "b"],
     ["an unclosed block", "<think>a b", "a b", ""],
     ["a lone closing tag", "a</think>b", "a", "b"],
+    ["a closing tag alone", "</think>b", "", "b"],
+    ["a closing tag in code behind an opening one", "<think>so `a</think>b` c", "so `a", "b` c"],
+    ["a closing tag between codes", "`a` so</think>`b`", "`a` so", "`b`"],
     ["a closing tag behind a code fence", "```\nx</think>\n```", "", "```\nx</think>\n```"],
     ["code in the reasoning", "try `df -h`\n```\nx\n```\nso</think>b", "try `df -h`\n```\nx\n```\nso", "b"],
     ["a closing tag quoted as code", "Set it to `</think>`.", "", "Set it to `</think>`."],
