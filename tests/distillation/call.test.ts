@@ -241,6 +241,25 @@ describe("callModel", () => {
     expect(server.received.map(({ path }) => path)).toEqual(["/v1/chat", "/v1/models"]);
   });
 
+  test.each([
+    [
+      { data: [null, {}, { id: 7 }, { id: "" }, { id: "qwen-a" }] },
+      "The server has qwen-a: choose with --escalation-model.",
+    ],
+    [
+      { data: Array.from({ length: 9 }, (_, n) => ({ id: `m${n}` })) },
+      "The server has m0, m1, m2, m3, m4, m5, m6, m7: choose with --escalation-model.",
+    ],
+    [{ data: "qwen-a" }, "Pull the model on the server, or name another with --escalation-model."],
+    [["qwen-a"], "Pull the model on the server, or name another with --escalation-model."],
+  ])("advises what to take in an unknown model's place where the server lists %j", async (list, advice) => {
+    await using server = gateway(
+      () => Response.json({ error: 'model "m" not found' }, { status: 404 }),
+      () => Response.json(list),
+    );
+    expect((await ask(server.url, { role: "escalation" })).record.error).toEndWith(`not found. ${advice}`);
+  });
+
   // Every shape in which the known servers report a failure, with what the error line must carry.
   test.each([
     [
@@ -265,6 +284,22 @@ describe("callModel", () => {
       200,
       { choices: [{ error: { code: 400, message: "mid-way" } }] },
       "HTTP 400: mid-way",
+    ],
+    ["an empty error", 400, { error: "" }, 'HTTP 400: {"error":""}. Look'],
+    ["another code than its status", 401, { error: { code: 404, message: "no" } }, "HTTP 401: no. Set LH"],
+    ["a forbidden key", 403, { error: "no" }, "HTTP 403: no. Set LH_GATEWAY_KEY."],
+    ["a path that is not there", 404, "", "HTTP 404: no body. Set LH_GATEWAY_URL to the server's chat URL."],
+    [
+      "a model that is loading",
+      400,
+      { error: "the model is loading" },
+      "loading. Look into the server's log.",
+    ],
+    [
+      "half of an overflow",
+      400,
+      { error: { message: "too large", n_prompt_tokens: 9 } },
+      "HTTP 400: too large. Look",
     ],
     ["older vLLM", 400, { object: "error", message: "too long" }, "HTTP 400: too long"],
     ["FastAPI", 422, { detail: [{ loc: ["body"] }] }, 'HTTP 422: [{"loc":["body"]}]'],
@@ -586,6 +621,20 @@ describe("callModel's retries", () => {
     (status: number, headers: Record<string, string> = {}) =>
     () =>
       new Response("busy", { status, headers });
+
+  test("advises to wait, as long as a busy server says where it does", async () => {
+    const advised = async (status: number, headers: Record<string, string>): Promise<string> => {
+      await using server = gateway(failing(status, headers));
+      return (await ask(`${server.url}/v1`, {}, { maxRetries: 0 })).record.error!;
+    };
+    expect(await advised(429, {})).toEndWith("HTTP 429: busy. Wait, and run it again.");
+    expect(await advised(429, { "retry-after": "7" })).toEndWith(
+      "HTTP 429: busy. Wait 7 s, and run it again.",
+    );
+    expect(await advised(503, { "retry-after": "7" })).toEndWith(
+      "HTTP 503: busy. Look into the server's log.",
+    );
+  });
 
   test.each([408, 429, 502, 503, 504, 529])("tries again after %d until it answers", async (status) => {
     await using server = gateway(failing(status), failing(status), () => completion("fine"));
