@@ -4,7 +4,7 @@
  */
 
 /** What stands for a value without being one: a variable, a placeholder, what was struck before. */
-const NO_VALUE = String.raw`[$<{*%[(]`;
+const NO_VALUE = String.raw`[$<{*•%[(]`;
 /** A file's path or another place's URL, whole. */
 const NO_PLACE = String.raw`(?:@?(?:[.~]{1,2}|\/[\w.-]{1,64})\/[\w./-]{1,255}|[a-z][a-z0-9+.-]{1,20}:\/\/[^\s"',;]{0,255})(?=["',;\s\\]|$)`;
 /** Somewhere a digit or a sign, for a plain word tells of a secret and is none. */
@@ -19,9 +19,8 @@ const QUOTED = String.raw`(?:(?!\k<open>)(?:\\[^\n]|[^\\\n]))`;
 const QUOTED_SOLID = String.raw`(?:(?!\k<open>)(?:\\\S|[^\\\s]))`;
 /** What is quoted may have blanks. Then it is a sentence, unless it has both a digit and a sign that sentences do without. */
 const NO_SENTENCE = String.raw`(?:(?=${QUOTED_SOLID}{0,127}[\d!#%&+/=@^~])(?=${QUOTED_SOLID}{6,128}\k<open>)|(?=${QUOTED}{0,127}\d)(?=${QUOTED}{0,127}[!#%&+=@^~]))`;
-/** The word in other languages, whole. */
-const FOREIGN_NAME =
-  "(?:(?<![a-zà-ž])(?:contraseña|mot de passe|senha|parola|hasło|heslo|wachtwoord|lösenord|şifre)|пароль|密[码碼]|パスワード|비밀번호|पासवर्ड|كلمة المرور)";
+/** The word in other languages; two of them end others, such as "desenha". */
+const FOREIGN_NAME = String.raw`(?:contraseña|mot de passe|hasło|heslo|wachtwoord|lösenord|şifre|(?:senha|parola)(?<=(?<![a-z])[a-z]{5,6})|пароль|密[码碼]|パスワード|비밀번호|पासवर्ड|كلمة المرور)`;
 const PASSWORD_NAME = `(?:pass(?:word|wd|phrase|wort)|kennwort|${FOREIGN_NAME})`;
 const KEY_NAME = `(?:${PASSWORD_NAME}|[_-]pass|secret|token|(?:api|access|account|encryption|secret)[_-]?key(?:[_-]base)?)`;
 /** Too short to be looked for within words, but for "dbPwd". */
@@ -39,8 +38,10 @@ const QUOTES = String.raw`(?:\\{0,7}["'\x60*]){0,3}`;
 const IS = String.raw`${QUOTES}[ \t]{0,4}[:=：]\*{0,3}[ \t]{0,4}\*{0,3}(?:${QUOTE}|\x60)?`;
 /** Signs and letters of scripts without blanks, in which a sentence goes on behind a value. */
 const EAST_ASIAN = String.raw`\u3000-\u9fff\uac00-\ud7af\uff00-\uffef`;
+/** One character of a value. */
+const PART = String.raw`(?:[^\s"',;<\x60\\${EAST_ASIAN}]|<(?![a-z/])|\\(?!\\{0,7}["']))`;
 /** A value as far as it may reach. */
-const VALUE = String.raw`(?:[^\s"',;<\x60\\${EAST_ASIAN}]|<(?![a-z/])|\\(?!\\{0,7}["'])){6,4096}`;
+const VALUE = `${PART}{6,4096}`;
 
 /** UTF-16 units on either side of a value and its name that tell what they are. */
 const CONTEXT_CHARS = 48;
@@ -81,7 +82,7 @@ const NO_SECRETS = [
   /^\d+[a-z]{0,3}-[a-z-]+$/i,
   /^(?:0x[\da-f]{4}|#[\da-f]{3,8}$)/i,
   /^[A-Z]{2,10}-\d+$/,
-  /^(?:base(?:32|58|64)|sha-?\d|md5|utf-?\d|argon2|pbkdf2|x509|aes-?\d|rsa-?\d|rfc-?\d|oauth-?2|2fa|u?int\d|(?:var)?char\()/i,
+  /^(?:base(?:32|58|64)(?!:)|sha-?\d|md5|utf-?\d|argon2|pbkdf2|x509|aes-?\d|rsa-?\d|rfc-?\d|oauth-?2|2fa|u?int\d|(?:var)?char\()/i,
   /^(?:e2e|k8s|ec2|s3|v\d{1,3})(?:[-_./]|$)/i,
   /^(?:string|text|bytes|boolean|optional|required)[!?]$/i,
 ];
@@ -145,7 +146,13 @@ const PASSWORD_OPTIONS = [
     String.raw`-p\s{1,4}`,
   ],
   ["redis-cli", String.raw`(?:-a|--pass)\s{1,4}`],
-  ["sqlcmd|bcp", String.raw`-P\s{0,4}`],
+  ["sqlcmd|bcp|ipmitool", String.raw`-P\s{0,4}`],
+  [String.raw`snmp\w{1,10}`, String.raw`-[AX]\s{1,4}`],
+  ["htpasswd", String.raw`-\w{0,4}b\w{0,4}\s{1,4}\S{1,128}\s{1,4}\S{1,64}\s{1,4}`],
+  ["rabbitmqctl", String.raw`(?:add_user|change_password)\s{1,4}\S{1,64}\s{1,4}`],
+  ["net", String.raw`user\s{1,4}[^\s/]\S{0,63}\s{1,4}(?!\/)`],
+  ["sqlplus", String.raw`[\w$]{1,30}\/`],
+  ["ConvertTo-SecureString", String.raw`(?:-String\s{1,4})?`],
   ["ldap(?:search|modify|add|delete|whoami|passwd|compare)", String.raw`-w\s{1,4}`],
   ["winrs", "-p:"],
   ["w?xfreerdp|mstsc", "/p:"],
@@ -184,6 +191,7 @@ const SHAPES: Shape[] = [
   ["slack_token", /()\b(?:xox[abeprs]|xapp)-[\w-]{10,255}/g],
   ["slack_token", /(\bhooks\.slack\.com\/services\/)\w{8,16}\/\w{8,16}\/\w{16,64}/g],
   ["discord_token", /(\bdiscord(?:app)?\.com\/api\/webhooks\/\d{15,22}\/)[\w-]{40,128}/g],
+  ["api_key", /(\/IncomingWebhook\/)[a-f0-9]{32}\b/g],
   ["azure_key", /(\bAccountKey=)[A-Za-z0-9+/]{60,100}={0,2}/g],
   ["api_key", new RegExp(String.raw`()\b(?:${API_KEYS.join("|")})`, "g")],
   // Behind some name at most: each of a run of them would be followed to its end.
@@ -198,8 +206,10 @@ const SHAPES: Shape[] = [
   ],
   [
     "url_password",
-    /(\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@]{0,255}:)(?![$<{*[]|pass(?:word|wd)?@)[^\s/]{1,255}(?=@)/gi,
+    /(\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@[]{0,255}:)(?![$<{*[]|pass(?:word|wd)?@)[^\s/]{1,255}(?=@)/gi,
   ],
+  // What takes a client's key for its name: Sentry.
+  ["url_password", /(\bhttps?:\/\/)[a-f0-9]{32}(?=@)/g],
   // In a query the next parameter ends the value.
   [
     "url_password",
@@ -220,11 +230,18 @@ const SHAPES: Shape[] = [
     "password",
     new RegExp(String.raw`(\bnet\s+use\s[^\n|;]{0,200}?\s)(?![/\\])${PASSWORD}(?=\s{1,4}\/user:)`, "gi"),
   ],
+  [
+    "password",
+    new RegExp(
+      String.raw`(\becho\s{1,4}(?:-n\s{1,4})?["']?(?:[\w.-]{1,40}:)?)${PASSWORD}(?=["']?\s{0,4}\|\s{0,4}(?:sudo\s{1,4})?(?:ch)?passwd\b)`,
+      "g",
+    ),
+  ],
   // A name and its password: "Login with admin / Adm1nPass99".
   [
     "password",
     new RegExp(
-      String.raw`(\b(?:log(?:in|on|[ -]in)|sign[ -]in|credentials?|creds|user(?:name)?|account)\b[^\n/]{0,40}[\s:"'\x60*][\w.@\\-]{1,40}${QUOTES}(?:\s\/\s|[/:])${QUOTES})${VALUE}`,
+      String.raw`(\b(?:(?:log(?:in|on|[ -]in)|sign[ -]in|credentials?|creds|user(?:name)?|account|zugangsdaten|anmeldung)\b[^\n/]{0,40}[\s:"'\x60*][\w.@\\-]{1,40}${QUOTES}(?:\s\/\s|[/:])|(?:admin|administrator|root)${QUOTES}\s\/\s)${QUOTES})(?!/)${PART}{8,128}`,
       "gi",
     ),
     isMixed,
@@ -242,10 +259,19 @@ const NAMED_SHAPES: Shape[] = [
   [
     "password",
     new RegExp(
-      String.raw`(${LOGIN_NAME}${QUOTES}[ \t]{1,4}(?:(?:is|was|to|[-–—])[ \t]{1,4})?(?:${QUOTE}|\x60)?)${VALUE}`,
+      String.raw`((?:${LOGIN_NAME}|(?:access|api)[_-]key)${QUOTES}[ \t]{1,4}(?:(?:is|was|to|[-–—])[ \t]{1,4})?(?:${QUOTE}|\x60)?)${VALUE}`,
       "gi",
     ),
     isMixed,
+  ],
+  // Apart from its name: `- name: DB_PASSWORD` and below it `value: …`, in JSON and XML, too.
+  [
+    "password",
+    new RegExp(
+      String.raw`(\b(?:name|key)(?:${QUOTE})?\s{0,4}[:=]\s{0,4}(?:${QUOTE})?[\w.-]{0,64}?(?:${KEY_NAME}|${SHORT_NAME}|(?<![a-z\d])pass)(?:${QUOTE})?[\s,]{1,40}(?:${QUOTE})?value(?:${QUOTE})?\s{0,4}[:=]\s{0,4}(?:${QUOTE})?)${VALUE}`,
+      "gi",
+    ),
+    isValue,
   ],
   // A block that holds the value alone.
   [
@@ -260,7 +286,7 @@ const NAMED_SHAPES: Shape[] = [
   [
     "password",
     new RegExp(
-      String.raw`${APART}((?:(?:app(?:lication)?|auth|integration|licen[cs]e|master|private|routing|service|shared|signing|storage)[_-]?key|(?<![a-z])psk|"_?auth")${EQUALS}(?:${QUOTE})?)${VALUE}`,
+      String.raw`${APART}((?:(?:app(?:lication)?|auth|integration|licen[cs]e|master|private|routing|service|shared|signing|storage)[_-]?key|(?:integration|licen[cs]e|master|signing) key|(?<![a-z])psk|"_?auth")${EQUALS}(?:${QUOTE})?)${VALUE}`,
       "gi",
     ),
     isMadeUp,
@@ -322,7 +348,7 @@ const NAMED_SHAPES: Shape[] = [
   [
     "password",
     new RegExp(
-      String.raw`(\b(?:requirepass|masterauth|snmp-server[ \t]community)[ \t]{1,4}(?:${QUOTE})?)${VALUE}`,
+      String.raw`((?<!\w)(?:requirepass|masterauth|snmp-server[ \t]community|bindpw|-(?:store|key)pass)[ \t]{1,4}(?:${QUOTE})?)${VALUE}`,
       "gi",
     ),
     isValue,
