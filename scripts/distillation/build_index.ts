@@ -23,6 +23,7 @@ import {
   renameSync,
   rmSync,
   writeSync,
+  existsSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
@@ -156,7 +157,11 @@ export async function updateIndex(
 async function regularFile(request: IndexRequest): Promise<FoundIndex> {
   const found = await findIndex(request);
   if (found) return found;
-  throw new DistillError("input", `${request.corpusPath}: no file that can be indexed. Check the path.`);
+  const isThere = existsSync(request.corpusPath);
+  const what = isThere
+    ? "a folder, a pipe or a device has no index. Name a file"
+    : "no such file. Check the path";
+  throw new DistillError("input", `${request.corpusPath}: ${what}.`);
 }
 
 /** What is wrong with the index of a corpus, after reading both of them whole; empty where nothing is. */

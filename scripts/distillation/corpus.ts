@@ -8,6 +8,7 @@
  */
 import {
   ADD_PLAYBOOKS,
+  counted,
   DistillError,
   INVISIBLE,
   readPlaybooks,
@@ -194,13 +195,14 @@ function faultsOf({ line, playbook }: CorpusRecord): Finding[] {
     secret:
       secrets.length > 0 &&
       `it holds what looks like a secret (${secrets.map((secret) => secret.kind).join(", ")}). Take it out and revoke it.`,
-    empty_title: title.trim() === "" && "its title is empty: half of the ranking is lost. Give it one.",
+    empty_title:
+      title.trim() === "" && "its title is empty, and half of a record's score is its title's. Give it one.",
     too_short:
       length < SHORTEST_CONTENT &&
-      `its content has ${length} characters, under ${SHORTEST_CONTENT}. Say what to run and what to see.`,
+      `its content has ${counted(length, "character")}, under ${SHORTEST_CONTENT}. Say what to run and what to see.`,
     too_long:
       length > LONGEST_CONTENT &&
-      `its content has ${length} characters, over ${LONGEST_CONTENT}, and one passage of it is shown. Split it, for example with import --split h2.`,
+      `its content has ${counted(length, "character")}, over ${LONGEST_CONTENT}, and one passage of it is shown. Split it, for example with import --split h2.`,
     no_check:
       !hasChecks(playbook) &&
       "no line of it begins with verify, check, assert, confirm or ensure. Say how to see that it worked.",

@@ -492,7 +492,8 @@ interface ReadPage {
 function readPage(page: PageFile, outcome: ImportOutcome): ReadPage | null {
   const bytes = readBytes(page.file);
   const text = typeof bytes === "string" ? null : decoded(bytes);
-  const reason = typeof bytes === "string" ? bytes : text === null ? "not UTF-8 text" : "empty";
+  const reason =
+    typeof bytes === "string" ? bytes : text === null ? "not UTF-8 text. Save it as UTF-8" : "empty";
   if (text !== null && text.trim() !== "") return strikeSecrets(page, text, outcome);
   outcome.skipped.push({ path: page.file, reason });
   return null;
@@ -632,13 +633,16 @@ function splitFrontMatter(text: string): { fields: Fields; body: string; problem
     if (isObject(fields)) return { fields: withNumbersAsWritten(fields, block, parse), body, problem: null };
     if (fields === null) return { fields: {}, body, problem: null };
   } catch (error) {
-    const what = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    const what = (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
     const isMeant = block.some((line) => /^[\w-]+\s*[:=]/.test(line));
-    if (isMeant) return { fields: {}, body, problem: `its front matter is left out: ${what}. Fix it.` };
+    if (isMeant) return { fields: {}, body, problem: frontMatterProblem(what) };
   }
   // A rule at the top of a page, and another below.
   return { fields: {}, body: text, problem: null };
 }
+
+const frontMatterProblem = (what: string): string =>
+  `its front matter is left out, title and tags included: ${what}. Correct it; a value with : or [ in it goes into quotes.`;
 
 /** Fields that are text even where they look like numbers. */
 const TEXT_FIELDS = ["title", "tags", "source_category", "category"];

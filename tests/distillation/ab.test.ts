@@ -621,7 +621,7 @@ describe("distill ab", () => {
     expect(comparisons).toHaveLength(1);
     const { code, stderr } = await again("--arms", "filler");
     expect(code).toBe(3);
-    expect(stderr).toContain("kept.jsonl: no row of --arms filler. Name arms that it has.");
+    expect(stderr).toContain("kept.jsonl: no row of --arms filler. It has extract, none, retrieval.");
   });
 
   test("writes a report over a report and over no other file, and none without an answer", async () => {
@@ -794,7 +794,7 @@ describe("distill ab", () => {
     [["ab", "--tasks", "t.jsonl", "--notes", "n.md"], "--notes goes with --report."],
     [["ab", "--tasks", "t.jsonl", "--report", "ab.html"], 'a name that ends in .md (got "ab.html")'],
     [["ab", "--tasks", "t.jsonl", "--repeat", "0"], "--repeat: expected a whole number from 1 to 100"],
-    [["ab", "--tasks", "t.jsonl", "--skip", "2"], "--skip: expected a whole number from 0 to 1"],
+    [["ab", "--tasks", "t.jsonl", "--skip", "2"], "--skip: 2 of 2 tasks leave none to run."],
   ])("says what is wrong with %p", async (argv, message) => {
     const { root } = lab();
     writeFile(join(root, "t.jsonl"), jsonl(TASK_FILE));

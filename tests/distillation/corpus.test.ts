@@ -258,7 +258,7 @@ describe("corpus check", () => {
     const path = corpusFile(jsonl([sound("a\x1b[31m", { title: "" })]));
     const { stdout } = await run(["corpus", "check", "--corpus", path], { cwd: join(path, "..") });
     expect(stdout.split("\n")).toEqual([
-      "corpus.jsonl:1: warning: a\\x1b[31m: its title is empty: half of the ranking is lost. Give it one.",
+      "corpus.jsonl:1: warning: a\\x1b[31m: its title is empty, and half of a record's score is its title's. Give it one.",
       expect.stringMatching(/^corpus\.jsonl:1: warning: a\\x1b\[31m: it holds control .* U\+001B\. Paste/),
       "corpus.jsonl: 1 playbook, 0 errors, 2 warnings; 0 superseded lines",
       "",

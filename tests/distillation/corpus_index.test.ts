@@ -640,7 +640,7 @@ describe("distill index", () => {
     [["--check", "--rebuild"], 2, "--check and --rebuild exclude each other"],
     [["--check", "--workers", "zebra"], 2, "--workers does nothing with --check."],
     [["--workers", "0"], 2, "--workers: expected a whole number from 1 to 16"],
-    [["--corpus", "none.jsonl"], 3, "none.jsonl: no file that can be indexed."],
+    [["--corpus", "none.jsonl"], 3, "none.jsonl: no such file. Check the path."],
   ])("refuses %j", async (flags, code, what) => {
     const result = await run(["index", ...flags, "--root", temporaryFolder()]);
     expect(result).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(what) });

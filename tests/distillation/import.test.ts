@@ -226,7 +226,7 @@ describe("import", () => {
       stdout: "2 new, 0 changed, 0 unchanged, 4 skipped: corpus.jsonl\n",
     });
     expect(stderr.trimEnd().split("\n").sort()).toEqual([
-      "distill: runbooks/bytes.md: skipped: not UTF-8 text.",
+      "distill: runbooks/bytes.md: skipped: not UTF-8 text. Save it as UTF-8.",
       "distill: runbooks/empty.md: skipped: empty.",
       "distill: runbooks/huge.md: skipped: over 1 MiB.",
       "distill: runbooks/title.md: skipped: empty: no text besides its title.",
@@ -388,7 +388,7 @@ describe("import", () => {
     rmSync(join(place.folder, "b.md"));
     const again = await importInto(place, "runbooks");
     expect(again.stderr).toBe(
-      "distill: b: its page is gone; the record is kept. Delete every line with its id to drop it.\n",
+      "distill: b: its page or section is gone; the record is kept. To drop it, delete every line with its id.\n",
     );
     expect((await loadCorpus(place.corpus, () => {})).records).toHaveLength(2);
   });
@@ -445,7 +445,7 @@ describe("import", () => {
     rmSync(join(place.cwd, "other/b.md"));
     const { stderr } = await importInto(place, "runbooks", "other");
     expect(stderr).toBe(
-      "distill: other: no Markdown page (.md) there. Check the path.\ndistill: b: its page is gone; the record is kept. Delete every line with its id to drop it.\n",
+      "distill: other: no Markdown page (.md) there. Check the path.\ndistill: b: its page or section is gone; the record is kept. To drop it, delete every line with its id.\n",
     );
   });
 
@@ -458,7 +458,7 @@ describe("import", () => {
     const { records } = await loadCorpus(place.corpus, () => {});
     expect(records.map(({ id }) => id)).toEqual(["a", "runbooks/a", "b"]);
     rmSync(join(place.cwd, "team/runbooks/b.md"));
-    expect((await importInto(place, "runbooks")).stderr).not.toContain("its page is gone");
+    expect((await importInto(place, "runbooks")).stderr).not.toContain("its page or section is gone");
   });
 
   test("leaves the sections of another folder's page their id", async () => {
@@ -477,7 +477,7 @@ describe("import", () => {
     await importInto(place, "runbooks/db");
     rmSync(join(place.folder, "db"), { recursive: true });
     expect((await importInto(place, "runbooks")).stderr).toStartWith(
-      "distill: b: its page is gone; the record is kept.",
+      "distill: b: its page or section is gone; the record is kept.",
     );
   });
 
@@ -497,7 +497,7 @@ describe("import", () => {
     writeFile(join(place.folder, "db/d.md"), "# D\n\nFour.");
     const { stdout, stderr } = await importInto(place, "runbooks/db", "--split", "h2");
     expect(stdout).toStartWith("1 new, 0 changed, 1 unchanged");
-    expect(stderr).toStartWith("distill: db/c: its page is gone");
+    expect(stderr).toStartWith("distill: db/c: its page or section is gone");
     expect(stderr).not.toContain("distill: a:");
     const { records } = await loadCorpus(place.corpus, () => {});
     expect(records.map(({ id }) => id)).toEqual(["a", "db/b", "db/c", "db/d"]);
@@ -592,7 +592,7 @@ describe("import", () => {
     writeFile(join(place.folder, "db/d.md"), "# D\n\nFour.");
     const { stdout, stderr } = await importInto(place, "current");
     expect(stdout).toStartWith("1 new, 0 changed, 1 unchanged");
-    expect(stderr).toStartWith("distill: db/c: its page is gone");
+    expect(stderr).toStartWith("distill: db/c: its page or section is gone");
     expect((await importInto(place, "runbooks")).stdout).toStartWith("0 new, 0 changed, 3 unchanged");
     expect(await importedInto(place.corpus)).toEqual(["a", "db/b", "db/c", "db/d"].map((id) => [id, "all"]));
   });
@@ -642,7 +642,7 @@ describe("import", () => {
       const { stdout, stderr } = await importInto(place, "runbooks");
       expect(stdout).toStartWith("0 new, 0 changed, 1 unchanged");
       expect(stderr).toBe(
-        `distill: ${printable(name.slice(0, -3))}: its page is gone; the record is kept. Delete every line with its id to drop it.\n`,
+        `distill: ${printable(name.slice(0, -3))}: its page or section is gone; the record is kept. To drop it, delete every line with its id.\n`,
       );
     },
   );
@@ -1009,7 +1009,9 @@ describe("a page's front matter", () => {
   test("is left out and named where it cannot be read", async () => {
     const place = pages({ "a.md": "---\ntitle: [open\n---\n# Heading\n\nText." });
     const { stderr } = await importInto(place, "runbooks");
-    expect(stderr).toMatch(/^distill: runbooks\/a\.md:1: its front matter is left out: .*\. Fix it\.\n$/);
+    expect(stderr).toMatch(
+      /^distill: runbooks\/a\.md:1: its front matter is left out, title and tags included: .*\. Correct it; .*\.\n$/,
+    );
     const [record] = (await loadCorpus(place.corpus, () => {})).records;
     expect(record).toMatchObject({ title: "Heading", content: "Text." });
   });
@@ -1017,7 +1019,7 @@ describe("a page's front matter", () => {
   test("is left out and named where its TOML cannot be read", async () => {
     const place = pages({ "a.md": "+++\ntitle = open\n+++\nText." });
     const { stderr } = await importInto(place, "runbooks");
-    expect(stderr).toContain("runbooks/a.md:1: its front matter is left out: ");
+    expect(stderr).toContain("runbooks/a.md:1: its front matter is left out, title and tags included: ");
     expect((await loadCorpus(place.corpus, () => {})).records[0]!.content).toBe("Text.");
   });
 
@@ -1414,7 +1416,7 @@ describe("import --split", () => {
     writeFile(join(place.folder, "a.md"), "# A\n\n## One\n\nX.");
     const { stderr } = await importInto(place, "runbooks/a.md", "--split", "h2");
     expect(stderr).toBe(
-      "distill: a#two: its page is gone; the record is kept. Delete every line with its id to drop it.\n",
+      "distill: a#two: its page or section is gone; the record is kept. To drop it, delete every line with its id.\n",
     );
   });
 });

@@ -166,11 +166,11 @@ async function reportAgain(flags: Flags, io: Io): Promise<number> {
   for (const path of paths) {
     const all = await loadExperiment(path, flags.text("experiment") ?? null, warner(io));
     const rows = all.filter(({ experiment }) => arms?.includes(experiment.arm as Arm) ?? true);
-    if (rows.length === 0)
-      throw new DistillError(
-        "input",
-        `${path}: no row of --arms ${flags.text("arms")}. Name arms that it has.`,
-      );
+    if (rows.length === 0) {
+      const there = [...new Set(all.map(({ experiment }) => experiment.arm))].toSorted().join(", ");
+      const what = `no row of --arms ${flags.text("arms")}`;
+      throw new DistillError("input", `${path}: ${what}. It has ${there}.`);
+    }
     parts.push({ name: stemOf(path), rows });
   }
   await reportOn(parts, flags, io);
@@ -261,20 +261,24 @@ function experimentText(
 
 async function experimentOptions(flags: Flags, io: Io): Promise<ExperimentOptions> {
   const tasks = await tasksOf(flags, io);
-  const most = tasks.length - 1;
   return {
     tasks,
     arms: await armsOf(flags),
     repeat: flags.number("repeat", 1, { min: 1, max: 100 }),
     limit: flags.number("limit", null, { min: 1, max: 1e6 }),
-    // Something has to be left to do.
-    skip: flags.number("skip", 0, { min: 0, max: most }),
+    skip: skipOf(flags, tasks.length),
     seed: flags.number("seed", DEFAULT_EXPERIMENT_SEED, { min: 0, max: 2 ** 31 }),
     concurrency: flags.number("concurrency", 1, { min: 1, max: 64 }),
     command: flags.line(["report", "title", "notes", "rows", "keep", "quiet", "json"]),
     rowsPaths: flags.texts("rows").map((path) => pathFrom(io.cwd, path)),
     replay: await replayOptions(flags, io),
   };
+}
+
+function skipOf(flags: Flags, tasks: number): number {
+  const skip = flags.number("skip", 0, { min: 0, max: 1e6 });
+  if (skip < tasks) return skip;
+  throw usage(`--skip: ${skip} of ${counted(tasks, "task")} leave none to run. Give a smaller number.`);
 }
 
 /** All tasks of the file: one that was left out in silence would make another experiment of it. */

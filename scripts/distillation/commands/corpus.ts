@@ -55,7 +55,7 @@ function surveyTable(survey: CorpusSurvey): string {
 ${columns([
   ["score", named(survey.by_score)],
   ["category", named(survey.by_category)],
-  ["tags", named(by_tag.slice(0, TABLE_TAGS)) + more],
+  ["tags", by_tag.length === 0 ? "(none)" : named(by_tag.slice(0, TABLE_TAGS)) + more],
   ["characters", `${chars.min} to ${chars.max}, median ${chars.median}, nine of ten up to ${chars.p90}`],
   ["checks", `in ${with_checks} of ${records}`],
   ["imported", String(imported)],

@@ -100,7 +100,9 @@ function reportRemarks(outcome: ImportOutcome, io: Io): void {
       `taken as needs_human_review, because they call themselves deprecated or a draft, or lie in a folder for such: ${outcome.retired.join(", ")}.`,
     );
   for (const id of outcome.gone)
-    warn(`${id}: its page is gone; the record is kept. Delete every line with its id to drop it.`);
+    warn(
+      `${id}: its page or section is gone; the record is kept. To drop it, delete every line with its id.`,
+    );
 }
 
 const vainSummary = (outcome: ImportOutcome, { corpusPath }: ImportOptions, io: Io): string =>
