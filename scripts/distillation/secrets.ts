@@ -138,6 +138,10 @@ const isNamed: Judge = (value, behind, before) => {
   return isAlone && !BLOCK.test(marks + value);
 };
 
+/** What goes before a user's name. */
+const LOGIN =
+  "(?:log(?:in|on|[ -]in)|sign[ -]in|credentials?|creds|user(?:name)?|account|zugangsdaten|anmeldung)";
+
 /** Tools, each up to the option that a password follows. */
 const PASSWORD_OPTIONS = [
   ["sshpass|psexec(?:64)?|mongo(?:sh|dump|restore|export|import)?", String.raw`-p\s{1,4}`],
@@ -168,7 +172,7 @@ const API_KEYS = [
   String.raw`do[opr]_v1_[a-f0-9]{64}|hv[sbr]\.[\w-]{20,255}|s\.(?=[A-Za-z]{0,23}\d)[A-Za-z0-9]{24}\b|dp\.[a-z]{2,5}\.[A-Za-z0-9]{40,64}`,
   String.raw`SG\.[\w-]{16,64}\.[\w-]{16,64}|\d{8,10}:AA[\w-]{33}\b|ATATT3[\w=-]{20,255}|lin_api_[A-Za-z0-9]{40}|shp(?:at|ca|pa|ss)_[a-f0-9]{32}`,
   String.raw`gl(?:sa|c)_[\w+/=-]{24,255}|NR(?:AK|JS|II)-[A-Z0-9]{20,48}|sntry[su]_[\w+/=-]{32,255}|HRKU-[\w-]{36,64}|secret_[A-Za-z0-9]{43}\b|ntn_[A-Za-z0-9]{40,64}`,
-  String.raw`PMAK-[a-f0-9]{24}-[a-f0-9]{34}|key-[a-f0-9]{32}\b|pul-[a-f0-9]{40}|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,70}`,
+  String.raw`PMAK-[a-f0-9]{24}-[a-f0-9]{34}|(?<![\w-])key-[a-f0-9]{32}\b|pul-[a-f0-9]{40}|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,70}`,
 ];
 
 type Shape = [kind: string, shape: RegExp, isSecret?: Judge];
@@ -237,11 +241,11 @@ const SHAPES: Shape[] = [
       "g",
     ),
   ],
-  // A name and its password: "Login with admin / Adm1nPass99".
+  // A name and its password: "Login with admin / Adm1nPass99", "login: admin/Adm1nPass99".
   [
     "password",
     new RegExp(
-      String.raw`(\b(?:(?:log(?:in|on|[ -]in)|sign[ -]in|credentials?|creds|user(?:name)?|account|zugangsdaten|anmeldung)\b[^\n/]{0,40}[\s:"'\x60*][\w.@\\-]{1,40}${QUOTES}(?:\s\/\s|[/:])|(?:admin|administrator|root)${QUOTES}\s\/\s)${QUOTES})(?!/)${PART}{8,128}`,
+      String.raw`((?:\b${LOGIN}\b[^\n/]{0,40}[\s:"'\x60*][\w.@\\-]{1,40}${QUOTES}(?:\s\/\s|:)|\b${LOGIN}\*{0,2}:\*{0,2}\s{1,4}${QUOTES}[\w@-]{1,40}\/|\b(?:admin|administrator|root)${QUOTES}\s\/\s)${QUOTES})(?!/)${PART}{8,128}`,
       "gi",
     ),
     isMixed,

@@ -780,6 +780,7 @@ describe("withoutSecrets", () => {
     ["Integration key: 9f8e7d6c5b4a", "Integration key: [redacted:password]"],
     [`APP_KEY=base64:${"aB1".repeat(14)}=`, "APP_KEY=[redacted:password]"],
     [`https://${"9f8e7d6c".repeat(4)}@o1.ingest.io/1`, "https://[redacted:url_password]@o1.ingest.io/1"],
+    ["login: admin/Adm1nPass99", "login: admin/[redacted:password]"],
     ["admin / Adm1nPass99", "admin / [redacted:password]"],
     // What was no value is searched for others.
     ["token:\n  password=hunter2x99 here", "token:\n  password=[redacted:password] here"],
@@ -910,6 +911,8 @@ describe("withoutSecrets", () => {
     "Login with SSO / Okta2",
     "[user accounts]: https://developers.acme.io/docs/OAuth2Login#installed2",
     "desenha: 12-a13",
+    "Log in to grafana.internal/Dashboards2Go first.",
+    `cache-key-${"9f8e7d6c".repeat(4)}`,
     "- name: DB_PASSWORD\n  valueFrom: vault-12",
     "- name: WEB_SECRET\n  value: $WEB_SECRET1",
     "net user bob /delete",
