@@ -764,7 +764,7 @@ const unmarked = (line: string): string =>
 /** The units of a page that say something: headings all written with `#`, blank lines single. */
 function cleanMarkdown(body: string): Unit[] {
   const units = withPlainHeadings(
-    withForeignTitle(codeAndLines(withoutComments(body)).map(withoutIndentedHeading)),
+    withForeignHeadings(codeAndLines(withoutComments(body)).map(withoutIndentedHeading)),
   );
   const told = units.filter((unit) => unit.kind === "code" || !isFurniture(unit.text));
   const kept = told.filter((unit, at) => {
@@ -817,6 +817,16 @@ const CODE_BLOCKS: [open: RegExp, close: RegExp][] = [
 const LISTING = /^\[(?:source|listing|literal)\b.*\]\s*$/;
 const LISTING_FENCE = /^(?:-{4,}|\.{4,})\s*$/;
 
+/** What opens a block of code in reStructuredText, which ends with its indentation. */
+const DIRECTIVE = /^\s{0,3}\.\. (?:code(?:-block)?|sourcecode|prompt)::/;
+
+function lastIndented(units: Unit[], at: number): number {
+  let last = at;
+  for (let next = at + 1; next < units.length && /^\s|^$/.test(units[next]!.text); next++)
+    if (units[next]!.kind !== "blank") last = next;
+  return last;
+}
+
 /** A text as code blocks, of whatever dialect, and the lines between them. */
 function codeAndLines(text: string): Unit[] {
   const units = splitUnits(text);
@@ -848,6 +858,7 @@ function endOfCode(
   const { kind, text } = units[at]!;
   for (const places of [...closings, fences]) while (places.at(-1)! <= at) places.pop();
   if (kind !== "line") return undefined;
+  if (DIRECTIVE.test(text)) return lastIndented(units, at);
   if (LISTING.test(text)) return fences.at(-1) === at + 1 ? fences.at(-2) : undefined;
   const which = CODE_BLOCKS.findIndex(([open]) => open.test(text.replaceAll(/`[^`]*`/g, "")));
   return closings[which]?.at(-1);
@@ -857,16 +868,26 @@ function endOfCode(
 const withoutIndentedHeading = (unit: Unit): Unit =>
   unit.kind === "heading" && /^(?: {4}|\t)/.test(unit.text) ? { ...unit, kind: "line" } : unit;
 
-/** A title in HTML or in another dialect, where a page begins with one: `<h1>…</h1>`, `h1. …` of Jira, `= …` of AsciiDoc. */
-const FOREIGN_TITLE = /^\s*(?:<h1\b[^<>]{0,300}>(.{1,300}?)<\/h1>|h1\.\s+(\S.*)|=\s+(\S.*?)(?:\s+=)?)\s*$/i;
+/** `<h1>…</h1>` on top of a page. */
+const HTML_TITLE = /^\s*<h1\b[^<>]{0,300}>(.{1,300}?)<\/h1>\s*$/i;
+/** Headings of Jira's markup and of AsciiDoc. A page that begins with one is in that dialect, where `# …` is an item of a list. */
+const DIALECTS: [title: RegExp, heading: RegExp, level: (marks: string) => number][] = [
+  [/^h1\.\s+\S/, /^h([1-6])\.\s+(\S.*)$/, Number],
+  [/^=\s+\S/, /^(={1,6})\s+(\S.*?)(?:\s+=+)?\s*$/, (marks) => marks.length],
+];
 
-function withForeignTitle(units: Unit[]): Unit[] {
+/** The headings of a page that begins with one in HTML or in another dialect, written with `#`. */
+function withForeignHeadings(units: Unit[]): Unit[] {
   const first = units.findIndex(({ kind, text }) => kind !== "blank" && !isFurniture(text));
-  const title = units[first]?.kind === "line" ? FOREIGN_TITLE.exec(units[first].text) : null;
-  if (!title) return units;
-  return units.with(first, {
-    kind: "heading",
-    text: `# ${title.slice(1).find((text) => text !== undefined)}`,
+  const text = units[first]?.kind === "line" ? units[first].text : "";
+  const title = HTML_TITLE.exec(text)?.[1];
+  if (title !== undefined) return units.with(first, { kind: "heading", text: `# ${title}` });
+  const [, heading, level] = DIALECTS.find(([shape]) => shape.test(text)) ?? [];
+  if (!heading || !level) return units;
+  return units.map((unit): Unit => {
+    const [, marks, words] = (unit.kind === "line" && heading.exec(unit.text)) || [];
+    if (marks !== undefined) return { kind: "heading", text: `${"#".repeat(level(marks))} ${words}` };
+    return unit.kind === "heading" ? { ...unit, kind: "line" } : unit;
   });
 }
 

@@ -1279,6 +1279,8 @@ describe("a page's content", () => {
       "</pre>\n".repeat(60_000),
       "[source]\n----\n".repeat(30_000),
       "{code}\n".repeat(60_000),
+      ".. code::\n".repeat(40_000),
+      ` .. code::\n`.repeat(40_000),
       `# a${" ".repeat(200_000)}b${"{#".repeat(200_000)}`,
       `a ${"1 ".repeat(200_000)}a`,
     ];
@@ -1349,6 +1351,26 @@ describe("import --split", () => {
     const code = `${open}\n## in it\n\n\n<!-- as root -->\n- [x](#y)\n${close}`;
     const records = await recordsOf(`# Page\n\n${code}\n\n## Fix\n\nText.`, { flags: ["--split", "h2"] });
     expect(records.map(({ content }) => content)).toEqual([code, "Text."]);
+  });
+
+  test.each([
+    ["h1. Page", "h2. Fix"],
+    ["= Page", "== Fix"],
+  ])("splits a page that begins with %j at %j", async (title, heading) => {
+    const text = `${title}\n\n# one\n# two\n\n${heading}\n\nText.\n`;
+    const records = await recordsOf(text, { flags: ["--split", "h2"] });
+    expect(records.map(({ title, content }) => [title, content])).toEqual([
+      ["Page", "# one\n# two"],
+      ["Page: Fix", "Text."],
+    ]);
+  });
+
+  test("cuts no code of reStructuredText", async () => {
+    const code = ".. code-block:: bash\n\n   # as root\n   ls";
+    const [record, fix] = await recordsOf(`# Page\n\n${code}\n\n## Fix\n\nText.`, {
+      flags: ["--split", "h2"],
+    });
+    expect([record!.content, fix!.content]).toEqual([code, "Text."]);
   });
 
   test("takes an attribute of AsciiDoc for no heading", async () => {
