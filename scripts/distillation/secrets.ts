@@ -9,7 +9,7 @@ const NO_VALUE = String.raw`[$<{*•%[(]`;
 const NO_PLACE = String.raw`(?:@?(?:[.~]{1,2}|\/[\w.-]{1,64})\/[\w./-]{1,255}|[a-z][a-z0-9+.-]{1,20}:\/\/[^\s"',;]{0,255})(?=["',;\s\\]|$)`;
 /** Somewhere a digit or a sign, for a plain word tells of a secret and is none. */
 const NO_PLAIN_WORD = String.raw`(?=[^\s"',;]{0,255}[\d!#%&+/=@^~])`;
-const PASSWORD = String.raw`${NO_PLAIN_WORD}(?!${NO_VALUE})[^\s"'\x60]{4,255}`;
+const PASSWORD = String.raw`${NO_PLAIN_WORD}(?!${NO_VALUE}|--)[^\s"'\x60]{4,255}`;
 /** JSON within JSON has backslashes before its quotes, more of them the deeper it stands. */
 const QUOTE = String.raw`\\{0,7}["']`;
 /** Between a key's name and its value. */
@@ -58,7 +58,8 @@ const ELSEWHERE = [
   /^[\w./-]{1,128}\.(?:txt|ya?ml|json|env|key|pem|crt|pub|conf|cfg|ini|enc|gpg|jks|p12|pfx|toml|properties)$/i,
   /^[a-z_][a-z_.-]*(?:\/[a-z\d_.-]*)+$/,
   /^(?:arn|vault|env|file|kv|ssm|sops|gopass|keepass|bitwarden|1password):/i,
-  /^[a-z_]\w*(?:\.\w+)*\((?:.*\))?$/i,
+  /^[a-z_]\w*(?:\.\w+)*(?:\((?:.*\))?|\[\w*\]?)$/i,
+  /^[a-z_]\w*(?:\.\w+)+\(\w*$/i,
   /^(?:self|this|var|local|data|module|config|cfg|process|os|env|args|opts|params|settings)\.[a-z_]/,
   /^ENC\[/,
   /^(?:your|replace|insert)[-_]/i,
@@ -138,6 +139,10 @@ const isNamed: Judge = (value, behind, before) => {
   return isAlone && !BLOCK.test(marks + value);
 };
 
+/** `value: redis-auth-v2` below a secret's name is the name of another. */
+const isNoName: Judge = (value, behind, before) =>
+  isValue(value, behind, before) && !NAME_OF_WORDS.test(value);
+
 /** What goes before a user's name. */
 const LOGIN =
   "(?:log(?:in|on|[ -]in)|sign[ -]in|credentials?|creds|user(?:name)?|account|zugangsdaten|anmeldung)";
@@ -155,7 +160,7 @@ const PASSWORD_OPTIONS = [
   ["htpasswd", String.raw`-\w{0,4}b\w{0,4}\s{1,4}\S{1,128}\s{1,4}\S{1,64}\s{1,4}`],
   ["rabbitmqctl", String.raw`(?:add_user|change_password)\s{1,4}\S{1,64}\s{1,4}`],
   ["net", String.raw`user\s{1,4}[^\s/]\S{0,63}\s{1,4}(?!\/)`],
-  ["sqlplus", String.raw`[\w$]{1,30}\/`],
+  ["sqlplus", String.raw`[\w$]{1,30}\/(?!@)`],
   ["ConvertTo-SecureString", String.raw`(?:-String\s{1,4})?`],
   ["ldap(?:search|modify|add|delete|whoami|passwd|compare)", String.raw`-w\s{1,4}`],
   ["winrs", "-p:"],
@@ -275,7 +280,7 @@ const NAMED_SHAPES: Shape[] = [
       String.raw`(\b(?:name|key)(?:${QUOTE})?\s{0,4}[:=]\s{0,4}(?:${QUOTE})?[\w.-]{0,64}?(?:${KEY_NAME}|${SHORT_NAME}|(?<![a-z\d])pass)(?:${QUOTE})?[\s,]{1,40}(?:${QUOTE})?value(?:${QUOTE})?\s{0,4}[:=]\s{0,4}(?:${QUOTE})?)${VALUE}`,
       "gi",
     ),
-    isValue,
+    isNoName,
   ],
   // A block that holds the value alone.
   [
@@ -311,6 +316,7 @@ const NAMED_SHAPES: Shape[] = [
         String.raw`(?!${NO_VALUE}|${NO_PLACE})${NO_SENTENCE}${QUOTED}{6,128}(?=\k<open>)`,
       "gi",
     ),
+    isNamed,
   ],
   // What a validator demands of a password is none: 'password' => 'required|min:8'.
   [
