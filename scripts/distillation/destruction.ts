@@ -19,11 +19,10 @@
  */
 import { commandsOn, openPage } from "./command_reader.ts";
 import type { Page } from "./command_reader.ts";
-import { fold, isEveryday } from "./facts.ts";
+import { fold, isEveryday, NEGATION } from "./facts.ts";
 import type { Span } from "./facts.ts";
 import { KINDS, openShell, readLine, TAKES_PATHS } from "./shell_reader.ts";
 import type { Read } from "./shell_reader.ts";
-import { NEGATION } from "./warning_reader.ts";
 
 /** What is lost, stopped or taken away by a command, or by one that begins so: `terminate-instances`, `purge_queue`. */
 const DESTRUCTIVE = new Set(

@@ -1318,6 +1318,10 @@ const destruction: Recogniser = {
 const FORBIDDEN =
   /\b(?:never|do not|don't|must not|should not|shouldn't|avoid|without|instead of|rather than)\s+(?:(?:just|simply|ever)\s+)?(?:(?:run(?:ning)?|us(?:e|ing)|execut(?:e|ing)|issu(?:e|ing)|typ(?:e|ing)|try(?:ing)?|do(?:ing)?|call(?:ing)?)\s+)?(?:(?:an?|the|any)\s+)?[`"'*]{0,3}(?:sudo\s+)?(?:(?!(?:forget|hesitat|fail|wait|delay|neglect|omit|skip|restart)[a-z]*\s)[a-z][\w.-]{1,20}\s+(?:--?\S{1,20}\s+){0,3}(?:to\s+)?(?:(?<=\bssh\s+)[\w.@-]{1,60}\s+)?["']?)?$/i;
 
+/** What forbids, or speaks of what is not; "do not forget to" is an order. */
+export const NEGATION =
+  /\b(?:never|do(?:es)? not|don't|must not|should not|shouldn't|cannot|can't|avoid|without|instead of|rather than|no|nor|neither|not)\b(?! (?:only|forget|hesitate))/i;
+
 const isAdvisedAgainst = ({ input, index }: Pick<RegExpExecArray, "input" | "index">): boolean =>
   FORBIDDEN.test(input.slice(Math.max(0, index - 100), index));
 
@@ -1946,7 +1950,11 @@ export function findAdapted(fact: Fact, task: Evidence, record: Evidence): numbe
       : fact.kind === "identifier"
         ? findJoinedName(fact.key, texts)
         : null;
-  const filled = joined ?? findInstance(fact, task, record) ?? findFilled(fact, task, record);
+  const filled =
+    joined ??
+    findInstance(fact, task, record) ??
+    findFilled(fact, task, record) ??
+    findTakenLike(fact, task, record);
   if (filled !== null) return originalOffset(record.plain, filled);
   const [address] = addressOf(fact);
   if (!address) return null;
@@ -1958,6 +1966,89 @@ export function findAdapted(fact: Fact, task: Evidence, record: Evidence): numbe
     .find((entry) => isWhole(entry) && isAdapted(address, entry, task) && isTaken(entry));
   return found?.offset ?? (address.isNetwork ? findJoined(address, task, record) : null);
 }
+
+/** `core.4711` as its parts: a name, and signs between them. */
+const piecesOf = (text: string): string[] => text.split(/(?<=[^a-z0-9])|(?=[^a-z0-9])/);
+
+/** How two names of as many pieces differ, cut at their signs; null where they have nothing in common, or too much. */
+function differenceOf(one: string, other: string): [mine: string, theirs: string] | null {
+  const [mine, theirs] = [piecesOf(one), piecesOf(other)];
+  if (mine.length !== theirs.length) return null;
+  const differs = mine.flatMap((piece, at) => (piece === theirs[at] ? [] : at));
+  const [from, to] = [differs[0], differs.at(-1)];
+  if (from === undefined || differs.length === mine.length) return null;
+  return [mine.slice(from, to! + 1).join(""), theirs.slice(from, to! + 1).join("")];
+}
+
+/** How two paths differ whose folder is the same, or that are alike but for one folder of that depth. */
+function pathDifference(one: string, other: string): [mine: string, theirs: string] | null {
+  const [mine, theirs] = [one.split("/"), other.split("/")];
+  if (mine.length !== theirs.length) return null;
+  const differs = mine.flatMap((part, at) => (part === theirs[at] ? [] : at));
+  return differs.length === 1 ? differenceOf(mine[differs[0]!]!, theirs[differs[0]!]!) : null;
+}
+
+const isFilePath = ({ kind, key }: Fact): boolean => kind === "path" && /^[/~].*\/.*\//.test(key);
+
+/**
+ * A path that the task names, and no folder of another, where the record takes away one that is called alike (`rm us-2.lock` for
+ * `eu-1.lock`) or leaves to the reader what it is: `rm <dump>`, where the task speaks of the dump.
+ */
+function findTakenLike(fact: Fact, task: Evidence, record: Evidence): number | null {
+  const { key } = fact;
+  if (!fact.isTarget || fact.isOpen || !isFilePath(fact)) return null;
+  const at = findBetween(task.folded, key, { ...TARGET_BOUNDARY, isThere: isNotForbidden });
+  if (at === null || [task, record].some(({ folded }) => folded.includes(`${key}/`))) return null;
+  const isAlike = (theirs: string): boolean =>
+    pathDifference(key, theirs) !== null && findTarget({ ...fact, key: theirs }, record) !== null;
+  const alike = record.addresses().find((entry) => !entry.isNetwork && isAlike(entry.key));
+  if (alike) return alike.offset;
+  const near = task.folded.slice(Math.max(0, at - 80), at + key.length + 80);
+  const isMeant = ({ segments }: Template): boolean => {
+    const [{ places, literals }] = segments as [TemplateSegment];
+    const words = places[0]!.match(/[a-z]{3,}/g) ?? [];
+    return (
+      segments.length === 1 &&
+      places.length === 1 &&
+      literals === 0 &&
+      words.some((word) => near.includes(word))
+    );
+  };
+  for (const template of record.templates()) {
+    const offset = isMeant(template) && template.offsets.find((place) => mayBeTaken(fact, record, place));
+    if (typeof offset === "number") return offset;
+  }
+  return null;
+}
+
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
+const UUIDS = /(?<![\w-])[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?![\w-])/g;
+
+/**
+ * What the task has where this fact is an example's of the record, or null: the id of another lock, or, of what is taken away, the
+ * path that is called after the task's subject (us-2) as the example's is after its own (eu-1).
+ */
+export function replacedBy(fact: Fact, task: Evidence, record: Evidence): string | null {
+  const { kind, key } = fact;
+  if (kind === "code" && UUID.test(key)) {
+    const ids = new Set(task.folded.match(UUIDS));
+    return ids.size === 1 && !ids.has(key) ? [...ids][0]! : null;
+  }
+  if (!fact.isTarget || !isFilePath(fact)) return null;
+  const isSaid = (text: string, name: string, times: number): boolean =>
+    (text.match(new RegExp(`(?<![a-z0-9])${RegExp.escape(name)}(?![a-z0-9])`, "g")) ?? []).length >= times;
+  const isOther = (other: string): boolean => {
+    const [mine, theirs] = pathDifference(other, key) ?? [];
+    if (mine === undefined || theirs === undefined) return false;
+    if (isSaid(task.folded, theirs, 1) || isSaid(record.folded, mine, 1)) return false;
+    return isSaid(task.folded, mine, 2) && isSaid(record.folded, theirs, 2);
+  };
+  const named = task.addresses().slice(0, MAX_TASK_PATHS);
+  return named.find((entry) => !entry.isNetwork && isOther(entry.key))?.key ?? null;
+}
+
+/** A task with more is a pasted log. */
+const MAX_TASK_PATHS = 100;
 
 /** `ceph-osd@41` where the record has another of them or `ceph-osd@<id>`, and the task speaks of osd.41: no number of something else. */
 function findInstance({ kind, key }: Fact, task: Evidence, record: Evidence): number | null {
@@ -2089,8 +2180,7 @@ function isAdapted({ isNetwork, parts }: Address, entry: Address, task: Evidence
 
 /** True where what a part has instead of the record's stands in the task, cut at its signs: `shop.lan.conf` for `web.conf`. */
 function isRenamed(part: string, theirs: string, task: Evidence): boolean {
-  const pieces = (text: string): string[] => text.split(/(?<=[^a-z0-9])|(?=[^a-z0-9])/);
-  const [mine, other] = [pieces(part), pieces(theirs)];
+  const [mine, other] = [piecesOf(part), piecesOf(theirs)];
   const least = Math.min(mine.length, other.length);
   let before = 0;
   while (before < least && mine[before] === other[before]) before++;
@@ -2153,16 +2243,28 @@ function findTarget(fact: Fact, evidence: Evidence): number | null {
 /** Whether what is said at a place lets this fact be destroyed, if it is. A unit that is stopped is no place on a disk. */
 function mayBeTaken({ isTarget, kind, key }: Fact, { folded: text, scene }: Evidence, at: number): boolean {
   if (!isTarget || !/[/\\]/.test(key) || (kind !== "url" && kind !== "path")) return true;
-  // At most 300 characters either side.
-  const before = text
-    .slice(Math.max(0, at - 300), at)
-    .split("\n")
-    .at(-1)!;
-  const line = before + text.slice(at, at + 300).split("\n")[0]!;
-  if (/\b(?:never|do not|don't|must not|should not|avoid)\b[^.;,]*$/.test(before)) return false;
+  if (!isNotForbidden(text, at)) return false;
+  const line = lineBefore(text, at) + text.slice(at, at + MAX_LINE_CHARS).split("\n")[0]!;
   // What a command says by its own name, `wipefs` and `zpool destroy`, no list of English verbs has.
   return TAKING_AWAY.test(line) || isDestroyed(scene(), at);
 }
+
+/** UTF-16 units of a line that are looked at, either side. */
+const MAX_LINE_CHARS = 300;
+
+const lineBefore = (text: string, at: number): string =>
+  text
+    .slice(Math.max(0, at - MAX_LINE_CHARS), at)
+    .split("\n")
+    .at(-1)!;
+
+/** Whether nothing in the clause before a place forbids what stands there. */
+const isNotForbidden = (text: string, at: number): boolean =>
+  !NEGATION.test(
+    lineBefore(text, at)
+      .split(/[.;:?!,]\s/)
+      .at(-1)!,
+  );
 
 const TAKING_AWAY =
   /\b(?:rm|rmdir|shred|prune|purge|drop|truncate|wipe\w*|mkfs[.\w]*|erase|empt(?:y|ie[sd])|clean(?:s|ed|ing|up)?|clear(?:s|ed|ing)?|remov\w+|delet\w+|uninstall\w*)\b|-delete\b/;

@@ -2844,26 +2844,19 @@ function lookedUp({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
   let missing = 0;
   const isName = ({ family }: Fact): boolean =>
     family === undefined || sources.some(({ prepared }) => gateFacts().hasFamily(family, prepared));
-  return gateFacts()
-    .extractFacts(answer)
-    .filter(isName)
-    .map((fact): Claim => {
-      const { kind, text, start, weight } = fact;
-      const literal = firstSupport(fact, sources);
-      const isAsked = !literal && missing++ < MAX_ASKED;
-      const atHand = literal ?? (isAsked ? firstAdapted(fact, sources) : null);
-      const mayStandElsewhere = isAsked && !atHand && policy === "standard" && !ONLY_AT_HAND.has(kind);
-      const found = atHand ?? (mayStandElsewhere ? elsewhere?.(fact) : null) ?? null;
-      const support = atHand
-        ? isTask(atHand.source)
-          ? "task"
-          : "retrieved"
-        : found
-          ? "elsewhere"
-          : "nowhere";
-      const [supported_by, support_offset] = found ? [found.id, found.offset] : [null, null];
-      return { kind, text, offset: start, weight, support, supported_by, support_offset, working: null };
-    });
+  const facts = gateFacts().extractFacts(answer).filter(isName);
+  const said = new Set(facts.map(({ key }) => key));
+  return facts.map((fact): Claim => {
+    const { kind, text, start, weight } = fact;
+    const literal = firstSupport(fact, sources, said);
+    const isAsked = !literal && missing++ < MAX_ASKED;
+    const atHand = literal ?? (isAsked ? firstAdapted(fact, sources) : null);
+    const mayStandElsewhere = isAsked && !atHand && policy === "standard" && !ONLY_AT_HAND.has(kind);
+    const found = atHand ?? (mayStandElsewhere ? elsewhere?.(fact) : null) ?? null;
+    const support = atHand ? (isTask(atHand.source) ? "task" : "retrieved") : found ? "elsewhere" : "nowhere";
+    const [supported_by, support_offset] = found ? [found.id, found.offset] : [null, null];
+    return { kind, text, offset: start, weight, support, supported_by, support_offset, working: null };
+  });
 }
 
 interface Place {
@@ -2872,8 +2865,14 @@ interface Place {
   offset: number;
 }
 
-const firstSupport = (fact: Fact, sources: Source[]): Place | null =>
-  firstPlace(sources, ({ prepared }) => gateFacts().findFact(fact, prepared));
+/** Where a fact stands, unless a record has it as an example of what the task names, and the answer does not. */
+function firstSupport(fact: Fact, sources: Source[], said: Set<string>): Place | null {
+  const place = firstPlace(sources, ({ prepared }) => gateFacts().findFact(fact, prepared));
+  const task = sources.find(isTask)?.prepared;
+  if (place === null || isTask(place.source) || task === undefined) return place;
+  const meant = gateFacts().replacedBy(fact, task, place.source.prepared);
+  return meant === null || said.has(meant) ? place : null;
+}
 
 /** A record's path or address with the task's own names in it. */
 function firstAdapted(fact: Fact, sources: Source[]): Place | null {
@@ -3263,10 +3262,28 @@ function named(texts: string[]): string {
 
 const claimName = ({ kind, text }: Claim): string => `${kind} ${shown(text)}`;
 
-function findUngrounded({ hasEvidence, claims }: View): Finding {
+function findUngrounded({ hasEvidence, claims, sources }: View): Finding {
   const unsupported = claims.filter(isUnsupported);
   if (!hasEvidence || weightOf(unsupported) < TOO_MANY) return null;
-  return `in neither the task nor the retrieved records: ${named(unsupported.map(claimName))}`;
+  const texts = sources.map(({ prepared }) => prepared.folded);
+  const isNamed = ({ text }: Claim): boolean => texts.some((folded) => isIn(folded, gateFacts().fold(text)));
+  const there = unsupported.filter(isNamed);
+  const reasons = [
+    ["in neither the task nor the retrieved records", unsupported.filter((claim) => !there.includes(claim))],
+    ["named there, but for something else", there],
+  ] as const;
+  return reasons
+    .flatMap(([reason, some]) => (some.length === 0 ? [] : `${reason}: ${named(some.map(claimName))}`))
+    .join("; ");
+}
+
+/** Whether a text has this as a word of its own. */
+function isIn(text: string, word: string): boolean {
+  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + word.length)) {
+    const around = text.slice(Math.max(0, at - 1), at) + text.slice(at + word.length, at + word.length + 1);
+    if (!/\w/.test(around)) return true;
+  }
+  return false;
 }
 
 function findStrayDestruction({ strayDestruction }: View): Finding {

@@ -3,11 +3,8 @@
  * line that leads to its list or block, the title of its box or section, the head of its column, the note in its block. A sign has to
  * forbid outright: "Do not proceed without a backup:" is an order, and so is what stands behind "Instead".
  */
+import { NEGATION } from "./facts.ts";
 import type { CodeRegion, Span } from "./facts.ts";
-
-/** What forbids, or speaks of what is not. */
-export const NEGATION =
-  /\b(?:never|do(?:es)? not|don't|must not|should not|shouldn't|cannot|can't|avoid|without|instead of|rather than|no|nor|neither|not)\b(?! (?:only|forget|hesitate))/i;
 
 /** What nobody wants of a command, said where its sentence begins with it: "`docker compose down` stops the whole project". */
 const REGRETTED =

@@ -11,6 +11,7 @@ import {
   findFact,
   hintsOf,
   prepareEvidence,
+  replacedBy,
   WEAK,
 } from "../../scripts/distillation/facts.ts";
 import { REPOSITORY, seeded } from "./support.ts";
@@ -963,5 +964,76 @@ describe("findAdapted", () => {
     ["what is no path", "`hub_lan`"],
   ])("does not find %s", (_, answer) => {
     expect(adapted(answer)).toBeNull();
+  });
+});
+
+const target = (command: string): Fact =>
+  extractFacts(`Run \`${command}\`.`).find(({ isTarget }) => isTarget)!;
+
+describe("findAdapted of what is destroyed", () => {
+  const LOCK = "import@us-2 hangs: lock file /var/lock/import/us-2.lock exists";
+  const DUMP = "/var is full, the core dump /var/crash/core.4711 has 40 GB";
+
+  test.each([
+    ["an example's name in the place of the task's", "`rm -f /var/lock/import/eu-1.lock`", LOCK, "us-2.lock"],
+    ["a place that the task has a word for", "Delete it with `rm -f <dump>`", DUMP, "core.4711"],
+    ["an order not to forget", "Don't forget to run `rm -f <dump>`", DUMP, "core.4711"],
+  ])("is found by %s", (_, record, task, name) => {
+    const path = /\/var\/\w+\/\S*/.exec(task)![0];
+    expect(path).toEndWith(name);
+    const find = (command: string, of: string) =>
+      findAdapted(target(command), prepareEvidence(task), prepareEvidence(of));
+    expect(find(`rm -f ${path}`, record)).not.toBeNull();
+    expect(find(`rm -f ${path}`, record.replaceAll("rm -f", "cat").replace("Delete it", "See"))).toBeNull();
+    expect(find(`rm -f ${path}`, `Never run ${record}`.replace("Don't forget to run ", ""))).toBeNull();
+    expect(find("rm -rf /var", record)).toBeNull();
+  });
+
+  test.each([
+    [
+      "a folder of the task's that others are in",
+      "`rm -rf <dump>`",
+      `${DUMP}, beside /var/crash/core.4711/x`,
+    ],
+    ["what a place is no word for", "`rm -f <archive>`", DUMP],
+    ["another folder's file", "`rm -f /run/import/eu-1.lock`", DUMP],
+    ["what is called otherwise", "`rm -f /var/crash/old`", DUMP],
+    ["what the task keeps", "`rm -f <dump>`", "/var is full; never touch the dump /var/crash/core.4711"],
+  ])("is not %s", (_, record, task) => {
+    const fact = target("rm -f /var/crash/core.4711");
+    expect(findAdapted(fact, prepareEvidence(task), prepareEvidence(record))).toBeNull();
+  });
+});
+
+describe("replacedBy", () => {
+  const replaced = (fact: Fact, task: string, record: string): string | null =>
+    replacedBy(fact, prepareEvidence(task), prepareEvidence(record));
+  const RECORD = "`rm -f /var/lock/import/eu-1.lock`, then start import@eu-1.";
+
+  test.each([
+    ["import@us-2 hangs on /var/lock/import/us-2.lock", "/var/lock/import/us-2.lock"],
+    ["it hangs on /var/lock/import/us-2.lock", null],
+    ["import@us-2 hangs on /var/lock/export/us-2.log", null],
+    ["import@us-2 hangs on /var/lock/import/us-2.lock, import@eu-1 does not", null],
+    ["import hangs on /var/lock/import/import.lock", null],
+  ])("knows whose lock is meant: %s", (task, meant) => {
+    expect(replaced(target("rm /var/lock/import/eu-1.lock"), task, RECORD)).toBe(meant);
+  });
+
+  test("takes no other fact for an example", () => {
+    const task = "import@us-2 hangs on /var/lock/import/us-2.lock";
+    const [looked] = extractFacts("See `/var/lock/import/eu-1.lock`.");
+    expect(replaced(looked!, task, RECORD)).toBeNull();
+    // A file beside it, by another ending.
+    const own = target("rm /var/lock/import/eu-1.tmp");
+    expect(replaced(own, task, "`rm /var/lock/import/eu-1.tmp` of import@eu-1")).toBeNull();
+  });
+
+  test("knows the task's id from an example's, where it has one", () => {
+    const [mine, theirs] = ["0e3d1a22-77aa-4b0c-9b1f-0b6c7f0f9f55", "5a2d1c3e-9c1b-4f6e-a0d1-6b1f5d5f3a11"];
+    const fact = only("code", `Run \`terraform force-unlock ${theirs}\`.`);
+    expect(replaced(fact, `lock ${mine} is held`, `ID: ${theirs}`)).toBe(mine);
+    expect(replaced(fact, "the lock is held", `ID: ${theirs}`)).toBeNull();
+    expect(replaced(fact, `not ${mine} but ${theirs}`, `ID: ${theirs}`)).toBeNull();
   });
 });

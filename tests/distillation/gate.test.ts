@@ -466,6 +466,23 @@ describe("facts", () => {
     expect(of("Run `rm -rf /*`.").grounding).toBe("ungrounded");
   });
 
+  test("say of what stands there for something else that it does", () => {
+    const record = recordSource("own", "Look at /srv/app/old.db.\nThen `rm /srv/app/tmp.db`.");
+    const answer = `${GOOD_ANSWER} Then \`rm /srv/app/old.db /srv/app/new.db\`.`;
+    const { checks } = gate(input({ answer, sources: [...SOURCES, record] }));
+    expect(checks.find(({ name }) => name === "ungrounded")!.reason).toBe(
+      'in neither the task nor the retrieved records: path "/srv/app/new.db"; named there, but for something else: path "/srv/app/old.db"',
+    );
+  });
+
+  test("may be an example's id where the answer has the task's, too", () => {
+    const [mine, theirs] = ["0e3d1a22-77aa-4b0c-9b1f-0b6c7f0f9f55", "5a2d1c3e-9c1b-4f6e-a0d1-6b1f5d5f3a11"];
+    const sources = [taskSource(`lock ${mine} is held on web-1`), recordSource("own", `role ${theirs}`)];
+    const of = (ids: string) => gate(input({ answer: `${ids} on web-1. `.repeat(2), sources })).grounding;
+    expect(of(`Unlock ${theirs}`)).toBe("ungrounded");
+    expect(of(`Unlock ${mine} as ${theirs}`)).toBe("grounded");
+  });
+
   test("do not take a record for the task because of its id", () => {
     const sources = [taskSource(TASK), recordSource("task", DISK.content)];
     expect(gate(input({ answer: INVENTED_ANSWER, sources })).grounding).toBe("ungrounded");
