@@ -6,6 +6,7 @@
  * one operation makes of two figures of which one is said in its own clause or row of a table, and the other there, near it in
  * the paragraph or in the task; or of two of the task. Where the clause itself comes to something else, the figure is wrong,
  * whatever could be made of the rest; where it says another operation ("in all", "left", "before"), it is not this one.
+ * Ports, exit codes and the like are no figures, and of nothing nobody knows what it was worked out from.
  * Operands are never looked for in the records, nor in a task that is a pasted log: some two of so many figures come to nearly
  * anything.
  *
@@ -86,6 +87,8 @@ class Reckoning {
 
   /** "64 GB × 1.5", or null where the figure does not follow from others. */
   workingOf(figure: Figure): string | null {
+    // What nothing comes to but by chance: some share of anything rounds to nothing.
+    if (figure.value === 0 && figure.kind !== "clock") return null;
     const key = keyOf(figure);
     const working =
       this.workings.get(key) ??
@@ -168,10 +171,17 @@ class Reckoning {
     // Where its own clause comes to anything of its kind, it has to come to it.
     const results = ofItsOwn.length > 0 ? ofItsOwn : withOthers();
     const rounded = { ...figure, rounding: this.rounding(figure) };
+    // A setting is no rounded result.
+    if (figure.kind === "count" && this.isSetting(figure)) rounded.step = 0;
     const hit = results.find(
       (result) => isMeant(result, words) && isStatedAs(result.value, figure.value, rounded),
     );
     return hit?.working ?? null;
+  }
+
+  /** `--replicas=41` */
+  private isSetting({ start }: Figure): boolean {
+    return /[\s"'\x60]--?[\w.-]{1,40}[= ]$/.test(this.answer.slice(Math.max(0, start - 44), start));
   }
 
   /** How a count was rounded, where the answer says so: "rounded up". */
@@ -336,8 +346,11 @@ function* operations(a: Figure, b: Figure): Generator<Result> {
   const isDuration = b.kind === "seconds" && b.per === undefined;
   const isQuantity = a.kind === "count" || isMeasure(a.kind);
   if (a.kind === "clock" && isDuration) {
-    yield result("clock", (x + y / 60) % DAY_MINUTES, "+");
-    yield result("clock", (x - y / 60 + 100 * DAY_MINUTES) % DAY_MINUTES, "-");
+    // Of what is no whole minute the one before or the nearest is said.
+    for (const round of [Math.floor, Math.round]) {
+      yield result("clock", round(x + y / 60) % DAY_MINUTES, "+");
+      yield result("clock", round(x - y / 60 + 100 * DAY_MINUTES) % DAY_MINUTES, "-");
+    }
   } else if (a.kind === "clock" && b.kind === "clock") {
     const minutes = (x - y + DAY_MINUTES) % DAY_MINUTES;
     // The long way round the clock rounds to a day.
@@ -347,6 +360,8 @@ function* operations(a: Figure, b: Figure): Generator<Result> {
     yield result("date", x - y / DAY, "-");
   } else if (a.kind === "date" && b.kind === "date") {
     yield result("seconds", DAY * (x - y), "-");
+  } else if (a.kind === "percent" && b.kind === "percent") {
+    if (x > y) yield result("points", x - y, "-");
   } else if (b.kind === "percent" && isQuantity) {
     yield result(a.kind, (x * y) / 100, "×");
     yield result(a.kind, x * (1 - y / 100), "less");

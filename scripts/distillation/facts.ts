@@ -50,6 +50,8 @@ export interface Fact {
   family?: string;
   /** What a command destroys or stops: a part of what stands in the evidence is another. */
   isTarget?: true;
+  /** A number of replicas and the like: no percentage and no time makes it known. */
+  isTally?: true;
 }
 
 export interface Quantity {
@@ -548,6 +550,7 @@ interface Reading {
   isOpen?: true;
   family?: string;
   isTarget?: boolean;
+  isTally?: boolean;
 }
 
 interface Recogniser {
@@ -1126,9 +1129,14 @@ const number: Recogniser = {
     if (isLineCount(match.index, scene)) return NO_FACT;
     const quantity = readQuantity(match);
     const length = match[0].trimEnd().length;
-    return { key: String(quantity.value), weight: numberWeight(match, quantity, scene), length, quantity };
+    const isTally = quantity.bare && TALLY.test(scene.text.slice(Math.max(0, match.index - 24), match.index));
+    const weight = numberWeight(match, quantity, scene);
+    return { key: String(quantity.value), weight, length, quantity, isTally };
   },
 };
+
+/** `--replicas=`, `maxReplicas: `, `--node-count ` */
+const TALLY = /(?:replicas|nodes|workers|(?:node|desired|instance)-count|parallelism)(?:[=:]\s?| )$/i;
 
 const LINE_TOOLS = new Set(["tail", "head", "journalctl"]);
 
@@ -1139,30 +1147,29 @@ function isLineCount(offset: number, { text, commands }: Scene): boolean {
   return /\s--tail[ =]$/.test(before) || (LINE_TOOLS.has(head) && /\s(?:-n? ?|--lines[ =])$/.test(before));
 }
 
-/** `1h30m`, `1 h 30 min`, `1 hour and 30 minutes` */
-const DURATION =
-  /(?<![\w.\0])(?:(?=\d+[dhms]\d)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?(?![\w.])|(\d{1,4}) ?(?:h|hrs?|hours?)(?: and|,)? (\d{1,2}) ?(?:m|mins?|minutes?)(?!\w))/gi;
+/** `1h30m`, `1 h 30 min`, `1 hour and 30 minutes`, "20 minutes and 40 seconds" */
+const DURATION = new RegExp(
+  String.raw`(?<![\w.\0])(?:(?=\d+[dhms]\d)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?(?![\w.])` +
+    String.raw`|(\d{1,4}) ?(?:h|hrs?|hours?)(?: and|,)? (\d{1,2}) ?(?:m|mins?|minutes?)(?:(?: and|,)? (\d{1,2}) ?(?:s|secs?|seconds?))?(?!\w)` +
+    String.raw`|(\d{1,4}) ?(?:m|mins?|minutes?)(?: and)? (\d{1,2}) ?(?:s|secs?|seconds?)(?!\w)` +
+    String.raw`|(\d{1,4}) days?(?: and)? (\d{1,2}) ?(?:h|hrs?|hours?)(?!\w))`,
+  "gi",
+);
 
 const duration: Recogniser = {
   kind: "number",
   pattern: DURATION,
   read(match) {
     const quantity = readDuration(match);
-    return { key: String(quantity.value), weight: 1, quantity };
+    return { key: String(quantity.value), weight: isEstimate(match) ? WEAK : 1, quantity };
   },
 };
 
-function readDuration([
-  ,
-  days = "0",
-  shortHours,
-  shortMinutes,
-  seconds = "0",
-  hours = "0",
-  minutes = "0",
-]: RegExpExecArray): Quantity {
-  const wholeHours = Number(days) * 24 + Number(shortHours ?? hours);
-  const amount = (wholeHours * 60 + Number(shortMinutes ?? minutes)) * 60 + Number(seconds);
+function readDuration(match: RegExpExecArray): Quantity {
+  const sum = (...groups: number[]): number =>
+    groups.reduce((total, group) => total + Number(match[group] ?? 0), 0);
+  const hours = 24 * sum(1, 10) + sum(2, 5, 11);
+  const amount = (hours * 60 + sum(3, 6, 8)) * 60 + sum(4, 7, 9);
   return { value: amount, step: 1, bare: false, base: { dimension: "seconds", amount } };
 }
 
@@ -1483,12 +1490,13 @@ function withoutSpans(text: string, spans: Span[]): string {
 }
 
 function factOf(kind: FactKind, reading: Reading, { start, end }: Span): Fact {
-  const { key, weight, quantity, isOpen, family, isTarget } = reading;
+  const { key, weight, quantity, isOpen, family, isTarget, isTally } = reading;
   const fact: Fact = { kind, text: "", start, end, weight, key };
   if (quantity) fact.quantity = quantity;
   if (isOpen) fact.isOpen = isOpen;
   if (family) fact.family = family;
   if (isTarget) fact.isTarget = isTarget;
+  if (isTally) fact.isTally = isTally;
   return fact;
 }
 
@@ -1501,8 +1509,10 @@ function firstOccurrences(facts: Fact[]): Fact[] {
     const measure = base ? `${base.dimension} ${base.amount}` : "";
     const identity = `${fact.kind} ${fact.key} ${measure} ${step ?? ""} ${fact.isTarget ?? ""}`;
     const earlier = first.get(identity);
-    if (earlier) earlier.weight = Math.max(earlier.weight, fact.weight);
-    else first.set(identity, fact);
+    if (earlier) {
+      earlier.weight = Math.max(earlier.weight, fact.weight);
+      if (fact.isTally) earlier.isTally = true;
+    } else first.set(identity, fact);
   }
   return [...first.values()];
 }
@@ -1550,6 +1560,8 @@ interface NumberIndex {
   all: Entry[];
   /** Without a unit: what a percentage may be written as in a table or a setting. */
   bare: Entry[];
+  /** Those of them that are no percentages, and number words. */
+  tallies: Entry[];
   decimals: Entry[];
   /** Of names: they stand for numbers that nothing is measured by. */
   named: Entry[];
@@ -1673,6 +1685,7 @@ function indexNumbers(whole: string): NumberIndex {
   const index: NumberIndex = {
     all: [],
     bare: [],
+    tallies: [],
     decimals: [],
     named: [],
     percents: [],
@@ -1688,6 +1701,8 @@ function indexNumbers(whole: string): NumberIndex {
     const isClear = quantity.base !== undefined && !/\dm$/.test(match[0]);
     index.all.push(isClear ? { ...entry, base: quantity.base } : entry);
     if (quantity.bare) index.bare.push(entry);
+    if (quantity.bare && !PERCENT_BEHIND.test(text.slice(match.index, match.index + match[0].length + 3)))
+      index.tallies.push(entry);
     if (match[2]!.includes(".")) index.decimals.push(entry);
     if (quantity.base) index[quantity.base.dimension].push({ ...entry, value: quantity.base.amount });
   }
@@ -1714,6 +1729,7 @@ function indexNumbers(whole: string): NumberIndex {
   }
   for (const entry of numberWords(text)) {
     index.all.push(entry);
+    if (!entry.base) index.tallies.push(entry);
     if (entry.base) index[entry.base.dimension].push({ ...entry, value: entry.base.amount });
   }
   for (const list of Object.values(index) as Entry[][])
@@ -1735,6 +1751,8 @@ const NUMBER_WORDS = new RegExp(
   String.raw`\b(?:${NUMBER_WORD})(?:(?:-| (?:and )?)(?:${NUMBER_WORD}))*\b`,
   "gi",
 );
+
+const PERCENT_BEHIND = /\d ?(?:%|p(?:ct|er))/i;
 
 /** "10 000" */
 const SPACED_DIGITS = /(?<!\d ?|[\w.,])\d{1,3}(?: \d{3})+(?![\w%]|[.,]\d| \d)/g;
@@ -1816,7 +1834,7 @@ function dateKey(match: RegExpExecArray): string {
 // ---- 6. Figures -----------------------------------------------------------------------------------------
 // What arithmetic.ts reckons with: numbers with their units, times and dates, one after the other.
 
-export type FigureKind = "clock" | "date" | "percent" | "count" | Dimension;
+export type FigureKind = "clock" | "date" | "percent" | "points" | "count" | Dimension;
 
 export interface Figure extends Span {
   kind: FigureKind;
@@ -1840,6 +1858,11 @@ const CALENDAR_DAYS = /(?<![\w.\0])(\d{1,3}) (?:calendar|full|whole) days?\b/gi;
 const RATE_BEHIND = /^(?:\/| ?per | an? | every )(s|sec|second|min|minute|h|hour|d|day|week|month)\b/i;
 const FACTOR_BEHIND = /^ ?(?:[x×](?![a-z])|times\b)/i;
 
+/** "16 points less" */
+const POINTS = /(?<![\w.\0])(\d{1,3}(?:\.\d{1,3})?)[ -](?:percentage )?points?\b/gi;
+/** `MaxRAMPercentage=75` */
+const PERCENT_SETTING = /(?<=percent(?:age)?["'\x60]?\s?[=:]\s?)(\d{1,3}(?:\.\d{1,3})?)(?![\w.%])/gi;
+
 /** In order of precedence: what one reads, the later ones cannot see. */
 const FIGURES: [pattern: RegExp, read: (match: RegExpExecArray) => FigureReading | null][] = [
   [date.pattern, (match) => wholeFigure("date", Date.parse(`${dateKey(match)}T00:00Z`) / 86_400_000)],
@@ -1850,7 +1873,9 @@ const FIGURES: [pattern: RegExp, read: (match: RegExpExecArray) => FigureReading
       return wholeFigure("clock", 60 * Number(hour) + Number(minutes));
     },
   ],
+  [POINTS, ([, digits]) => figureOf("points", quantityOf(digits!, {}))],
   [percent.pattern, ([, digits]) => figureOf("percent", quantityOf(digits!, {}))],
+  [PERCENT_SETTING, ([, digits]) => figureOf("percent", quantityOf(digits!, {}))],
   [CALENDAR_DAYS, ([, digits]) => figureOf("count", quantityOf(digits!, { unit: "days" }))],
   [DURATION, (match) => figureOf("count", readDuration(match))],
   [NUMBER_PATTERN, (match) => figureOf("count", readQuantity(match))],
@@ -1879,11 +1904,19 @@ function figureOf(kind: FigureKind, { value, step, base }: Quantity): FigureRead
   return { kind: base.dimension, value: base.amount, stated: value, step: step * factor };
 }
 
+/** `10.0.0.2:53`, `db-1:5432`, "port 8443", "exit code 137": numbers that tell one thing from another, and measure nothing. */
+const NUMBERED_NAME = new RegExp(
+  String.raw`(?<![\w.-])(?:\d{1,3}(?:\.\d{1,3}){3}|[a-z][\w.-]{0,80}[a-z\d]|\]):\d{2,5}(?![\w.:%]|-\d)|\b(?:${CODE_WORDS})${IS} ?\d{2,5}(?![\w%]|[.,]\d)`,
+  "g",
+);
+const withoutNames = (text: string): string =>
+  withoutInstances(text).replace(NUMBERED_NAME, (name) => CLAIMED.repeat(name.length));
+
 /** The figures of a text in order, none overlapping another. */
 export function figuresIn(text: string): Figure[] {
   const plain = plainText(text);
   const figures: Figure[] = [];
-  let unclaimed = withoutInstances(plain.text);
+  let unclaimed = withoutNames(plain.text);
   for (const [pattern, read] of FIGURES) {
     const claims: Span[] = [];
     for (const match of unclaimed.matchAll(pattern)) {
@@ -2617,9 +2650,10 @@ function findPercent({ quantity }: Fact, evidence: Evidence): number | null {
 }
 
 /** By value; "5 min" is told from "5 h" and "5 GB", but not from "5 times". */
-function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null {
+function findNumber({ quantity, text, isTally }: Fact, evidence: Evidence): number | null {
   const { value, base, bare } = quantity!;
   const numbers = evidence.numbers();
+  if (isTally) return within(numbers.tallies, around(value, 0));
   const isOther = (entry: Entry): boolean =>
     entry.base !== undefined &&
     base !== undefined &&
@@ -2629,7 +2663,10 @@ function findNumber({ quantity, text }: Fact, evidence: Evidence): number | null
   const range = roundings(quantity!);
   const plain = within(numbers.all, range, isOther) ?? within(numbers.percents, around(value, 0));
   if (plain !== null) return plain;
-  if (base) return findMeasure(base, numbers) ?? findCount(text, quantity!, numbers);
+  if (base)
+    return (
+      findMeasure(base, numbers) ?? findRounded(quantity!, numbers) ?? findCount(text, quantity!, numbers)
+    );
   const converted = bare
     ? (findConverted(quantity!, numbers) ?? within(numbers.named, around(value, 0)))
     : null;
@@ -2653,6 +2690,15 @@ function findMeasure({ dimension, amount }: Quantity["base"] & {}, numbers: Numb
     asSetting(amount, amount >= MIN_SETTING.seconds && amount % 60 === 0) ??
     asSetting(amount * 1000, amount >= 1)
   );
+}
+
+/** Half of its last digit is no more than this of a time that was rounded in another unit. */
+const ROUNDED_SHARE = 0.025;
+
+/** "20.7 minutes" for 1240 s; not "2 hours" for 90 minutes. */
+function findRounded({ value, step, base }: Quantity, { seconds }: NumberIndex): number | null {
+  if (base?.dimension !== "seconds" || step / 2 > ROUNDED_SHARE * value) return null;
+  return within(seconds, around(base.amount, (step / 2 / value) * base.amount));
 }
 
 /** "1.2M messages" is a size only to those who do not read on. */

@@ -9,7 +9,7 @@ const RECORDS = [
   "First post within 15 minutes, draft within 8 calendar days. Leave 1.5 x the size free. TTL 300 s. Port 6379.",
   "Volume of 4 TB, warning at 85 %. It grows by 18 GB a day, looked at for 14 days. 5 fulls of 620 GB, 21 parts of 42 GB at 250 MB/s.",
   "Nodes cost 0.42 EUR, 730 h a month. Steps: 45 min, 1 h 50 min, 95 min, 25 min; cut-off 05:00. Look back 24 hours, shifts take 6 h.",
-  "Of 250 connections 15 are reserved. 5 % of 230, at a fee of 8,400 less 35 %. 140 hosts, 35 more, 1.8 GB each.",
+  "Of 250 connections 15 are reserved, 250 s, 80 %. 5 % of 230, at a fee of 8,400 less 35 %. 140 hosts, 35 more, 1.8 GB each.",
 ];
 
 /** What the first place of a figure in an answer is worked out from. */
@@ -48,6 +48,12 @@ describe("workingsOf", () => {
     ["5 % of 230, rounded up, gives 12.", "12", "5 % × 230"],
     ["5 % of 230, rounded down, gives 11.", "11", "5 % × 230"],
     ["The fee of 8,400 less 35 % is 5,460.", "5,460", "8,400 less 35 %"],
+    ["It should be below 80 %, 5 points less than 85 %.", "5 points", "85 % - 80 %"],
+    ["With MaxRAMPercentage=85 the 4 TB are 3.4 TB.", "3.4 TB", "4 TB × 85"],
+    ["That was 300 s before 08:52, at 08:47.", "08:47", "08:52 - 300 s"],
+    ["It began at 08:48, 250 s before 08:52.", "08:48", "08:52 - 250 s"],
+    ["It began at 08:47, 250 s before 08:52.", "08:47", "08:52 - 250 s"],
+    ["Of 250 and 15 make `--limit=235`", "235`", "250 - 15"],
   ])("%s", (answer, figure, working) => {
     expect(worked(answer, figure)).toBe(working);
   });
@@ -71,6 +77,12 @@ describe("workingsOf", () => {
       `45 min + 25 min + 15 minutes${", and so on".repeat(7)}: 85 min.`,
       "85 min",
     ],
+    ["a share of a port", "Of 10.0.0.7:6500 take 5 %, so 325.", "325"],
+    ["a share of an exit code", "Of exit code 140 take 5 %, so 7.", "7."],
+    ["a rounded setting", "Of 235 hosts at 35 %: `--replicas=82`", "82"],
+    ["nothing", "Of 15 take 5 %, so 0.", "0."],
+    ["points of what is no percentage", "Of 250 connections 15 are reserved, 235 points.", "235 points"],
+    ["a minute that is beside it", "It began at 08:46, 250 s before 08:52.", "08:46"],
     ["operands that nobody knows", "200 GB in all (2 × 100 GB).", "200 GB"],
     ["two of the records", "The volume is full at 2,920 h.", "2,920 h"],
     ["the double of what the task says", "With 64 GB it needs 128 GB.", "128 GB"],
@@ -150,6 +162,12 @@ describe("figuresIn", () => {
     ["by 04:25: `x`", ["clock 265"]],
     ["on 2025-03-11 and on 9 April", ["date 20158", "count 9"]],
     ["1 h 50 min, 4 hours and 5 minutes, 1h30m", ["seconds 6600", "seconds 14700", "seconds 5400"]],
+    [
+      "20 minutes and 40 seconds, 1 h 5 min 3 s, 2 days 4 h",
+      ["seconds 1240", "seconds 3903", "seconds 187200"],
+    ],
+    ["10.0.0.2:53, db-1:5432 and port 8443, 7 pods", ["count 7"]],
+    ["2.3 points, a MaxRAMPercentage: 75", ["points 2.3", "percent 75"]],
     ["8 calendar days, two hours, three nodes", ["seconds 691200", "seconds 7200", "count 3"]],
     ["65 MB/s, 18 GB a day, 9/s", ["bytes 65000000 per 1", "bytes 18000000000 per 86400", "count 9 per 1"]],
     ["2 x 300 s, 3 times", ["count 2 as a factor", "seconds 300", "count 3 as a factor"]],

@@ -415,6 +415,12 @@ describe("prepareEvidence", () => {
 
 describe("findFact", () => {
   test.each<[FactKind, string, string]>([
+    ["number", "`--replicas=6`", "from two to six replicas"],
+    ["number", "`maxReplicas: 8`", "up to 8."],
+    ["number", "20 minutes and 40 seconds", "1240 s behind"],
+    ["number", "20.7 minutes", "1240 s behind"],
+    ["number", "21 minutes", "1240 s behind"],
+    ["number", "2 hours and 15 minutes", "for 8100 s"],
     ["code", "It ends with HTTP 503.", "status: 503"],
     ["code", "See CVE-2024-3094.", "cve 2024-3094 was found"],
     ["code", "ECONNREFUSED came back", "connect econnrefused 10.0.0.1"],
@@ -568,6 +574,11 @@ describe("findFact", () => {
   });
 
   test.each<[FactKind, string, string]>([
+    ["number", "`--replicas=80`", "over 80 % of them, 80 minutes"],
+    ["number", "`--node-count 15`", "for 15 minutes, 15%"],
+    ["number", "21 minutes and 40 seconds", "1240 s behind"],
+    ["number", "20.8 minutes", "1240 s behind"],
+    ["number", "2 hours", "90 minutes"],
     ["code", "error K16970", "error K16971, K169701"],
     ["code", "on 5e:00.0", "on 3b:00.0"],
     ["path", "/etc/nginx/app.conf", "/etc/haproxy/app.conf or app.conf"],
