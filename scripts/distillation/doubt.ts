@@ -6,6 +6,7 @@
  * record (JSON, `key: value` lines) is described in words that it does not hold, so novelty means less there.
  */
 import type { Novelty, Vocabulary, Wording } from "./wording.ts";
+import { oppositesIn } from "./opposites.ts";
 import { alterations, noveltyOf, readRecords, recordFindings, unknownNames } from "./wording.ts";
 
 /** What is known of an answer before it is weighed; every measure grows with doubt. */
@@ -57,7 +58,8 @@ export function measure(input: MeasureInput): { measures: Measures; contradictio
     contradicted: Math.min(found.contradictions.length, MOST_FINDINGS),
     beyond: Math.min(found.beyond, MOST_FINDINGS),
   };
-  return { measures, contradictions: [...altered, ...found.contradictions] };
+  const opposites = oppositesIn(answer.text, { task: task.text, records: texts });
+  return { measures, contradictions: [...altered, ...found.contradictions, ...opposites] };
 }
 
 export interface Weights {

@@ -348,7 +348,7 @@ function surroundings(words: Word[], at: number): string[] {
     if (at < before || at + behind >= words.length) return [];
     let content = 0;
     for (let i = at - before; i <= at + behind; i++)
-      if (i !== at && words[i]!.content && !isNumber(words[i])) content++;
+      if (i !== at && (words[i]!.content || words[i]!.stem === "percent") && !isNumber(words[i])) content++;
     return content < MIN_AROUND_CONTENT
       ? []
       : gram(words, at - before, at) + gram(words, at + 1, at + behind + 1);
@@ -365,7 +365,9 @@ const isInCondition = (text: string, at: number): boolean =>
  * Where an answer copies a sentence of its sources and changes a measured number or puts in a "not"; said in words. What the
  * task says is no alteration, nor a condition.
  */
-export function alterations({ text, words }: Wording, sources: Wording[], task: Wording): string[] {
+export function alterations(answer: Wording, sources: Wording[], task: Wording): string[] {
+  const { text } = answer;
+  const words = withoutSupport(answer.words);
   const mine = new Set(task.words.filter(isNumber).map((word) => word.stem));
   const isMeasured = ({ stem }: Word, at: number): boolean =>
     isNumber(words[at]) && MEASURED.has(words[at + 1]?.stem ?? "") && !mine.has(stem);
@@ -385,7 +387,7 @@ export function alterations({ text, words }: Wording, sources: Wording[], task: 
       words[Math.min(words.length - 1, at + 3)]!.end,
     );
     const what = NEGATIONS.has(stem)
-      ? alteredNegation(there, isInCondition(text, words[at]!.start))
+      ? alteredNegation(stem, there, isInCondition(text, words[at]!.start))
       : alteredNumber(stem, there);
     return what === null ? [] : [`${JSON.stringify(near)} (${what})`];
   });
@@ -398,6 +400,22 @@ interface Place {
   around: string[];
 }
 
+/** "does not delete" denies "deletes": the words without the verb that only carries a "not". */
+const withoutSupport = (words: Word[]): Word[] =>
+  words.filter(({ stem }, at) => !(/^(?:do|does|did)$/.test(stem) && words[at + 1]?.stem === "not"));
+
+/** "needs a restart", "needs a full restart": where "no" would stand. */
+const ARTICLES = new Set(["a", "an"]);
+const ARTICLE = "a";
+
+const articleSurroundings = (words: Word[], at: number): string[] => {
+  const from = Math.max(0, at - 6);
+  const before = words.slice(from, at + 1);
+  return [0, 1].flatMap((skipped) =>
+    surroundings([...before, ...words.slice(at + 1 + skipped, at + 8 + skipped)], at - from),
+  );
+};
+
 /** Stand for no word at all between what is around a place: in a statement, and in a condition. */
 const NOTHING = "";
 const NOTHING_IF = " ";
@@ -405,12 +423,16 @@ const NOTHING_IF = " ";
 /** For what stands around a place of the answer: the numbers, negations, or nothing that the sources have there. */
 function findPlaces(places: Place[], sources: Wording[]): Map<string, Set<string>> {
   const found = new Map(places.flatMap(({ around }) => around.map((key) => [key, new Set<string>()])));
+  const isDenied = places.some(({ stem }) => stem === "no");
   const firsts = new Set([...found.keys()].map((key) => key.slice(0, key.indexOf(" "))));
-  for (const { text, words } of sources) {
+  for (const { text, words: all } of sources) {
+    const words = withoutSupport(all);
     for (const [at, word] of words.entries()) {
       // Whichever way the six lie around the missing word, it would come after the first at the earliest.
       const there = firsts.has(word.stem) && at + 6 <= words.length && found.get(gram(words, at, at + 6));
       if (there) there.add(isInCondition(text, words[at + 1]!.start) ? NOTHING_IF : NOTHING);
+      if (isDenied && ARTICLES.has(word.stem))
+        for (const key of articleSurroundings(words, at)) found.get(key)?.add(ARTICLE);
       if (!isNumber(word) && !NEGATIONS.has(word.stem)) continue;
       for (const key of surroundings(words, at)) found.get(key)?.add(word.stem);
     }
@@ -424,8 +446,9 @@ function alteredNumber(stem: string, there: Set<string>): string | null {
   return numbers.length === 0 || there.has(stem) ? null : `${numbers[0]} in the source`;
 }
 
-function alteredNegation(there: Set<string>, isCondition: boolean): string | null {
-  const isThere = there.has(NOTHING_IF) || (!isCondition && there.has(NOTHING));
+function alteredNegation(stem: string, there: Set<string>, isCondition: boolean): string | null {
+  const isThere =
+    there.has(NOTHING_IF) || (!isCondition && (there.has(NOTHING) || (stem === "no" && there.has(ARTICLE))));
   return isThere && !NEGATIONS.values().some((entry) => there.has(entry))
     ? "not negated in the source"
     : null;

@@ -225,6 +225,29 @@ describe("alterations", () => {
     expect(changes(answer)).toEqual([]);
   });
 
+  test("sees the second number of a sentence, though it ends there", () => {
+    const source = "Verify that the rate is below 0.1 % for 15 minutes.";
+    expect(changes(source.replace("15", "53"), source)).toEqual([
+      '"0.1 % for 53 minutes" (15 in the source)',
+    ]);
+    expect(changes(source, source)).toEqual([]);
+  });
+
+  test.each([
+    ["`helm uninstall` does not delete the volumes of it.", "`helm uninstall` deletes the volumes of it.", 1],
+    ["`helm uninstall` does not delete the volumes of it.", "`helm uninstall` keeps the volumes of it.", 0],
+    ["In the middle of the incident it needs no restart.", "middle of the incident it needs a restart", 1],
+    [
+      "In the middle of the incident it needs no restart.",
+      "middle of the incident it needs a full restart",
+      1,
+    ],
+    ["In the middle of the incident it needs no restart.", "middle of the incident it needs no restart", 0],
+    ["In the middle of the incident it needs no restart.", "middle of the incident it needs a full break", 0],
+  ])("knows %j from %j by its verb", (answer, source, count) => {
+    expect(changes(answer, source)).toHaveLength(count);
+  });
+
   test("tells a not that was put in from one that stands there", () => {
     const negated = SOURCE.replace("holds deleted", "never holds deleted");
     expect(changes(negated)).toHaveLength(1);
