@@ -1996,7 +1996,7 @@ export function findAdapted(fact: Fact, task: Evidence, record: Evidence): numbe
     !fact.isTarget || findTarget({ ...fact, key }, record) !== null;
   const found = record
     .addresses()
-    .find((entry) => isWhole(entry) && isAdapted(address, entry, task) && isTaken(entry));
+    .find((entry) => isWhole(entry) && isAdapted(address, entry, { task, record }) && isTaken(entry));
   return found?.offset ?? (address.isNetwork ? findJoined(address, task, record) : null);
 }
 
@@ -2196,19 +2196,41 @@ function isFiller(filler: string, place: string, { task, record, isTarget }: Nam
   return /[^a-z]/.test(filler) && findBetween(record.folded, filler, PART_BOUNDARY) !== null;
 }
 
-function isAdapted({ isNetwork, parts }: Address, entry: Address, task: Evidence): boolean {
+function isAdapted(
+  { isNetwork, parts }: Address,
+  entry: Address,
+  { task, record }: Omit<Names, "isTarget">,
+): boolean {
   if (entry.isNetwork !== isNetwork || entry.parts.length < parts.length) return false;
   // A port that is left out is no other port.
   const isSame = parts.map(
     (part, at) => part === entry.parts[at] || (isNetwork && at === PORT && part === ""),
   );
-  const own = parts.map(
-    (part, at) => isNameIn(part, task) || (!isSame[at] && isRenamed(part, entry.parts[at]!, task)),
-  );
-  const kept = parts.filter((part, at) => !own[at] && part !== "").length;
+  // `2026/09/30` for another day.
+  const [from, to] = [isSame.indexOf(false), isSame.lastIndexOf(false)];
+  const isRun =
+    to > from && findBetween(task.folded, parts.slice(from, to + 1).join("/"), SEGMENT_BOUNDARY) !== null;
+  const isOwn = (part: string, at: number): boolean =>
+    isNameIn(part, task) || (!isSame[at] && isRenamed(part, entry.parts[at]!, task));
+  const own = parts.map((part, at) => (isRun && !isSame[at]) || isOwn(part, at));
+  const kept = parts.filter((part, at) => part !== "" && (!own[at] || (isSame[at]! && /[^a-z]/.test(part))));
   // A plain word of the task ("pods") makes any two-part path look adapted.
   const isTelling = parts.some((part, at) => own[at] && /[^a-z]/.test(part));
-  return own.includes(true) && kept >= (isTelling ? 1 : 2) && parts.every((_, at) => own[at] || isSame[at]);
+  if (!own.includes(true) || kept.length < (isTelling ? 1 : 2)) return false;
+  return parts.every(
+    (part, at) => isSame[at] || (own[at] && (isNetwork || isReplaceable(entry.parts[at]!, part, record))),
+  );
+}
+
+/**
+ * Whether a record's part of a path may be another's name: it is written as names are, or is called so elsewhere in the record, too.
+ * A plain word gives way to no host (`/var/log/nginx` to edge-3), nor to the longer name of what the record is about.
+ */
+function isReplaceable(theirs: string, mine: string, { folded }: Evidence): boolean {
+  const isSameThing = mine.includes(theirs) || theirs.includes(mine);
+  if (isSameThing && findBetween(folded, mine, SEGMENT_BOUNDARY) !== null) return false;
+  if (/[^a-z]/.test(theirs)) return true;
+  return !/\d/.test(mine) && findBetween(folded, theirs, NAMED_BOUNDARY) !== null;
 }
 
 /** True where what a part has instead of the record's stands in the task, cut at its signs: `shop.lan.conf` for `web.conf`. */
@@ -2329,6 +2351,8 @@ const SERVED_BOUNDARY: Boundary = {
   before: /(?:(?:get|post|put|head|lete|atch) |:\d{2,4}|\d{5})$/,
   after: PATH_BOUNDARY.after,
 };
+/** Outside of a path. */
+const NAMED_BOUNDARY: Boundary = { before: /(?:^|[\s("'\x60=])$/, after: /^(?![\w/-]|\.\w)/ };
 const WORD_BOUNDARY: Boundary = { before: /(?:^|[^\w-])$/, after: /^(?![\w-])/ };
 const NUMBER_BOUNDARY: Boundary = { before: /(?:^|[^\w.:])$/, after: /^(?![\w:]|\.\d)/ };
 /** A part of a name: `prod` of `network-prod`. */

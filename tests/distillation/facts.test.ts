@@ -824,6 +824,12 @@ describe("findAdapted", () => {
       "http://checkout.storefront.svc.cluster.local:8080/healthz",
       "checkout in storefront is down",
     ],
+    ["the logs of `report` are in /srv/report/out/log", "/srv/billing/out/log", "billing is slow"],
+    [
+      "aws s3 ls s3://acme-logs-prod/2026/10/01/",
+      "s3://acme-logs-prod/2026/09/30/",
+      "acme-logs-prod costs more since 2026/09/30/",
+    ],
   ])("finds what %j becomes with the task's names: %s", (record, answer, task) => {
     const [fact] = extractFacts(answer);
     expect(findAdapted(fact!, prepareEvidence(task), prepareEvidence(record))).not.toBeNull();
@@ -892,6 +898,20 @@ describe("findAdapted", () => {
     const task = prepareEvidence("api.shop.io in zone b fails, see srv/shop/old");
     for (const fact of extractFacts(answer))
       expect(findAdapted(fact, task, prepareEvidence(record))).toBeNull();
+  });
+
+  test.each([
+    [
+      "its own short name",
+      "payment-gateway reads /etc/payment/conf/a.toml",
+      "/etc/payment-gateway/conf/a.toml",
+    ],
+    ["a fixed word for a host's", "nginx writes /var/log/nginx/x/error.log", "/var/log/edge-3/x/error.log"],
+    ["what is nobody's name", "look at /var/cache/nginx/x/error.log", "/var/cache/billing/x/error.log"],
+    ["another day", "aws s3 ls s3://acme-logs/2026/10/01/", "s3://acme-logs/2026/10/30/"],
+  ])("does not take for adapted %s", (_, record, answer) => {
+    const task = prepareEvidence("payment-gateway and billing on edge-3 fail, acme-logs since 2026/09/30/");
+    expect(findAdapted(extractFacts(answer)[0]!, task, prepareEvidence(record))).toBeNull();
   });
 
   test("points behind the option that a template is the value of", () => {
