@@ -2981,13 +2981,37 @@ const HEDGES =
 /** With the word behind it. */
 const QUOTED_HEDGES = new RegExp(`(${HEDGES.source})(?:[\\s*_]+\\w+)?`, "gi");
 
-/** What the task says itself ("users report: I cannot log in") an answer may quote. */
-function findHedge({ answer, sources }: View): Finding {
+/** "I cannot see your cluster from here, so run these yourself:" says who has to act, where what to do follows. */
+const OUT_OF_REACH =
+  /^[^.\n]{0,40}\b(?:see|access|reach|log in|connect|look|run|execute|inspect|check)\b[^.\n]{0,80}?(?:[,;:]\s?(?:so|but|hence|therefore)\b|:\s*$)/im;
+/** So much of an answer that goes on has to stand in its records. */
+const MIN_GIVEN_FACTS = 2;
+
+/** What the task says itself ("users report: I cannot log in") an answer may quote, and what it puts in quotes is not its own word. */
+function findHedge({ answer, sources, claims }: View): Finding {
   const asked = oneBlank(sources.find(isTask)?.text.toLowerCase() ?? "");
-  const hedges = answer.matchAll(QUOTED_HEDGES);
-  const hedge = hedges.find(([quoted]) => !asked.includes(oneBlank(quoted.toLowerCase())))?.[1];
+  const given = claims.filter(({ support, weight }) => support === "retrieved" && weight === 1);
+  const isOwn = ({ 0: quoted, 1: hedge, index }: RegExpExecArray): boolean => {
+    if (asked.includes(oneBlank(quoted.toLowerCase())) || isInQuotes(answer, index)) return false;
+    const behind = answer.slice(index + hedge!.length, index + hedge!.length + 200);
+    return given.length < MIN_GIVEN_FACTS || !OUT_OF_REACH.test(behind.split("\n")[0]!);
+  };
+  const hedge = answer.matchAll(QUOTED_HEDGES).find(isOwn)?.[1];
   return hedge === undefined ? null : `it says ${JSON.stringify(hedge)}`;
 }
+
+/** Whether a place of a text stands between quotes of its line. */
+function isInQuotes(text: string, at: number): boolean {
+  const before = text
+    .slice(Math.max(0, at - MAX_QUOTED_CHARS), at)
+    .split("\n")
+    .at(-1)!;
+  const behind = text.slice(at, at + MAX_QUOTED_CHARS).split("\n")[0]!;
+  const isOdd = (before.match(/"/g) ?? []).length % 2 === 1 && behind.includes('"');
+  return isOdd || (/“[^“”]*$/.test(before) && /^[^“”]*”/.test(behind));
+}
+
+const MAX_QUOTED_CHARS = 300;
 
 function findMissedChecklist({ answer, validationSteps }: View): Finding {
   const wanted = new Set(validationSteps.flatMap((step) => [...contentTokens(step)]));

@@ -110,11 +110,23 @@ describe("gate", () => {
   });
 
   test("hedge is not what the task says itself", () => {
-    const answer = `Users say "I cannot log in". ${GOOD_ANSWER}`;
+    const answer = `Users say: I cannot log in. ${GOOD_ANSWER}`;
     const asked = [taskSource("Users report: I cannot log in to db-3"), ...SOURCES.slice(1)];
     expect(failed({ answer, sources: asked })).not.toContain("hedge");
     expect(failed({ answer: `I cannot help. ${answer}`, sources: asked })).toContain("hedge");
     expect(failed({ answer })).toContain("hedge");
+  });
+
+  test.each([
+    ['Users say "I cannot log in". ', false],
+    ["Users say “I don’t know which one is good”. ", false],
+    ['Users say "it is down". I cannot help. Is it "up"? ', true],
+    ["I cannot see your cluster from here, so run these yourself: ", false],
+    ["I cannot see your cluster from here. ", true],
+    ["I cannot help with that, so ask somebody who can: ", true],
+  ])("knows whose word a hedge is, and what goes on: %s", (phrase, hedged) => {
+    expect(failed({ answer: phrase + GOOD_ANSWER })).toEqual(hedged ? ["hedge"] : []);
+    if (phrase.startsWith("I cannot see")) expect(failed({ answer: phrase + PROSE })).toContain("hedge");
   });
 
   test("gives every failed check its reason", () => {
