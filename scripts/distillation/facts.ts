@@ -169,6 +169,8 @@ interface Scene {
   destroying: Span[];
   /** Names that the answer gives to what its own manifests make, lower case. */
   coined: Set<string>;
+  /** Files that the answer copies to a place beside them, by where it does. */
+  copies: Map<string, number>;
 }
 
 interface EverydayCommand extends Span {
@@ -189,7 +191,13 @@ export function spanAt<S extends Span>(spans: S[], offset: number): S | undefine
 }
 
 function setScene(text: string): Scene {
-  const scene: Scene = { ...emptyScene(), text, code: codeRegions(text), coined: coinedNames(text) };
+  const scene: Scene = {
+    ...emptyScene(),
+    text,
+    code: codeRegions(text),
+    coined: coinedNames(text),
+    copies: copiesIn(text),
+  };
   for (const region of scene.code) {
     if (region.language === "inline") readCommandLine(scene, region);
     else readCodeBlock(scene, region);
@@ -209,6 +217,7 @@ const emptyScene = (): Scene => {
     everyday: [],
     destroying: [],
     coined: new Set(),
+    copies: new Map(),
   };
 };
 
@@ -343,7 +352,7 @@ const EVERYDAY = new Set(
     "alias eval exec exit return read sleep wait kill ps df du date env time nohup watch which type " +
     "chmod chown chgrp tar gzip gunzip zip unzip vi vim nano man diff cmp od strings basename " +
     "dirname id who whoami uname hostname history clear bg fg jobs trap umask ulimit xxd base64 top " +
-    "bash sh zsh curl wget ssh scp"
+    "bash sh zsh curl wget ssh scp timeout"
   ).split(" "),
 );
 
@@ -376,7 +385,7 @@ const SERVICE_TOOLS = new Set(["systemctl", "service"]);
 const UNIT_TOOLS = new Set([...SERVICE_TOOLS, "journalctl"]);
 
 /** What stands before the executable proper. */
-const WRAPPERS = new Set("sudo time env nohup exec xargs watch then do else if while".split(" "));
+const WRAPPERS = new Set("sudo time timeout env nohup exec xargs watch then do else if while".split(" "));
 /** Options of theirs that have a value. */
 const VALUED = /^-[ugnICPLsd]$/;
 const SHELL_WORDS = new Set("for case function fi done esac in elif until select".split(" "));
@@ -385,6 +394,7 @@ const SHELL_WORDS = new Set("for case function fi done esac in elif until select
 export const isBeforeExecutable = (word: string, option: string): boolean =>
   VALUED.test(option) ||
   (option !== "" && word.startsWith("-")) ||
+  (option === "timeout" && /^\d+[smh]?$/.test(word)) ||
   /^[$#>%!]$|^\w+=/.test(word) ||
   WRAPPERS.has(word);
 
@@ -424,8 +434,9 @@ function readCommandLine(scene: Scene, { start, end }: Span): void {
     .replace(/"[^"\n]*"|'[^'\n]*'/g, (quoted) => CLAIMED.repeat(quoted.length))
     .replace(/(?:^|\s)#.*/g, (comment) => " ".repeat(comment.length));
   const lone = /^\s*([A-Za-z][a-z]+)\s*$/.exec(line);
-  if (lone) scene.roles.set(start + line.indexOf(lone[1]!), "lone");
-  else if (!SENTENCE.test(line) && !STATEMENT.test(line)) {
+  if (lone) {
+    if (!SHELL_WORDS.has(lone[1]!)) scene.roles.set(start + line.indexOf(lone[1]!), "lone");
+  } else if (!SENTENCE.test(line) && !STATEMENT.test(line)) {
     for (const { 0: part, index } of line.matchAll(/[^|;&(){}\n]+/g)) {
       let from = 0;
       for (let depth = 0; depth <= MAX_CARRIED && from < part.length; depth++)
@@ -805,6 +816,8 @@ const path: Recogniser = {
   read(match, scene) {
     const text = match[0].replace(/(?<![.,:])[.,:]+$/, "");
     if (COLUMN.test(text) && inCode(scene, match.index)) return null;
+    // `sed -i.bak`
+    if (text.startsWith("-")) return null;
     const rooted = /^(?:~|\.\.?|\$|[A-Z]:\\|\/)/.test(text);
     if (!rooted && text.includes("/") && !isRelativePath(text, inCode(scene, match.index))) return null;
     const key = pathKey(text, match.input[match.index - 1] === CLAIMED);
@@ -827,8 +840,24 @@ const WRITTEN =
 /** Where anybody may put a file of his own, by any name. */
 const SCRATCH = /^(?:\/(?:var\/)?tmp\/|~\/|\$HOME\/|\.\/|[^/\\]+$)/;
 
+/** What a copy of a file is called behind the file's own name. */
+const COPY_ENDING = /^(?:[._-](?:bak|backup|old|orig|save|copy)(?:[._-][\w-]{1,20})?|[._-]\d{8}|~)$/i;
+const COPYING =
+  /\bcp(?:\s-\w{1,9}){0,3}\s["']?([^\s"']{2,300})["']?\s["']?([^\s"'\x60;|&)]{2,300})|\bsed\s[^\n]{0,40}?-\w{0,3}i(\.\w{1,20})\s((?:'[^'\n]{0,200}'|"[^"\n]{0,200}"|[^\n\x60;|&'"]){1,300})/g;
+
+/** Where a text copies files to a place beside them: `cp app.yml app.yml.bak`, `sed -i.bak … app.yml`. */
+function copiesIn(text: string): Map<string, number> {
+  const copies = new Map<string, number>();
+  for (const { 1: file, 2: copy, 3: ending, 4: words, index } of text.matchAll(COPYING)) {
+    if (ending !== undefined) for (const word of words!.split(/\s+/)) copies.set(word + ending, index);
+    else if (copy!.startsWith(file!) && COPY_ENDING.test(copy!.slice(file!.length))) copies.set(copy!, index);
+  }
+  return copies;
+}
+
 /** A file that the answer's own commands make for what they find out: it may have any name, and be removed in the end. */
 function isOwnFile(scene: Scene, offset: number, path: string): boolean {
+  if ((scene.copies.get(path) ?? Infinity) <= offset) return true;
   if (!SCRATCH.test(path)) return false;
   const at = scene.text.indexOf(path);
   // A name alone may stand behind any ">" of prose.
@@ -956,8 +985,10 @@ const flag: Recogniser = {
     const text = match[0];
     if (text.startsWith("+")) return inCode(scene, match.index) ? { key: text, weight: 1 } : null;
     if (/^--(?:tail|lines)$/.test(text)) return NO_FACT;
-    if (text.startsWith("--")) return { key: fold(text), weight: 1 };
-    if (spanAt(scene.everyday, match.index)) return NO_FACT;
+    const everyday = spanAt(scene.everyday, match.index);
+    if (text.startsWith("--"))
+      return { key: fold(text), weight: everyday && match.index < everyday.setsFrom ? WEAK : 1 };
+    if (everyday) return NO_FACT;
     const isLong = text.length > 4 && inCode(scene, match.index);
     if (!isLong && AT_HAND.has(spanAt(scene.commands, match.index)?.head ?? "")) return NO_FACT;
     return { key: text, weight: isLong ? 1 : WEAK };
@@ -1140,11 +1171,14 @@ const TALLY = /(?:replicas|nodes|workers|(?:node|desired|instance)-count|paralle
 
 const LINE_TOOLS = new Set(["tail", "head", "journalctl"]);
 
-/** How many lines are looked at is up to the reader: `tail -50`, `journalctl -u vault -n 100`, `--tail=100`. */
+/** How many lines are looked at, and how often, is up to the reader: `tail -50`, `journalctl -u vault -n 100`, `--tail=100`, `watch -n 5`. */
 function isLineCount(offset: number, { text, commands }: Scene): boolean {
   const head = spanAt(commands, offset)?.head ?? "";
-  const before = text.slice(Math.max(0, offset - 9), offset);
-  return /\s--tail[ =]$/.test(before) || (LINE_TOOLS.has(head) && /\s(?:-n? ?|--lines[ =])$/.test(before));
+  const before = text.slice(Math.max(0, offset - 10), offset);
+  return (
+    /\s--tail[ =]$|\bwatch -n ?$/.test(before) ||
+    (LINE_TOOLS.has(head) && /\s(?:-n? ?|--lines[ =])$/.test(before))
+  );
 }
 
 /** `1h30m`, `1 h 30 min`, `1 hour and 30 minutes`, "20 minutes and 40 seconds" */
@@ -1188,9 +1222,15 @@ function numberWeight(match: RegExpExecArray, quantity: Quantity, scene: Scene):
     inCode(scene, match.index);
   if (small && (quantity.value <= 2 || match[3]) && !isSetting) return 0;
   const everyday = spanAt(scene.everyday, match.index);
-  if ((everyday && match.index < everyday.setsFrom) || isEstimate(match)) return WEAK;
+  if ((everyday && match.index < everyday.setsFrom) || isTimeout(match, scene) || isEstimate(match))
+    return WEAK;
   return small && !inCode(scene, match.index) ? WEAK : 1;
 }
+
+/** How long a command may run is up to the reader: `timeout 60 kubectl get pods -w`. */
+const isTimeout = ({ 0: digits, index }: RegExpExecArray, { text, commands }: Scene): boolean =>
+  /(?<![\w.-])timeout $/.test(text.slice(Math.max(0, index - 9), index)) &&
+  spanAt(commands, index + digits.trimEnd().length + 1) !== undefined;
 
 function readQuantity(match: RegExpExecArray): Quantity {
   const [, currency, digits, , scale, gap, unit] = match;
@@ -1439,7 +1479,7 @@ export function extractFacts(text: string): Fact[] {
   const plain = plainText(text);
   const scene = setScene(plain.text);
   const found: Fact[] = [];
-  let unclaimed = plain.text;
+  let unclaimed = withoutScriptSigns(scene);
   for (const recogniser of RECOGNISERS) {
     const claims = claim(recogniser, unclaimed, scene);
     unclaimed = withoutSpans(unclaimed, claims);
@@ -1461,6 +1501,31 @@ export function commandLines(text: string): Span[] {
   return lines.map(({ start, end }) => {
     return { start: originalOffset(plain, start), end: originalOffset(plain, end - 1) + 1 };
   });
+}
+
+/** `s/512;/4096;/` and `/error/p` between quotes: no slash there begins a path. */
+const SUBSTITUTION =
+  /(?<=["'\x60;{]\s{0,3})s([/|#,:@])([^\n]{1,200}?)\1[^\n]{0,200}?\1(?=[gIipe\d]{0,3}["';}\s])/g;
+const PATTERN = /(?<=["'\s,;!(])\/([^/\n]{1,100})\/(?=[pd]?["';}]|[\s,{!)])/g;
+const SCRIPTED = new Set(["sed", "awk", "gawk", "perl"]);
+
+/** The text of a scene with the signs of its commands' scripts made blank. */
+function withoutScriptSigns({ text, commands }: Scene): string {
+  const signs: number[] = [];
+  for (const { head, start, end } of commands) {
+    if (!SCRIPTED.has(head)) continue;
+    for (const { 0: script, index: from } of text.slice(start, end).matchAll(/"[^"\n]*"|'[^'\n]*'/g)) {
+      const at = start + from;
+      for (const { 0: whole, 2: what, index } of script.matchAll(SUBSTITUTION))
+        signs.push(...[0, 1, 2 + what!.length, whole.length - 1].map((sign) => at + index + sign));
+      for (const { 0: whole, index } of script.matchAll(PATTERN))
+        signs.push(at + index, at + index + whole.length - 1);
+    }
+  }
+  if (signs.length === 0) return text;
+  const characters = text.split("");
+  for (const sign of signs) characters[sign] = " ";
+  return characters.join("");
 }
 
 interface Claim extends Span {

@@ -83,6 +83,27 @@ describe("extractFacts", () => {
     ["`cat < /tmp/df.txt`, then `wc /tmp/df.txt`", ["path /tmp/df.txt"]],
     ["`rm /tmp/df.txt`, then `df -h > /tmp/df.txt`", ["command rm", "path /tmp/df.txt", "path /tmp/df.txt"]],
     ["load > limits.conf means trouble", ["path limits.conf"]],
+    ["`cp /etc/app.yml /etc/app.yml.bak`, then `rm /etc/app.yml.bak`", ["path /etc/app.yml", "command rm"]],
+    ["`cp -a /etc/app.yml /etc/app.yml.20260101`", ["path /etc/app.yml"]],
+    [
+      "`rm /etc/app.yml.bak`, then `cp /etc/app.yml /etc/app.yml.bak`",
+      ["command rm", "path /etc/app.yml.bak", "path /etc/app.yml"],
+    ],
+    ["`cp /etc/app.yml /srv/app.yml.bak`", ["path /etc/app.yml", "path /srv/app.yml.bak"]],
+    ["`mv /etc/app.yml /etc/app.yml.bak`", ["path /etc/app.yml", "path /etc/app.yml.bak"]],
+    [
+      "`sed -i 's/max_conn 512;/max_conn 4096;/' /etc/app.conf`",
+      ["identifier max_conn", "number 512", "number 4096", "path /etc/app.conf"],
+    ],
+    [
+      "`sed -i.bak 's|/var/a_b|/srv/c_d|g' /etc/app.conf`, then `cat /etc/app.conf.bak`",
+      ["path /var/a_b", "path /srv/c_d", "path /etc/app.conf"],
+    ],
+    ["`sed -n '/BEGIN/,/END x_y/p' /var/data/a.log`", ["identifier x_y", "path /var/data/a.log"]],
+    ["`cat /etc/a/ /etc/d`, 's/a/b/'", ["path /etc/a/", "path /etc/d"]],
+    ["`timeout 60 jcmd 7`, `watch -n 5 jcmd 7`", ["number 60?", "command jcmd", "number 7", "flag -n?"]],
+    ["`grep --line-buffered x`, `jcmd --all`", ["flag --line-buffered?", "command jcmd", "flag --all"]],
+    ["```sh\nif true; then\n  date\nfi\n```", []],
     [
       "(https://en.wikipedia.org/wiki/Bash_(Unix_shell)).",
       ["url https://en.wikipedia.org/wiki/Bash_(Unix_shell)"],
