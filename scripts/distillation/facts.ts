@@ -1618,6 +1618,7 @@ interface Entry {
   offset: number;
   /** Where the number has a unit of time or size. */
   base?: Quantity["base"];
+  isShare?: true;
 }
 
 /** Each ascending by value, then by offset. */
@@ -1764,10 +1765,11 @@ function indexNumbers(whole: string): NumberIndex {
     const entry: Entry = { value: quantity.value, offset: match.index };
     // "512m" may be minutes, megabytes or half a CPU, so it rules none of them out.
     const isClear = quantity.base !== undefined && !/\dm$/.test(match[0]);
+    const isShare = PERCENT_BEHIND.test(text.slice(match.index, match.index + match[0].length + 3));
+    if (isShare) entry.isShare = true;
     index.all.push(isClear ? { ...entry, base: quantity.base } : entry);
     if (quantity.bare) index.bare.push(entry);
-    if (quantity.bare && !PERCENT_BEHIND.test(text.slice(match.index, match.index + match[0].length + 3)))
-      index.tallies.push(entry);
+    if (quantity.bare && !isShare) index.tallies.push(entry);
     if (match[2]!.includes(".")) index.decimals.push(entry);
     if (quantity.base) index[quantity.base.dimension].push({ ...entry, value: quantity.base.amount });
   }
@@ -2743,14 +2745,14 @@ function findNumber({ quantity, text, isTally }: Fact, evidence: Evidence): numb
   const { value, base, bare } = quantity!;
   const numbers = evidence.numbers();
   if (isTally) return within(numbers.tallies, around(value, 0));
+  // Of "5 minutes" and "5 %" the one that is measured alike, wherever it stands.
+  const alike = base ? within(numbers[base.dimension], around(base.amount, 0)) : null;
+  if (alike !== null) return alike;
   const isOther = (entry: Entry): boolean =>
-    entry.base !== undefined &&
-    base !== undefined &&
-    // A millisecond is no second; a scale of 1,000 against 1,024 is taken for the same.
-    (entry.base.dimension !== base.dimension ||
-      Math.abs(Math.log(entry.base.amount / base.amount)) > UNIT_SLACK);
+    base !== undefined && (entry.isShare === true || isOtherMeasure(entry, base));
   const range = roundings(quantity!);
-  const plain = within(numbers.all, range, isOther) ?? within(numbers.percents, around(value, 0));
+  const plain =
+    within(numbers.all, range, isOther) ?? (base ? null : within(numbers.percents, around(value, 0)));
   if (plain !== null) return plain;
   if (base)
     return (
@@ -2763,6 +2765,11 @@ function findNumber({ quantity, text, isTally }: Fact, evidence: Evidence): numb
   // A release named by two numbers ("OpenShift 4.16") is part of a version.
   return /^\d+\.\d+$/.test(text) ? findBetween(evidence.folded, text, VERSION_BOUNDARY) : null;
 }
+
+/** A millisecond is no second; a scale of 1,000 against 1,024 is taken for the same. */
+const isOtherMeasure = ({ base: theirs }: Entry, base: Quantity["base"] & {}): boolean =>
+  theirs !== undefined &&
+  (theirs.dimension !== base.dimension || Math.abs(Math.log(theirs.amount / base.amount)) > UNIT_SLACK);
 
 /** Smaller ones are too common to be a setting's seconds, milliseconds or bytes. */
 const MIN_SETTING = { seconds: 300, milliseconds: 60_000, bytes: 2 ** 20 };

@@ -745,6 +745,14 @@ describe("findFact", () => {
     expect(unsupported(answer, evidence)).toEqual([]);
   });
 
+  test("points at what is measured alike, and takes no share for it", () => {
+    const fact = only("number", "Wait 5 minutes.");
+    const record = "Above 5 % for 5 min";
+    expect(findFact(fact, prepareEvidence(record))).toBe(record.indexOf("5 min"));
+    expect(findFact(fact, prepareEvidence("Above 5 %"))).toBeNull();
+    expect(findFact(only("number", "Wait for 5 pods."), prepareEvidence("Above 5 %"))).not.toBeNull();
+  });
+
   test("returns the offset in the original text", () => {
     const record = "\\*\\*Note\\*\\*: set foo\\_bar first";
     const at = findFact(only("identifier", "foo_bar"), prepareEvidence(record));
