@@ -2088,6 +2088,12 @@ function pathDifference(one: string, other: string): [mine: string, theirs: stri
   return differs.length === 1 ? differenceOf(mine[differs[0]!]!, theirs[differs[0]!]!) : null;
 }
 
+const isSaid = (text: string, name: string, times: number): boolean =>
+  (text.match(new RegExp(`(?<![a-z0-9])${RegExp.escape(name)}(?![a-z0-9])`, "g")) ?? []).length >= times;
+
+/** Whether a part of a path is the name of what a text is about: written as one, or said beside the path, too. */
+const isSubjectIn = (text: string, name: string): boolean => /\d/.test(name) || isSaid(text, name, 2);
+
 const isFilePath = ({ kind, key }: Fact): boolean => kind === "path" && /^[/~].*\/.*\//.test(key);
 
 /**
@@ -2099,8 +2105,12 @@ function findTakenLike(fact: Fact, task: Evidence, record: Evidence): number | n
   if (!fact.isTarget || fact.isOpen || !isFilePath(fact)) return null;
   const at = findBetween(task.folded, key, { ...TARGET_BOUNDARY, isThere: isNotForbidden });
   if (at === null || [task, record].some(({ folded }) => folded.includes(`${key}/`))) return null;
-  const isAlike = (theirs: string): boolean =>
-    pathDifference(key, theirs) !== null && findTarget({ ...fact, key: theirs }, record) !== null;
+  const isAlike = (other: string): boolean => {
+    const [mine, theirs] = pathDifference(key, other) ?? [];
+    if (mine === undefined || theirs === undefined) return false;
+    if (!isSubjectIn(task.folded, mine) || !isSubjectIn(record.folded, theirs)) return false;
+    return findTarget({ ...fact, key: other }, record) !== null;
+  };
   const alike = record.addresses().find((entry) => !entry.isNetwork && isAlike(entry.key));
   if (alike) return alike.offset;
   const near = task.folded.slice(Math.max(0, at - 80), at + key.length + 80);
@@ -2135,8 +2145,6 @@ export function replacedBy(fact: Fact, task: Evidence, record: Evidence): string
     return ids.size === 1 && !ids.has(key) ? [...ids][0]! : null;
   }
   if (!fact.isTarget || !isFilePath(fact)) return null;
-  const isSaid = (text: string, name: string, times: number): boolean =>
-    (text.match(new RegExp(`(?<![a-z0-9])${RegExp.escape(name)}(?![a-z0-9])`, "g")) ?? []).length >= times;
   const isOther = (other: string): boolean => {
     const [mine, theirs] = pathDifference(other, key) ?? [];
     if (mine === undefined || theirs === undefined) return false;
