@@ -285,7 +285,7 @@ describe("callModel", () => {
       { choices: [{ error: { code: 400, message: "mid-way" } }] },
       "HTTP 400: mid-way",
     ],
-    ["an empty error", 400, { error: "" }, 'HTTP 400: {"error":""}. Look'],
+    ["an empty error", 400, { error: "" }, 'HTTP 400: {"error":""}. Check'],
     ["another code than its status", 401, { error: { code: 404, message: "no" } }, "HTTP 401: no. Set LH"],
     ["a forbidden key", 403, { error: "no" }, "HTTP 403: no. Set LH_GATEWAY_KEY."],
     ["a path that is not there", 404, "", "HTTP 404: no body. Set LH_GATEWAY_URL to the server's chat URL."],
@@ -293,17 +293,17 @@ describe("callModel", () => {
       "a model that is loading",
       400,
       { error: "the model is loading" },
-      "loading. Look into the server's log.",
+      "loading. Check the server's log.",
     ],
     [
       "half of an overflow",
       400,
       { error: { message: "too large", n_prompt_tokens: 9 } },
-      "HTTP 400: too large. Look",
+      "HTTP 400: too large. Check",
     ],
     ["older vLLM", 400, { object: "error", message: "too long" }, "HTTP 400: too long"],
     ["FastAPI", 422, { detail: [{ loc: ["body"] }] }, 'HTTP 422: [{"loc":["body"]}]'],
-    ["no choices", 200, { choices: [] }, "the reply holds no choices. Look into the server's log."],
+    ["no choices", 200, { choices: [] }, "the reply holds no choices. Check the server's log."],
     ["no body", 400, "", "HTTP 400: no body"],
     [
       "HTML",
@@ -498,7 +498,7 @@ describe("callModel", () => {
     const { answer, record } = await ask(`${server.url}/v1`);
     expect(answer).toBe("fine");
     expect(record.requests.map(({ status, error }) => [status, error])).toEqual([
-      [503, `POST ${server.url}/v1/chat/completions: HTTP 503: busy. Look into the server's log.`],
+      [503, `POST ${server.url}/v1/chat/completions: HTTP 503: busy. Check the server's log.`],
       [200, null],
     ]);
   });
@@ -632,7 +632,7 @@ describe("callModel's retries", () => {
       "HTTP 429: busy. Wait 7 s, and run it again.",
     );
     expect(await advised(503, { "retry-after": "7" })).toEndWith(
-      "HTTP 503: busy. Look into the server's log.",
+      "HTTP 503: busy. Check the server's log.",
     );
   });
 
