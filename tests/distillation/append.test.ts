@@ -841,6 +841,17 @@ describe("withoutSecrets", () => {
     "compass: 120",
     "bypass=true1",
     "pass = decrypt2(x)",
+    "pass: build-12, failed: 3",
+    "pass: build-12, failures=3",
+    "FAILURE: 3, pass: build-12",
+    "https://h/x?pass=120000",
+    "'pwd' => '$DB_PW of 1!'",
+    "'pwd' => '/etc/ssl/db-1.pem'",
+    "--password '/etc/ssl/db-1.pem'",
+    "curl --user admin:$DB_PW1 https://h",
+    "pw: winter24 is old",
+    "pw: winter24 (2)",
+    "pw: winter24 or user: x",
     "pw: see vault",
     "pw = pw[:-1]",
     "pw: john2@shop.internal",
@@ -871,9 +882,12 @@ describe("withoutSecrets", () => {
     "| Pass | 120/125 |",
     "| secret | web-tls-1 |",
     "echo password | sha256sum1",
+    "pwd: 2>/dev/null",
+    "pwd: >db-1.txt",
+    "pwd: --stdin-2",
+    "pwd: HASH1(salt)",
     "pwd: /etc/ssl/db-1.pem",
     String.raw`pwd: C:\keys\db1`,
-    "pwd: vault:kv/db-1",
     "pwd: https://wiki.shop.internal/x1",
     "pwd: 10.0.0.1:5432",
     "pwd: 2026-11-30T19:58Z",
@@ -931,6 +945,30 @@ describe("withoutSecrets", () => {
     "Password:\n\n```sh\nvault kv get kv/db1\n```",
   ])("leaves %j alone", (text) => {
     expect(withoutSecrets(text)).toBe(text);
+  });
+
+  test.each([
+    [
+      "where it is kept",
+      "vault: Vault: env: file: kv: ssm: sops: gopass: keepass: bitwarden: 1password:",
+      "db-1a",
+    ],
+    ["what is counted", "1000", "ms min kb gib 0k 0s 0m 0h 0d 0w 1st 2nd 3rd 4th MB"],
+    [
+      "an algorithm",
+      "base32 base58 base64 sha256 sha-256 md5 utf8 utf-8 argon2 pbkdf2 x509 aes256 aes-256",
+      "-key",
+    ],
+    ["another", "rsa4096 rsa-4096 rfc6238 rfc-6238 oauth2 oauth-2 2fa uint64 int64 SHA256", "-key"],
+    ["a product", "e2e k8s ec2 s3 v12 K8S", "-key"],
+    ["a type", "string text bytes boolean optional required String", "!"],
+    ["one with its size", "char( varchar(", "255)"],
+  ])("takes %s for no password: %s and %s", (_, beginnings, ends) => {
+    for (const beginning of beginnings.split(" "))
+      for (const end of ends.split(" ")) {
+        const text = `pwd: ${beginning}${end}`;
+        expect(withoutSecrets(text)).toBe(text);
+      }
   });
 });
 
@@ -1005,6 +1043,17 @@ describe("Secrets", () => {
     secrets.strike(text);
     const [bare] = /abc123\w+/.exec(text)!;
     expect(secrets.strike(`They used ${bare} before`)).toBe(`They used [redacted:${kind}] before`);
+  });
+
+  test.each(
+    (
+      "user username user_name login mail email grant_type client_id client_secret scope redirect_uri redirect_url state " +
+      "next submit action"
+    ).split(" "),
+  )("ends a form's value before its field %s", (field) => {
+    const secrets = new Secrets();
+    secrets.strike(`password=abc123def&${field}=x`);
+    expect(secrets.strike("They used abc123def before")).toBe("They used [redacted:password] before");
   });
 
   test("counts nothing that it only knows", () => {

@@ -289,12 +289,7 @@ describe("callModel", () => {
     ["another code than its status", 401, { error: { code: 404, message: "no" } }, "HTTP 401: no. Set LH"],
     ["a forbidden key", 403, { error: "no" }, "HTTP 403: no. Set LH_GATEWAY_KEY."],
     ["a path that is not there", 404, "", "HTTP 404: no body. Set LH_GATEWAY_URL to the server's chat URL."],
-    [
-      "a model that is loading",
-      400,
-      { error: "the model is loading" },
-      "loading. Check the server's log.",
-    ],
+    ["a model that is loading", 400, { error: "the model is loading" }, "loading. Check the server's log."],
     [
       "half of an overflow",
       400,
@@ -631,9 +626,7 @@ describe("callModel's retries", () => {
     expect(await advised(429, { "retry-after": "7" })).toEndWith(
       "HTTP 429: busy. Wait 7 s, and run it again.",
     );
-    expect(await advised(503, { "retry-after": "7" })).toEndWith(
-      "HTTP 503: busy. Check the server's log.",
-    );
+    expect(await advised(503, { "retry-after": "7" })).toEndWith("HTTP 503: busy. Check the server's log.");
   });
 
   test.each([408, 429, 502, 503, 504, 529])("tries again after %d until it answers", async (status) => {

@@ -162,6 +162,8 @@ describe("extractFacts", () => {
     ["Set `--replicas=0 --wait`, x=1.", ["flag --replicas", "number 0", "flag --wait"]],
     ["Redis 7.5 MB, kafka 1.5 times", ["number 7.5 MB", "number 1.5"]],
     ["about 25 % or ~34 s", ["percent 25 %?", "number 34 s?"]],
+    ["From 0 % to 100 %, at 45 % now", ["percent 0 %?", "percent 100 %?", "percent 45 %"]],
+    ["Run `dig +trace acme.io`, a +plus", ["command dig?", "flag +trace", "url acme.io"]],
     ["On April 9, 2011 at 5:45 p.m.", ["time April 9, 2011", "time 5:45 p.m."]],
   ])("names the kind of each fact: %p", (answer, facts) => {
     expect(listed(answer)).toEqual(facts);
@@ -520,6 +522,9 @@ describe("findFact", () => {
     ["number", "24 hours", "for a day"],
     ["number", "30 minutes", "half an hour"],
     ["number", "15 minutes", "a quarter of an hour"],
+    ["number", "30 days", "for thirty days"],
+    ["number", "90 days", "for ninety days"],
+    ["number", "22 hours", "for twenty-two hours"],
     ["number", "60 seconds", "for a minute"],
     ["number", "1000 ms", "for a second"],
     ["number", "7 days", "for a week"],
