@@ -891,6 +891,9 @@ describe("withoutSecrets", () => {
     "pwd: https://wiki.shop.internal/x1",
     "pwd: 10.0.0.1:5432",
     "pwd: 2026-11-30T19:58Z",
+    "pwd: 2026-11-30T19:58",
+    "pwd: getpass1(",
+    "mysql://user:pass@db/app",
     "pwd: 12h30m",
     "pwd: #060B14",
     "pwd: 0xdeadbeef",
@@ -945,6 +948,79 @@ describe("withoutSecrets", () => {
     "Password:\n\n```sh\nvault kv get kv/db1\n```",
   ])("leaves %j alone", (text) => {
     expect(withoutSecrets(text)).toBe(text);
+  });
+
+  const KEY_BEGIN = "-----BEGIN RSA PRIVATE KEY-----";
+  const KEY_LINE = "MIIE".repeat(8);
+  test.each([
+    ["aws_key", [`ASIA${"A1".repeat(8)}`]],
+    ["github_token", [`github_pat_${"a1_".repeat(10)}`]],
+    ["gitlab_token", ["glptt", "gldt", "glcbt", "glft"].map((kind) => `${kind}-abcdefghij0123456789`)],
+    ["api_key", [`AIza${"aB1-_".repeat(7)}`, `npm_${"a1".repeat(18)}`]],
+    [
+      "private_key",
+      [
+        `${KEY_BEGIN}\\n${KEY_LINE}\\n${KEY_LINE}\\nab1=`,
+        ...["Proc-Type", "DEK-Info", "Version", "Comment"].map(
+          (name) => `${KEY_BEGIN}\n${name}: 1\n${KEY_LINE}`,
+        ),
+      ],
+    ],
+  ] as [string, string[]][])("knows a whole %s: %j", (kind, secrets) => {
+    for (const secret of secrets) expect(withoutSecrets(secret)).toBe(`[redacted:${kind}]`);
+  });
+
+  const SECRET = "Sup3rS3cret1";
+  test.each([
+    ["bearer", "Authorization: Basic ", "dXNlcjpwYTU1d29yZA==", ""],
+    ["url_password", "HTTPS://user:", "pa55", "@h/x"],
+    ["url_password", "https://h/x?signature=", SECRET, "&x=1"],
+    ["url_password", "https://h/x?pwd=", SECRET, "&x=1"],
+    ["url_password", "https://h/x?pass=", "run-12b", ""],
+    ["password", "-u admin:", SECRET, " https://h"],
+    ["password", "curl --user admin:", SECRET, " https://h"],
+    ["password", "mariadb-dump -u root -p", SECRET, " shop"],
+    ["password", "docker login -p ", SECRET, " reg.internal"],
+    ["password", "redis-cli -a ", SECRET, " ping"],
+    ["password", "redis-cli --pass ", SECRET, " ping"],
+    ["password", 'the passphrase is "', SECRET, '"'],
+    ["password", "'pwd' => '", SECRET, "'"],
+    ["password", "PASSWORD('", SECRET, "')"],
+    ["password", "<pwd>", SECRET, "</pwd>"],
+    ["password", "<pass>", SECRET, "</pass>"],
+    ["password", "apikey for CI: ", SECRET, ""],
+    ["password", "Secret for the hook: ", SECRET, ""],
+    ["password", "pw: ", "abcdefg1=", " is old"],
+    ["password", "pw: ", "ABCDEFG1!", " is old"],
+    ["password", "pw: ", "ABCD1EFG", " is old"],
+    ...["access", "account", "encryption", "secret"].map((name) => ["password", `${name} key: `, SECRET, ""]),
+    ...[
+      "pass",
+      "token",
+      "api-key",
+      "apikey",
+      "access-key",
+      "account-key",
+      "encryption-key",
+      "secret-key",
+    ].map((name) => ["password", `x --${name} "`, "my dog 7", '"']),
+  ] as [string, string, string, string][])("strikes a %s behind %j: %s", (kind, before, secret, behind) => {
+    expect(withoutSecrets(before + secret + behind)).toBe(`${before}[redacted:${kind}]${behind}`);
+  });
+
+  test.each([
+    "",
+    ".",
+    ". Change it.",
+    " (old)",
+    " - old",
+    " – old",
+    " user: x",
+    " and user: x",
+    " und user = x",
+    "; x",
+  ])("strikes what may be a host as well where no more is said: %j", (behind) => {
+    expect(withoutSecrets(`pw: winter24${behind}`)).toBe(`pw: [redacted:password]${behind}`);
   });
 
   test.each([
