@@ -103,7 +103,7 @@ const isMadeUp = (value: string): boolean =>
 
 /** Here the line, the sentence, a bracket or a list ends, or the next name has its value. */
 const CLAUSE_END =
-  /^[*_]{0,3}(?:$|["'\x60]|\.(?:\s|$)|[ \t]{0,8}(?:$|[\r\n,;|<)\]}]|\((?!\d)|[-–—]\s|(?:(?:and|und)\s)?[\w-]{1,20}\s?[:=]))/;
+  /^[*_]{0,3}(?:["'\x60]|\.(?:\s|$)|[ \t]{0,8}(?:$|[\r\n,;|<)\]}]|\((?!\d)|[-–—]\s|(?:(?:and|und)\s)?[\w-]{1,20}\s?[:=]))/;
 
 /** `winter24` may be a host as well; it is a value where it is all that is said. */
 const isValue: Judge = (value, behind) => isMadeUp(value) || (mayBeSecret(value) && CLAUSE_END.test(behind));

@@ -1037,7 +1037,7 @@ describe("withoutSecrets", () => {
     ],
     ["another", "rsa4096 rsa-4096 rfc6238 rfc-6238 oauth2 oauth-2 2fa uint64 int64 SHA256", "-key"],
     ["a product", "e2e k8s ec2 s3 v12 K8S", "-key"],
-    ["a type", "string text bytes boolean optional required String", "!"],
+    ["a type", "string bytes boolean optional required String", "!"],
     ["one with its size", "char( varchar(", "255)"],
   ])("takes %s for no password: %s and %s", (_, beginnings, ends) => {
     for (const beginning of beginnings.split(" "))
