@@ -1600,6 +1600,7 @@ export interface Evidence {
   times: () => Map<string, number>;
   addresses: () => Address[];
   templates: () => Template[];
+  uuids: () => Set<string>;
   /** Its code and its commands. */
   scene: () => Scene;
 }
@@ -1649,6 +1650,7 @@ export function prepareEvidence(text: string): Evidence {
     times: once(() => indexTimes(plain.text)),
     addresses: once(() => extractFacts(text).flatMap(addressOf)),
     templates: once(() => templatesIn(folded)),
+    uuids: once(() => new Set(folded.match(UUIDS))),
     scene: once(() => setScene(plain.text)),
   };
 }
@@ -2088,8 +2090,19 @@ function pathDifference(one: string, other: string): [mine: string, theirs: stri
   return differs.length === 1 ? differenceOf(mine[differs[0]!]!, theirs[differs[0]!]!) : null;
 }
 
-const isSaid = (text: string, name: string, times: number): boolean =>
-  (text.match(new RegExp(`(?<![a-z0-9])${RegExp.escape(name)}(?![a-z0-9])`, "g")) ?? []).length >= times;
+/** Whether a text has a name so often, or oftener, as a part of whatever it says. */
+function isSaid(text: string, name: string, times: number): boolean {
+  let left = times;
+  for (let at = text.indexOf(name); at >= 0 && left > 0; at = text.indexOf(name, at + name.length)) {
+    const end = at + name.length;
+    if (
+      PART_BOUNDARY.before.test(text.slice(Math.max(0, at - 1), at)) &&
+      PART_BOUNDARY.after.test(text[end] ?? "")
+    )
+      left--;
+  }
+  return left <= 0;
+}
 
 /** Whether a part of a path is the name of what a text is about: written as one, or said beside the path, too. */
 const isSubjectIn = (text: string, name: string): boolean => /\d/.test(name) || isSaid(text, name, 2);
@@ -2141,7 +2154,7 @@ const UUIDS = /(?<![\w-])[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?![\w-])/g;
 export function replacedBy(fact: Fact, task: Evidence, record: Evidence): string | null {
   const { kind, key } = fact;
   if (kind === "code" && UUID.test(key)) {
-    const ids = new Set(task.folded.match(UUIDS));
+    const ids = task.uuids();
     return ids.size === 1 && !ids.has(key) ? [...ids][0]! : null;
   }
   if (!fact.isTarget || !isFilePath(fact)) return null;

@@ -2846,9 +2846,11 @@ function lookedUp({ answer, sources, policy, elsewhere }: GateInput): Claim[] {
     family === undefined || sources.some(({ prepared }) => gateFacts().hasFamily(family, prepared));
   const facts = gateFacts().extractFacts(answer).filter(isName);
   const said = new Set(facts.map(({ key }) => key));
+  let destroyed = 0;
   return facts.map((fact): Claim => {
     const { kind, text, start, weight } = fact;
-    const literal = firstSupport(fact, sources, said);
+    const mayBeExample = fact.isTarget ? destroyed++ < MAX_ASKED : kind === "code";
+    const literal = firstSupport(fact, sources, mayBeExample ? said : null);
     const isAsked = !literal && missing++ < MAX_ASKED;
     const atHand = literal ?? (isAsked ? firstAdapted(fact, sources) : null);
     const mayStandElsewhere = isAsked && !atHand && policy === "standard" && !ONLY_AT_HAND.has(kind);
@@ -2865,11 +2867,11 @@ interface Place {
   offset: number;
 }
 
-/** Where a fact stands, unless a record has it as an example of what the task names, and the answer does not. */
-function firstSupport(fact: Fact, sources: Source[], said: Set<string>): Place | null {
+/** Where a fact stands, unless a record has it as an example of what the task names, and the answer, which says this, does not. */
+function firstSupport(fact: Fact, sources: Source[], said: Set<string> | null): Place | null {
   const place = firstPlace(sources, ({ prepared }) => gateFacts().findFact(fact, prepared));
   const task = sources.find(isTask)?.prepared;
-  if (place === null || isTask(place.source) || task === undefined) return place;
+  if (said === null || place === null || isTask(place.source) || task === undefined) return place;
   const meant = gateFacts().replacedBy(fact, task, place.source.prepared);
   return meant === null || said.has(meant) ? place : null;
 }
@@ -3291,7 +3293,7 @@ function findUngrounded({ hasEvidence, claims, sources }: View): Finding {
   if (!hasEvidence || weightOf(unsupported) < TOO_MANY) return null;
   const texts = sources.map(({ prepared }) => prepared.folded);
   const isNamed = ({ text }: Claim): boolean => texts.some((folded) => isIn(folded, gateFacts().fold(text)));
-  const there = unsupported.filter(isNamed);
+  const there = unsupported.slice(0, MAX_ASKED).filter(isNamed);
   const reasons = [
     ["in neither the task nor the retrieved records", unsupported.filter((claim) => !there.includes(claim))],
     ["named there, but for something else", there],

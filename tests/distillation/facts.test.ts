@@ -1095,6 +1095,16 @@ describe("replacedBy", () => {
     expect(replaced(own, task, "`rm /var/lock/import/eu-1.tmp` of import@eu-1")).toBeNull();
   });
 
+  test("ends on many paths of many tasks", () => {
+    const lines = (name: string) =>
+      Array.from({ length: 2000 }, (_, n) => `/var/lock/x/${name}-${n}.lock ${name}-${n}`).join("\n");
+    const [task, record] = [prepareEvidence(lines("us")), prepareEvidence(lines("eu"))];
+    const facts = extractFacts(lines("rm /var/lock/x/eu")).filter(({ kind }) => kind === "path");
+    const started = performance.now();
+    for (const fact of facts.slice(0, 100)) replacedBy({ ...fact, isTarget: true }, task, record);
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
   test("knows the task's id from an example's, where it has one", () => {
     const [mine, theirs] = ["0e3d1a22-77aa-4b0c-9b1f-0b6c7f0f9f55", "5a2d1c3e-9c1b-4f6e-a0d1-6b1f5d5f3a11"];
     const fact = only("code", `Run \`terraform force-unlock ${theirs}\`.`);
