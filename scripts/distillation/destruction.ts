@@ -21,7 +21,7 @@ import { commandsOn, openPage } from "./command_reader.ts";
 import type { Page } from "./command_reader.ts";
 import { fold, isEveryday, NEGATION } from "./facts.ts";
 import type { Span } from "./facts.ts";
-import { KINDS, openShell, readLine, TAKES_PATHS } from "./shell_reader.ts";
+import { KILLS, KINDS, openShell, readLine, TAKES_PATHS } from "./shell_reader.ts";
 import type { Read } from "./shell_reader.ts";
 
 /** What is lost, stopped or taken away by a command, or by one that begins so: `terminate-instances`, `purge_queue`. */
@@ -237,7 +237,10 @@ class Evidence {
     if (isPicked && this.coverOf(command.raw!, words).isCovered) return null;
     // Words say no more than a command for the same kind of object does; of files each is another kind, and looked up as a fact.
     const kinds = kindsOf(command);
-    const isGiven = !TAKES_FILES.has(command.head) && alike.some((other) => kinds.isSubsetOf(kindsOf(other)));
+    const isGiven =
+      (!TAKES_FILES.has(command.head) && alike.some((other) => kinds.isSubsetOf(kindsOf(other)))) ||
+      // By its name more may end than by its number.
+      (KILLS.has(command.head) && command.head !== "kill" && this.given.has("kill"));
     if (!isGiven && mayTake && this.isAskedFor(command, words)) return null;
     const nearest = fitting[0] ?? alike[0];
     return nearest
@@ -588,8 +591,8 @@ function isWithin(own: string, other: string): boolean {
   return !/\w/.test(other[at - 1] ?? "") && !/\w/.test(other[at + own.length] ?? "");
 }
 
-/** No one thing. */
-const isEverything = (word: string): boolean => /[*?]|\$\(/.test(word) || word === "_all" || word === "all";
+/** No one thing; to kill, -1 is every process. */
+const isEverything = (word: string): boolean => /[*?]|\$\(|^(?:-1|_?all)$/.test(word);
 
 /** What no words ask for: everything there is, or a folder of the system's. */
 const isAll = (word: string): boolean =>

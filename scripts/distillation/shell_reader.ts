@@ -367,8 +367,11 @@ function takeTokens(read: Read, given: string[]): void {
     const token = tokens[at]!;
     const [, name, , value] = /^(--?[A-Za-z][\w-]*)(=(.*))?$/s.exec(token) ?? [];
     const next = tokens[at + 1];
-    const signal = KILLS.has(read.head) ? SIGNAL.exec(token)?.[1] : undefined;
-    if (signal !== undefined) takeFlag(read, /^(?:9|(?:SIG)?KILL)$/.test(signal) ? "-KILL" : "-TERM", "");
+    const signal = at === 0 && KILLS.has(read.head) ? SIGNAL.exec(token)?.[1] : undefined;
+    // The others are processes: `kill -9 -1` kills all of them.
+    if (read.head === "kill" && at > 0 && /^-\d+$/.test(token)) takeWord(read, token);
+    else if (signal !== undefined)
+      takeFlag(read, /^(?:9|(?:SIG)?KILL)$/.test(signal) ? "-KILL" : "-TERM", "");
     else if (name === undefined) {
       // Files that it reads from or writes to; "…" for what is left out.
       if (/^(?:\d?>{1,2}|&>|<)$/.test(token)) at++;
@@ -382,7 +385,8 @@ function takeTokens(read: Read, given: string[]): void {
   }
 }
 
-const KILLS = new Set(["kill", "pkill", "killall"]);
+/** What ends processes, by number or by name. */
+export const KILLS = new Set(["kill", "pkill", "killall"]);
 const SIGNAL = /^-(\d{1,2}|(?:SIG)?[A-Z]{3,6})$/;
 
 /** Short flags whose value may follow without a space. */

@@ -559,6 +559,8 @@ describe("strayDestruction", () => {
     test("takes a signal that words speak of", () => {
       const judgedAsked = judgedOver("Stop it: `kill <pid>`. Only use `kill -9` after 30 seconds.", "Stuck.");
       expect(judgedAsked("kill -9 4711")).toEqual([]);
+      for (const wider of ["kill -9 -1", "pkill -9 -f gateway"])
+        expect(judgedAsked(wider)).toEqual([expect.stringContaining(wider)]);
     });
 
     test("takes a scaling to zero that words ask for", () => {
