@@ -53,8 +53,10 @@ export interface Shell {
   functions: Map<string, string[]>;
   /** The function whose steps are being read. */
   defining: string | null;
-  /** Calls so far, those of its copies among them. */
-  calls: { count: number };
+  /** So far, those of its copies among them. */
+  counts: { calls: number; carried: number };
+  /** Commands around this one, each of which carries out the next. */
+  depth: number;
 }
 
 export const openShell = (): Shell => {
@@ -64,12 +66,16 @@ export const openShell = (): Shell => {
     variables: new Map(),
     functions: new Map(),
     defining: null,
-    calls: { count: 0 },
+    counts: { calls: 0, carried: 0 },
+    depth: 0,
   };
 };
 
 /** UTF-16 units of a line of code; none that is longer is a command. */
 const MAX_LINE_CHARS = 4000;
+/** Commands in commands: `ssh db-3 sudo sh -c …`. So deep they are read, and so many. */
+const MAX_DEPTH = 10;
+const MAX_CARRIED = 2000;
 /** No value that is longer is kept; so many values of a loop, calls and steps of functions are. */
 const MAX_VALUE_CHARS = 300;
 const MAX_VALUES = 50;
@@ -199,14 +205,20 @@ const USED = /\$(?:\{(\w+|@)(?:\[[@*]\])?\}|\{(\w+):[-=?][^{}$]*\}|(\w+|@|\*))/g
 /** A word with the values of its variables put in, without its quotes; as many as the values of a loop's. */
 function valuesOf(token: string, variables: Map<string, string[]>): string[] {
   if (/^'[^']*'$/.test(token) || !token.includes("$")) return [unquoted(token)];
-  let words = [token.replaceAll(/"([^"]*)"/g, "$1")];
-  for (const [use, ...names] of token.matchAll(USED)) {
-    const values = variables.get(names.find((name) => name !== undefined)!);
-    if (values) words = words.flatMap((word) => values.map((value) => word.replaceAll(use, () => value)));
-    words = words.slice(0, MAX_VALUES).filter((word) => word.length <= MAX_LINE_CHARS);
+  const asIs = token.replaceAll(/"([^"]*)"/g, "$1");
+  let words = [asIs];
+  for (const name of new Set(token.matchAll(USED).map(nameUsed))) {
+    const values = variables.get(name) ?? [];
+    const put = (word: string, value: string): string =>
+      word.replaceAll(USED, (...use) => (nameUsed(use) === name ? value : use[0]));
+    const filled = words.values().flatMap((word) => values.map((value) => put(word, value)));
+    if (values.length > 0) words = filled.take(MAX_VALUES).toArray();
+    words = words.filter((word) => word.length <= MAX_LINE_CHARS);
   }
-  return words;
+  return words.length > 0 ? words : [asIs];
 }
+
+const nameUsed = ([, name, defaulted, bare]: string[]): string => (name ?? defaulted ?? bare)!;
 
 // ---- Simple commands ------------------------------------------------------------------------------------
 
@@ -241,16 +253,16 @@ const WRAPPERS = new Map([
 
 /** What runs with each value of the loops whose variables it uses. */
 function readRun(tokens: string[], feed: string[], shell: Shell): Read[] {
-  const known = tokens.filter((token) => valuesOf(token, shell.variables).join(" ") !== unquoted(token));
+  const values = tokens.map((token) => valuesOf(token, shell.variables));
+  const isKnown = tokens.map((token, at) => values[at]!.join(" ") !== unquoted(token));
   const asIs = { tokens, feed, text: textOf(tokens, feed) };
-  if (known.length === 0) return readSimple(asIs, shell);
-  const count = Math.max(...known.map((token) => valuesOf(token, shell.variables).length));
-  const raw = readSimple(asIs, { ...shell, functions: new Map() });
+  if (!isKnown.includes(true)) return readSimple(asIs, shell);
+  const count = Math.max(...values.filter((_, at) => isKnown[at]).map(({ length }) => length));
+  const raw = readSimple(asIs, { ...shell, variables: new Map(), functions: new Map() });
   const reads = Array.from({ length: count }, (_, n) => {
-    const filled = tokens.map((token) => {
-      if (!known.includes(token)) return token;
-      const values = valuesOf(token, shell.variables);
-      return quoted(values[n % values.length]!);
+    const filled = tokens.map((token, at) => {
+      const own = values[at]!;
+      return isKnown[at] ? quoted(own[n % own.length]!) : token;
     });
     return readSimple({ ...asIs, tokens: filled }, shell).map((read, at) => ({
       ...read,
@@ -281,7 +293,7 @@ function readSimple({ tokens, feed, text }: Step, shell: Shell): Read[] {
   if (named === undefined || SQL_VERB.test(named)) return [];
   const [head, ...before] = toolOf(named);
   const carried = carriedBy([head, ...before, ...operands]);
-  if (carried) return readLine(carried.line, { ...shell, host: carried.host ?? shell.host });
+  if (carried) return readCarried(carried, shell);
   const { host, folder } = shell;
   const flat = [...before];
   const read: Read = { head, words: [...before], flags: new Map(), flat, host, folder, text, raw: null };
@@ -298,9 +310,16 @@ function readSimple({ tokens, feed, text }: Step, shell: Shell): Read[] {
   return [read];
 }
 
+/** What runs elsewhere defines nothing here. */
+function readCarried({ line, host }: { line: string; host: string | null }, shell: Shell): Read[] {
+  const depth = shell.depth + 1;
+  if (depth > MAX_DEPTH || ++shell.counts.carried > MAX_CARRIED) return [];
+  return readLine(line, { ...shell, host: host ?? shell.host, defining: null, depth });
+}
+
 /** A function's steps with what it is called with. */
 function readCall(steps: string[], operands: string[], shell: Shell): Read[] {
-  if (++shell.calls.count > MAX_CALLS) return [];
+  if (++shell.counts.calls > MAX_CALLS) return [];
   const variables = new Map(shell.variables);
   const called = { ...shell, variables, defining: null };
   for (const [n, operand] of operands.slice(0, 9).entries()) setVariable(called, `${n + 1}`, [operand]);

@@ -574,6 +574,14 @@ describe("strayDestruction", () => {
     expect(judged("Run `helm uninstall cart -n shop` again.", task)).toEqual([]);
   });
 
+  test("fills places that have one sign between them in the time of their length", () => {
+    const judgedFilled = judgedOver("`rm <a>-<b>-<c>-<d>-<e>-<f>.gz`", "Disk full.");
+    const startedAt = performance.now();
+    expect(judgedFilled(`rm ${"x-".repeat(100)}`)).toHaveLength(1);
+    expect(judgedFilled("rm a-1-2-3-b-4-5.gz")).toEqual([]);
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+  });
+
   test.each([
     ["an answer of substitutions", "`rm " + "$(".repeat(50_000)],
     ["an answer of quotes", "`rm " + "\"' ".repeat(30_000)],
@@ -586,6 +594,10 @@ describe("strayDestruction", () => {
     [
       "an answer of loops",
       "```sh\nfor a in 1 2 3 4 5 6 7 8 9; do\n" + "rm $a$a$a$a\n".repeat(10_000) + "```",
+    ],
+    [
+      "an answer of commands in commands",
+      "```sh\nfor a in 1 2 3 4 5 6 7 8 9; do\n" + `${"eval ".repeat(300)}rm $a\n`.repeat(1000) + "```",
     ],
     ["an answer of conditions", "`DELETE FROM a WHERE " + "a = 1 OR ".repeat(20_000)],
     ["an answer of headings", "## Don'ts\n".repeat(20_000) + "`rm a`"],

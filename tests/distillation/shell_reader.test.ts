@@ -1,0 +1,35 @@
+import { describe, expect, test } from "bun:test";
+
+import { openShell, readLine } from "../../scripts/distillation/shell_reader.ts";
+
+/** The commands of a script's lines, with the hosts that they run on. */
+function readScript(...lines: string[]): string[] {
+  const shell = openShell();
+  return lines
+    .flatMap((line) => readLine(line, shell))
+    .map(({ head, flat, host }) => [host && `${host}:`, head, ...flat].filter(Boolean).join(" "));
+}
+
+describe("readLine", () => {
+  test("gives a loop's variable one value at a time", () => {
+    expect(readScript("for x in a b", "cp $x ${x}-$x.old")).toEqual(["cp a a-a.old", "cp b b-b.old"]);
+  });
+
+  test("takes a word whose values grow too long as it stands", () => {
+    const value = "v".repeat(300);
+    expect(readScript(`x=${value}`, "y=1", `cp $y ${"$x".repeat(20)}`)).toEqual([`cp 1 ${"$x".repeat(20)}`]);
+  });
+
+  test("reads what a function carries out elsewhere once, and there", () => {
+    const steps = ["f() {", "old=/srv/old", "ssh db-3 rm $old", "}"];
+    const read = "db-3: rm /srv/old";
+    expect(readScript(...steps)).toEqual([read]);
+    expect(readScript(...steps, "f")).toEqual([read, read]);
+  });
+
+  test("shows variables as they stand in what is carried out elsewhere", () => {
+    const shell = openShell();
+    const [read] = ["old=/srv/old", "ssh db-3 rm $old"].flatMap((line) => readLine(line, shell));
+    expect([read!.words, read!.raw!.words]).toEqual([["/srv/old"], ["$old"]]);
+  });
+});
