@@ -612,22 +612,36 @@ const plainName = (word: string): string => withoutEnding(fold(word));
 
 /** `<ns>/<pod>` filled as `shop/web-1`: within a path a place holds no slash. */
 function fill(mine: string, theirs: string, fillers: Fillers): boolean {
-  const places = [...theirs.matchAll(PLACE)];
-  const isPath = theirs.replaceAll(PLACE, "").includes("/");
-  let shape = "";
-  let from = 0;
-  for (const { 0: place, index } of places) {
-    shape += `${RegExp.escape(theirs.slice(from, index))}(${isPath ? "[^/]+?" : ".+?"})`;
-    from = index + place.length;
-  }
-  const found = new RegExp(`^${shape}${RegExp.escape(theirs.slice(from))}$`, "is").exec(mine);
-  if (found === null) return false;
-  return places.every(([place], n) => {
-    const [name, filler] = [fold(place.replaceAll(/\W/g, "")), fold(found[n + 1]!)];
+  const places = [...theirs.matchAll(PLACE)].map(([place]) => fold(place.replaceAll(/\W/g, "")));
+  const around = fold(theirs.replaceAll(PLACE, PLACE_HELD)).split(PLACE_HELD);
+  const found = heldBetween(mine, around);
+  const isPath = around.some((text) => text.includes("/"));
+  if (found === null || (isPath && found.some((filler) => filler.includes("/")))) return false;
+  return places.every((name, n) => {
+    const filler = found[n]!;
     if (isEverything(filler) && !PATTERN_PLACE.test(name)) return false;
     fillers.set(name, filler);
     return true;
   });
+}
+
+/** No text that is read has it. */
+const PLACE_HELD = "\0";
+
+/** What stands in a word between these texts, each as short as it may be; null where they are not there, or nothing is between. */
+function heldBetween(word: string, [first = "", ...texts]: string[]): string[] | null {
+  if (!word.startsWith(first)) return null;
+  const held: string[] = [];
+  let from = first.length;
+  for (const [n, text] of texts.entries()) {
+    const isLast = n === texts.length - 1;
+    if (isLast && !word.endsWith(text)) return null;
+    const end = isLast ? word.length - text.length : word.indexOf(text, from + 1);
+    if (end <= from) return null;
+    held.push(word.slice(from, end));
+    from = end + text.length;
+  }
+  return held;
 }
 
 const shown = ({ text }: Read): string =>
