@@ -18,15 +18,23 @@ export function takeLock(what: string, path: string): Disposable | null {
   const name = sha256(`${what}\0${realPath(path)}`).slice(0, 16);
   let database: Database | null = null;
   try {
-    database = new Database(join(tmpdir(), `distill-${userInfo().uid}-${name}.lock`));
-    database.run("PRAGMA busy_timeout = 0");
-    database.run("BEGIN EXCLUSIVE");
+    const { uid } = userInfo();
+    const file = join(tmpdir(), `distill-${uid}-${name}.lock`);
+    if (mayBeOf(uid, file)) database = new Database(file);
+    database?.run("PRAGMA busy_timeout = 0");
+    database?.run("BEGIN EXCLUSIVE");
   } catch (error) {
     database?.close();
     if (error instanceof SQLiteError && error.code === "SQLITE_BUSY") return null;
     database = null;
   }
   return { [Symbol.dispose]: () => database?.close() };
+}
+
+/** Whether no other user has put a file or a link there, by which to hold the lock for good, or to lock something else. */
+function mayBeOf(uid: number, path: string): boolean {
+  const stat = fs.lstatSync(path, { throwIfNoEntry: false });
+  return stat === undefined || (stat.isFile() && stat.uid === uid);
 }
 
 /** The lock, as soon as it is free; `onWait` is called once where it is not. */

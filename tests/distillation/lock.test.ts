@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { takeLock, waitForLock } from "../../scripts/distillation/lock.ts";
@@ -25,6 +25,22 @@ describe("takeLock", () => {
     using other = takeLock("import", join(folder, "real/b"));
     using work = takeLock("ab", join(folder, "real/a"));
     expect([other, work]).not.toContain(null);
+  });
+
+  test("follows no link that somebody has put in its place", () => {
+    const folder = temporaryFolder();
+    const code = `const { takeLock } = await import(${JSON.stringify(`${REPOSITORY}/scripts/distillation/lock.ts`)});
+      console.log(takeLock("import", "/a") !== null);`;
+    const run = (): string => {
+      const env = { ...process.env, TMPDIR: folder };
+      return Bun.spawnSync([process.execPath, "-e", code], { env }).stdout.toString();
+    };
+    expect(run()).toBe("true\n");
+    const [name] = readdirSync(folder);
+    rmSync(join(folder, name!));
+    symlinkSync(join(folder, "elsewhere"), join(folder, name!));
+    expect(run()).toBe("true\n");
+    expect(readdirSync(folder)).toEqual([name!]);
   });
 
   test("does not outlive a process that is killed", async () => {
