@@ -2127,15 +2127,10 @@ function findTakenLike(fact: Fact, task: Evidence, record: Evidence): number | n
   const alike = record.addresses().find((entry) => !entry.isNetwork && isAlike(entry.key));
   if (alike) return alike.offset;
   const near = task.folded.slice(Math.max(0, at - 80), at + key.length + 80);
-  const isMeant = ({ segments }: Template): boolean => {
-    const [{ places, literals }] = segments as [TemplateSegment];
-    const words = places[0]!.match(/[a-z]{3,}/g) ?? [];
-    return (
-      segments.length === 1 &&
-      places.length === 1 &&
-      literals === 0 &&
-      words.some((word) => near.includes(word))
-    );
+  const isMeant = ({ segments: [only, ...more] }: Template): boolean => {
+    if (only === undefined || more.length > 0 || only.literals > 0 || only.places.length !== 1) return false;
+    const words = only.places[0]!.match(/[a-z]{3,}/g) ?? [];
+    return words.some((word) => near.includes(word));
   };
   for (const template of record.templates()) {
     const offset = isMeant(template) && template.offsets.find((place) => mayBeTaken(fact, record, place));

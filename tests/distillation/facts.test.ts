@@ -1061,6 +1061,7 @@ describe("findAdapted of what is destroyed", () => {
       `${DUMP}, beside /var/crash/core.4711/x`,
     ],
     ["what a place is no word for", "`rm -f <archive>`", DUMP],
+    ["a place in another folder", "`rm -f /srv/<dump>`", DUMP],
     ["another folder's file", "`rm -f /run/import/eu-1.lock`", DUMP],
     ["what is called otherwise", "`rm -f /var/crash/old`", DUMP],
     ["a part of another name", "`rm -f /var/crash/core.tmp`", DUMP.replaceAll("4711", "data")],
