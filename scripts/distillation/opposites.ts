@@ -137,9 +137,9 @@ function stepIn(text: string, verb: string, name: string): string | null {
 
 // ---- Results --------------------------------------------------------------------------------------------
 
-/** "I ran `…`": no model has. */
+/** "I ran `…`": no model has. "Should I run `…`?" says nothing. */
 const HAS_RUN =
-  /\bI(?:'ve| have)? (?:just |already )?(?:ran|run|executed|checked with|verified with)\s\x60[^\x60\n]{2,200}\x60/g;
+  /\bI(?:(?:'ve| have) (?:just |already )?run| (?:just |already )?ran|(?:'ve| have)? (?:just |already )?(?:executed|checked with|verified with))\s\x60[^\x60\n]{2,200}\x60/g;
 /** A check that is said to have been passed, and the share that it shows. */
 const PASSED =
   /^[\s>*_#|-]{0,8}(?:\d{1,2}[.)]\s)?(?:PASS(?:ED)?|OK|VERIFIED|CONFIRMED)\b[\s:.!*_|-]{1,6}([^\n]{1,300})/gm;
@@ -147,7 +147,9 @@ const SHARE_OF =
   /(?<![\w/.-])([\w/.-]{2,80})["'\x60]?\s(?:is|shows|at|has|reports|stands at)(?: now| at| already){0,2}\s(?:(less than|below|under|at most|more than|above|over|at least) )?(\d{1,3}(?:\.\d{1,3})?) ?%/gi;
 
 function claimedResults(answer: string, task: string): string[] {
-  const ran = [...answer.matchAll(HAS_RUN)].map(([claim]) => `${JSON.stringify(claim)} (nobody has run it)`);
+  const ran = [...answer.matchAll(HAS_RUN)].flatMap(([claim]) =>
+    task.includes(claim) ? [] : [`${JSON.stringify(claim)} (nobody has run it)`],
+  );
   const known = new Map(
     [...task.matchAll(SHARE_OF)].map(([text, name, , value]) => [name!, { text, value }]),
   );

@@ -67,9 +67,12 @@ describe("oppositesIn", () => {
     ["Check that `df -h /var` shows less than 80 %.", 0],
     ["I ran `df -h /var` and it is fine.", 1],
     ["I have just executed `df -h /var`.", 1],
+    ["I've run `df -h /var` for you.", 1],
     ["I would run `df -h /var` now.", 0],
+    ["Should I run `df -h /var`? Yes.", 0],
+    ["You wrote: I ran `du -sh /var`.", 0],
   ])("knows what cannot have been seen: %s", (answer, count) => {
-    expect(found(answer, "Check it.", "log-2: /var is 96 % full")).toHaveLength(count);
+    expect(found(answer, "Check it.", "log-2: /var is 96 % full, I ran `du -sh /var`")).toHaveLength(count);
   });
 
   test.each([
