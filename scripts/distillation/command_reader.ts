@@ -100,14 +100,14 @@ const codeOf = (text: string, { start, end, language }: CodeRegion): string =>
     : withQuotedInCapitals(text.slice(start, end));
 
 /** The lines that read like commands, and those that set up what others run. */
-function scriptLines(text: string, { start, end, language, lines }: Region): Span[] {
+function scriptLines(text: string, { body, language, lines }: Region): Span[] {
   if (language === "inline" || (language !== "" && !SHELLS.has(language))) return lines;
-  const code = text.slice(start, end);
+  const code = text.slice(body.start, body.end);
   if (promptOf(code.split("\n")) !== null) return lines;
   const script = [...lines];
   let next = 0;
   for (const { 0: line, index } of code.matchAll(/[^\n]+/g)) {
-    const at = start + index;
+    const at = body.start + index;
     while (next < lines.length && lines[next]!.end <= at) next++;
     const isRead = next < lines.length && lines[next]!.start <= at + line.length;
     if (!isRead && SETS_UP.test(line)) script.push({ start: at, end: at + line.length });
