@@ -159,7 +159,6 @@ const PASSWORD_OPTIONS = [
   [String.raw`snmp\w{1,10}`, String.raw`-[AX]\s{1,4}`],
   ["htpasswd", String.raw`-\w{0,4}b\w{0,4}\s{1,4}\S{1,128}\s{1,4}\S{1,64}\s{1,4}`],
   ["rabbitmqctl", String.raw`(?:add_user|change_password)\s{1,4}\S{1,64}\s{1,4}`],
-  ["net", String.raw`user\s{1,4}[^\s/]\S{0,63}\s{1,4}(?!\/)`],
   ["sqlplus", String.raw`[\w$]{1,30}\/(?!@)`],
   ["ConvertTo-SecureString", String.raw`(?:-String\s{1,4})?`],
   ["ldap(?:search|modify|add|delete|whoami|passwd|compare)", String.raw`-w\s{1,4}`],
@@ -231,6 +230,13 @@ const SHAPES: Shape[] = [
   ["password", /((?:^|\s)(?:-u|--user)[ =](?!system:)[\w.@\\-]{1,64}:)(?![$<{*[]|\/\/)[^\s"']{4,255}/g],
   ["password", new RegExp(String.raw`(\b(?:mysql|mariadb)[\w-]{0,16}\b[^\n|;]{0,200}\s-p)${PASSWORD}`, "g")],
   ["password", new RegExp(String.raw`(\b(?:${PASSWORD_OPTIONS.join("|")})["']?)${PASSWORD}`, "g")],
+  [
+    "password",
+    new RegExp(
+      String.raw`(\bnet(?:\.exe)?\s{1,4}user\s{1,4}[^\s/]\S{0,63}\s{1,4}["']?)(?!\/)${PASSWORD}`,
+      "g",
+    ),
+  ],
   [
     "password",
     new RegExp(String.raw`(\bnet\s+use\s[^\n|;]{0,200}\s\/user:\S{1,64}\s{1,4})(?!\/)${PASSWORD}`, "gi"),

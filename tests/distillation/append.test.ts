@@ -939,6 +939,8 @@ describe("withoutSecrets", () => {
     "- name: DB_PASSWORD\n  valueFrom: vault-12",
     "- name: WEB_SECRET\n  value: $WEB_SECRET1",
     "net user bob /delete",
+    "The net effect: every user sees error-503 now",
+    "net loss per user was 12.50/month",
     "password: •••••••1",
     "Log in at the portal/page2",
     "routing_key: orders.v2.created",
