@@ -141,7 +141,7 @@ export async function runExperiment(
   throw new DistillError("input", `${what}. Wait until it is done, or stop it.`);
 }
 
-/** The answers that are missing, one after another. */
+/** Asks for the answers that are missing. */
 async function runPrepared(setting: Setting, hooks: ExperimentHooks, deps: Deps): Promise<ExperimentOutcome> {
   const { options } = setting;
   const units = planUnits(options);

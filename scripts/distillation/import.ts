@@ -642,7 +642,7 @@ function splitFrontMatter(text: string): { fields: Fields; body: string; problem
 }
 
 const frontMatterProblem = (what: string): string =>
-  `its front matter is left out, title and tags included: ${what}. Correct it; a value with : or [ in it goes into quotes.`;
+  `its front matter is left out, title and tags included: ${what}. Correct it; a value with : or [ in it has to be in quotes.`;
 
 /** Fields that are text even where they look like numbers. */
 const TEXT_FIELDS = ["title", "tags", "source_category", "category"];
