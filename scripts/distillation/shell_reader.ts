@@ -88,6 +88,9 @@ const MAX_STEPS = 50;
 const TOKEN = /(?:<[A-Za-z][^<>\n]{0,40}>|\$\([^()\n]{0,400}\)|"[^"\n]{0,2000}"|'[^'\n]{0,2000}'|[^\s"'])+/g;
 const WITHIN_TOKEN = /"[^"]*"|'[^']*'|<[A-Za-z][^<>]{0,40}>|\$\([^()]{0,400}\)|\$?\{[^{}]{0,40}\}|\\;/g;
 
+/** A "#" between quotes begins no note. */
+const QUOTE_OR_NOTE = /"[^"\n]*"|'[^'\n]*'|(?:^|\s)#.*/g;
+
 /** Lines that set up what others run, or begin with no tool's name. */
 export const SETS_UP =
   /^\s*(?:(?:export|local|readonly|declare)\s|\w+=|(?:function\s+)?[\w-]+\s*\(\)|[{}([!\\]|"?\$\{?\w+\}?"?\s)/;
@@ -95,7 +98,9 @@ export const SETS_UP =
 /** The simple commands of a line. */
 export function readLine(whole: string, shell: Shell): Read[] {
   if (whole.length > MAX_LINE_CHARS) return [];
-  const line = whole.replaceAll("\\\n", "  ").replace(/(?:^|\s)#.*/g, (note) => " ".repeat(note.length));
+  const line = whole
+    .replaceAll("\\\n", "  ")
+    .replace(QUOTE_OR_NOTE, (part) => (/^["']/.test(part) ? part : " ".repeat(part.length)));
   const masked = line.replace(TOKEN, (token) =>
     token.replace(WITHIN_TOKEN, (part) => "_".repeat(part.length)),
   );
@@ -246,7 +251,8 @@ const WRAPPERS = new Map([
   ["nice", "n"],
   ["ionice", "cn"],
   ["stdbuf", "ioe"],
-  ..."nohup exec command if elif while until then do else ! $ # >"
+  ["watch", "n"],
+  ..."nohup setsid exec command if elif while until then do else ! $ # >"
     .split(" ")
     .map((word): [string, string] => [word, ""]),
 ]);
@@ -295,17 +301,18 @@ function readSimple({ tokens, feed, text }: Step, shell: Shell): Read[] {
   const carried = carriedBy([head, ...before, ...operands]);
   if (carried) return readCarried(carried, shell);
   const { host, folder } = shell;
+  const source = withoutWrappers(feed).rest;
   const flat = [...before];
   const read: Read = { head, words: [...before], flags: new Map(), flat, host, folder, text, raw: null };
   if (head === "find") takeFind(read, operands);
-  else if (isFed && feed[0] === "find" && REMOVES.has(head)) {
+  else if (isFed && source[0] === "find" && REMOVES.has(head)) {
     read.head = "find";
-    takeFind(read, feed.slice(1, feed.indexOf("|")));
+    takeFind(read, source.slice(1, source.indexOf("|")));
     takeRemoval(read, operands);
-    takeFeed(read, feed.slice(feed.indexOf("|") + 1));
+    takeFeed(read, source.slice(source.indexOf("|") + 1));
   } else {
     takeTokens(read, operands);
-    if (isFed) takeFeed(read, feed);
+    if (isFed) takeFeed(read, source);
   }
   return [read];
 }
@@ -332,7 +339,7 @@ function withoutWrappers(tokens: string[]): { rest: string[]; isFed: boolean } {
   let rest = [...tokens];
   let isFed = false;
   for (let first = rest[0]; first !== undefined; first = rest[0]) {
-    const valued = WRAPPERS.get(first);
+    const valued = WRAPPERS.get(first.replace(/^(?:\/\w+)*\//, ""));
     if (/^\w+=/.test(first) || valued !== undefined) {
       rest.shift();
       while (rest[0]?.startsWith("-")) if (isOneOf(valued, rest.shift()!)) rest.shift();
@@ -355,7 +362,7 @@ function withoutWrappers(tokens: string[]): { rest: string[]; isFed: boolean } {
 /** Whether a flag is one of these letters: `-u`. */
 const isOneOf = (letters = "", flag: string): boolean => /^-[a-z]$/.test(flag) && letters.includes(flag[1]!);
 
-/** What `ssh host`, `kubectl exec pod --`, `docker exec name` and `sh -c` carry out elsewhere. */
+/** What `ssh host`, `kubectl exec pod --`, `docker exec name`, `sh -c` and `su -c` carry out elsewhere. */
 function carriedBy([head = "", ...rest]: string[]): { line: string; host: string | null } | null {
   if (head === "ssh") {
     while (rest[0]?.startsWith("-")) if (/^-[bcDEeFIiJLlmOopQRSWw]$/.test(rest.shift()!)) rest.shift();
@@ -372,7 +379,7 @@ function carriedBy([head = "", ...rest]: string[]): { line: string; host: string
     const name = rest.findIndex(isName);
     return name < 0 ? null : { line: rest.slice(name + 1).join(" "), host: null };
   }
-  const at = /^(?:ba|z|da)?sh$/.test(head) ? rest.findIndex((word) => /^-\w*c$/.test(word)) : -1;
+  const at = /^(?:(?:ba|z|da)?sh|su)$/.test(head) ? rest.findIndex((word) => /^-\w*c$/.test(word)) : -1;
   return at < 0 ? null : { line: unquoted(rest[at + 1] ?? ""), host: null };
 }
 

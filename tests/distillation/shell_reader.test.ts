@@ -32,4 +32,23 @@ describe("readLine", () => {
     const [read] = ["old=/srv/old", "ssh db-3 rm $old"].flatMap((line) => readLine(line, shell));
     expect([read!.words, read!.raw!.words]).toEqual([["/srv/old"], ["$old"]]);
   });
+
+  test("takes a sign between quotes for no note", () => {
+    expect(readScript("grep ' # ' notes && rm a # b")).toEqual(["grep  #  notes", "rm a"]);
+  });
+
+  test.each(["sudo", "/usr/bin/env", "watch -n 5", "setsid", "timeout 60", "su - root -c"])(
+    "reads what %s runs",
+    (wrapper) => {
+      expect(readScript(`${wrapper} "rm"`)).toEqual(["rm"]);
+    },
+  );
+
+  test("reads what find finds and xargs removes with sudo before either", () => {
+    const [plain, ...others] = ["find | xargs", "sudo find | xargs", "find | sudo xargs"].map((pipe) =>
+      readScript(`${pipe.replace("find", "find /srv -name '*.gz'")} rm -f`),
+    );
+    expect(plain).toEqual(expect.arrayContaining(["find /srv *.gz"]));
+    for (const other of others) expect(other.at(-1)).toBe(plain!.at(-1)!);
+  });
 });
