@@ -37,11 +37,16 @@ function mayBeOf(uid: number, path: string): boolean {
   return stat === undefined || (stat.isFile() && stat.uid === uid);
 }
 
-/** The lock, as soon as it is free; `onWait` is called once where it is not. */
-export async function waitForLock(what: string, path: string, onWait: () => void): Promise<Disposable> {
+/** The lock, as soon as it is free, null where that takes longer than this; `onWait` is called once where it is not at once. */
+export async function waitForLock(
+  what: string,
+  path: string,
+  { onWait, patienceMs }: { onWait: () => void; patienceMs: number },
+): Promise<Disposable | null> {
+  const waitedSince = performance.now();
   for (let asked = 0; ; asked++) {
     const lock = takeLock(what, path);
-    if (lock) return lock;
+    if (lock || performance.now() - waitedSince > patienceMs) return lock;
     if (asked === 0) onWait();
     await Bun.sleep(ASK_AGAIN_MS);
   }

@@ -62,11 +62,18 @@ describe("waitForLock", () => {
     const path = join(temporaryFolder(), "a");
     const first = takeLock("import", path)!;
     let waits = 0;
-    const second = waitForLock("import", path, () => {
+    const onWait = (): void => {
       waits++;
       setTimeout(() => first[Symbol.dispose](), 120);
-    });
-    (await second)[Symbol.dispose]();
+    };
+    const second = waitForLock("import", path, { onWait, patienceMs: 60_000 });
+    (await second)![Symbol.dispose]();
     expect(waits).toBe(1);
+  });
+
+  test("does not wait for ever", async () => {
+    const path = join(temporaryFolder(), "a");
+    using _held = takeLock("import", path);
+    expect(await waitForLock("import", path, { onWait: () => {}, patienceMs: 60 })).toBeNull();
   });
 });

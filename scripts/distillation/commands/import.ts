@@ -1,6 +1,6 @@
 /** `distill import`: what is taken from pages, and what a user should know of it. */
 import type { ImportOptions, ImportOutcome } from "../import.ts";
-import { SUCCESS_SCORES, counted, shown, toJson, validationSteps } from "../replay.ts";
+import { DistillError, SUCCESS_SCORES, counted, shown, toJson, validationSteps } from "../replay.ts";
 import {
   EXIT,
   Progress,
@@ -56,11 +56,25 @@ export async function run(flags: Flags, io: Io): Promise<number> {
   return isVain ? EXIT.input : EXIT.accepted;
 }
 
-/** One import at a time: what another one adds is in the corpus then, and not added again. */
+/** Thousands of pages are imported in seconds. */
+const PATIENCE_MS = 120_000;
+
+/**
+ * One import at a time: what another one adds is in the corpus then, and not added again.
+ * @throws DistillError `input` where another does not end
+ */
 async function turnOf({ corpusPath }: ImportOptions, io: Io, isQuiet: boolean): Promise<Disposable> {
   const { waitForLock } = await import("../lock.ts");
-  const warn = isQuiet ? () => {} : warner(io);
-  return waitForLock("import", corpusPath, () => warn(`${corpusPath}: waiting for another import into it.`));
+  const onWait = (): void => {
+    if (!isQuiet) warner(io)(`${corpusPath}: waiting for another import into it.`);
+  };
+  const lock = await waitForLock("import", corpusPath, { onWait, patienceMs: PATIENCE_MS });
+  if (lock) return lock;
+  const minutes = PATIENCE_MS / 60_000;
+  throw new DistillError(
+    "input",
+    `${corpusPath}: another import into it has not ended in ${minutes} minutes. Wait for it, or end it.`,
+  );
 }
 
 const isThere = (path: string): boolean => process.getBuiltinModule("node:fs").existsSync(path);
