@@ -19,7 +19,7 @@
  */
 import { commandsOn, openPage } from "./command_reader.ts";
 import type { Page } from "./command_reader.ts";
-import { fold, isEveryday, NEGATION } from "./facts.ts";
+import { fold, isEveryday, NEGATION, TAKING_AWAY } from "./facts.ts";
 import type { Span } from "./facts.ts";
 import { KILLS, KINDS, openShell, readLine, TAKES_PATHS } from "./shell_reader.ts";
 import type { Read } from "./shell_reader.ts";
@@ -565,9 +565,6 @@ function isTakenAt(text: string, { start, end }: Span, head: string): boolean {
   const isSearched = head !== "find" && /(?<![\w-])find\s[^|;&]*$/.test(before);
   return !isSearched && TAKING_AWAY.test(before + behind);
 }
-
-const TAKING_AWAY =
-  /\b(?:rm|rmdir|shred|prune|purge|truncate|wipe\w*|erase|empt(?:y|ie[sd])|clean(?:s|ed|ing|up)?|clear(?:s|ed|ing)?|remov\w+|delet\w+)\b|-delete\b/i;
 
 /** What says what is done, or to what kind: no name that may be replaced. */
 const isWord = (word: string): boolean =>

@@ -2404,8 +2404,9 @@ const isNotForbidden = (text: string, at: number): boolean =>
       .at(-1)!,
   );
 
-const TAKING_AWAY =
-  /\b(?:rm|rmdir|shred|prune|purge|drop|truncate|wipe\w*|mkfs[.\w]*|erase|empt(?:y|ie[sd])|clean(?:s|ed|ing|up)?|clear(?:s|ed|ing)?|remov\w+|delet\w+|uninstall\w*)\b|-delete\b/;
+/** Words of a line that takes something away. */
+export const TAKING_AWAY =
+  /\b(?:rm|rmdir|shred|prune|purge|drop|truncate|wipe\w*|mkfs[.\w]*|erase|empt(?:y|ie[sd])|clean(?:s|ed|ing|up)?|clear(?:s|ed|ing)?|remov\w+|delet\w+|uninstall\w*)\b|-delete\b/i;
 
 /** `before` ends where the key starts; `after` starts where it ends. */
 interface Boundary {
