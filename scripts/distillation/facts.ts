@@ -384,8 +384,21 @@ const KILLING = /^p?kill/;
 const SERVICE_TOOLS = new Set(["systemctl", "service"]);
 const UNIT_TOOLS = new Set([...SERVICE_TOOLS, "journalctl"]);
 
-/** What stands before the executable proper. */
-const WRAPPERS = new Set("sudo time timeout env nohup exec xargs watch then do else if while".split(" "));
+/** What stands before the executable proper, with the letters of its flags that have a value. */
+export const WRAPPERS = new Map([
+  ["sudo", "ugp"],
+  ["doas", "u"],
+  ["env", "u"],
+  ["time", "fo"],
+  ["timeout", "sk"],
+  ["nice", "n"],
+  ["ionice", "cn"],
+  ["stdbuf", "ioe"],
+  ["watch", "n"],
+  ..."nohup setsid exec command if elif while until then do else ! $ # >"
+    .split(" ")
+    .map((word): [string, string] => [word, ""]),
+]);
 /** Options of theirs that have a value. */
 const VALUED = /^-[ugnICPLsd]$/;
 const SHELL_WORDS = new Set("for case function fi done esac in elif until select".split(" "));
@@ -396,7 +409,8 @@ export const isBeforeExecutable = (word: string, option: string): boolean =>
   (option !== "" && word.startsWith("-")) ||
   (option === "timeout" && /^\d+[smh]?$/.test(word)) ||
   /^[$#>%!]$|^\w+=/.test(word) ||
-  WRAPPERS.has(word);
+  WRAPPERS.has(word) ||
+  word === "xargs";
 
 /** Words that show a sentence or a program statement, not a command line. */
 export const SENTENCE =

@@ -6,7 +6,7 @@
  * They are read by their form. Which flags have a value is known of some and guessed of the others, so a command also keeps its
  * words and values together as they stand (`flat`). A variable whose value is not written out stays as it is.
  */
-import { fold, isEveryday } from "./facts.ts";
+import { fold, isEveryday, WRAPPERS } from "./facts.ts";
 import { SQL_VERB } from "./sql_reader.ts";
 
 /** A simple command, or a statement of SQL with its conditions as flags. */
@@ -240,22 +240,6 @@ export function toolOf(name: string): [string, ...string[]] {
   const tool = fold(name.replace(/\.sh$/, ""));
   return OTHER_NAMES.get(tool) ?? [tool];
 }
-
-/** What stands before the tool, with the letters of its flags that have a value. */
-const WRAPPERS = new Map([
-  ["sudo", "ugp"],
-  ["doas", "u"],
-  ["env", "u"],
-  ["time", "fo"],
-  ["timeout", "sk"],
-  ["nice", "n"],
-  ["ionice", "cn"],
-  ["stdbuf", "ioe"],
-  ["watch", "n"],
-  ..."nohup setsid exec command if elif while until then do else ! $ # >"
-    .split(" ")
-    .map((word): [string, string] => [word, ""]),
-]);
 
 /** What runs with each value of the loops whose variables it uses. */
 function readRun(tokens: string[], feed: string[], shell: Shell): Read[] {
