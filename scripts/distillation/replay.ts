@@ -15,8 +15,9 @@
  * outside (time, randomness, the network, an interrupt) comes in through `Deps`; argv, colour and exit codes live in
  * distill.ts and commands/; the index that stands behind load and retrieve lives in corpus_index.ts; the recognisers of
  * machine-made facts live in facts.ts, arithmetic over them in arithmetic.ts, what an answer may destroy in destruction.ts, the
- * commands that a model is shown in pasteable_lines.ts, measures of wording in wording.ts, their weights in doubt.ts, and the
- * shapes of secrets in secrets.ts.
+ * names that it should have replaced in example_names.ts, what it says against its evidence in opposites.ts, the commands that a
+ * model is shown in pasteable_lines.ts, measures of wording in wording.ts, their weights in doubt.ts, and the shapes of secrets in
+ * secrets.ts.
  */
 import { openIndexed } from "./corpus_index.ts";
 import type { Measures } from "./doubt.ts";
@@ -35,6 +36,9 @@ const pasteableReader = once((): typeof import("./pasteable_lines.ts") =>
 const gateArithmetic = once((): typeof import("./arithmetic.ts") => import.meta.require("./arithmetic.ts"));
 const gateDestruction = once((): typeof import("./destruction.ts") =>
   import.meta.require("./destruction.ts"),
+);
+const gateExamples = once((): typeof import("./example_names.ts") =>
+  import.meta.require("./example_names.ts"),
 );
 const secretFinder = once((): typeof import("./secrets.ts") => import.meta.require("./secrets.ts"));
 const gateWording = once((): typeof import("./wording.ts") => import.meta.require("./wording.ts"));
@@ -2934,6 +2938,7 @@ export const CHECKS: readonly Rule[] = [
   { name: "repeats", family: "wording", severity: "fail", find: findLoop },
   { name: "restates", family: "wording", severity: "fail", find: findRestatement },
   { name: "from_warning", family: "wording", severity: "fail", find: findFromWarning },
+  { name: "not_adapted", family: "wording", severity: "fail", find: findKeptExamples },
   { name: "ungrounded", family: "facts", severity: "fail", find: findUngrounded },
   { name: "destroys", family: "facts", severity: "fail", find: findStrayDestruction },
   { name: "contradicted", family: "wording", severity: "fail", find: findContradictions },
@@ -3314,6 +3319,14 @@ function isIn(text: string, word: string): boolean {
 
 function findStrayDestruction({ strayDestruction }: View): Finding {
   return strayDestruction.length === 0 ? null : named(strayDestruction);
+}
+
+function findKeptExamples({ answer, sources, hasEvidence }: View): Finding {
+  if (!hasEvidence) return null;
+  const task = sources.find(isTask)?.text ?? "";
+  const records = sources.filter((entry) => !isTask(entry)).map(({ text }) => text);
+  const kept = gateExamples().keptExamples(answer, { task, records });
+  return kept.length === 0 ? null : named(kept);
 }
 
 function findContradictions({ hasEvidence, contradictions }: View): Finding {

@@ -805,6 +805,18 @@ describe("records that do not belong", () => {
     failed({ answer, without: "form", sources: [...SOURCES, ...extra] });
   const warning = recordSource("pg/lost", WAL, "partially_accepted");
 
+  test("not_adapted fails on an example's names where the task says its own, but not in a dry run", () => {
+    const sources = [
+      taskSource("helm: another operation is in progress, release invoicer, ns erp"),
+      recordSource("helm/pending", "Roll back: `helm -n shop rollback orders 6 --wait`.", "accepted"),
+    ];
+    const answer = "Roll the release back: `helm -n shop rollback orders 6 --wait`.";
+    expect(failed({ answer, sources, without: "form" })).toEqual(["not_adapted"]);
+    expect(failed({ answer, sources, without: "wording" })).not.toContain("not_adapted");
+    const adapted = answer.replace("shop", "erp").replace("orders", "invoicer");
+    expect(failed({ answer: adapted, sources, without: "form" })).toEqual([]);
+  });
+
   test("from_warning fails on a decisive command that only a warning has", () => {
     const answer = `${GOOD_ANSWER} Then run \`pg_resetwal -f /var/lib/pg\`.`;
     expect(from(answer, [warning])).toEqual(["from_warning"]);
