@@ -99,7 +99,7 @@ const MAX_ERROR_CHARS = 2048;
 const CUT_PROMPT_SHARE = 0.6;
 
 // The gate. Whatever changes what it decides changes its version, but for the words of our own prompt: they go with its version.
-export const GATE_VERSION = "8";
+export const GATE_VERSION = "9";
 export const POLICIES = ["strict", "standard", "structural"] as const;
 export type Policy = (typeof POLICIES)[number];
 export const DEFAULT_POLICY: Policy = "standard";

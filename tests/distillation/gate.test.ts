@@ -47,7 +47,7 @@ describe("gate", () => {
   test("passes a grounded answer and names its evidence", () => {
     const result = gate(input());
     expect(result).toMatchObject({
-      version: "8",
+      version: "9",
       policy: "standard",
       verdict: "pass",
       grounding: "grounded",
