@@ -7,7 +7,6 @@
  * words and values together as they stand (`flat`). A variable whose value is not written out stays as it is.
  */
 import { fold, isEveryday, WRAPPERS } from "./facts.ts";
-import { SQL_VERB } from "./sql_reader.ts";
 
 /** A simple command, or a statement of SQL with its conditions as flags. */
 export interface Read {
@@ -240,6 +239,9 @@ export function toolOf(name: string): [string, ...string[]] {
   const tool = fold(name.replace(/\.sh$/, ""));
   return OTHER_NAMES.get(tool) ?? [tool];
 }
+
+/** A line that begins so is a statement, which sql_reader.ts reads. */
+const SQL_VERB = /^(?:DELETE|TRUNCATE|DROP|SELECT|UPDATE|ALTER|REVOKE|PURGE|RESET|KILL|INSERT)$/;
 
 /** What runs with each value of the loops whose variables it uses. */
 function readRun(tokens: string[], feed: string[], shell: Shell): Read[] {

@@ -6,8 +6,6 @@
 import { fold } from "./facts.ts";
 import type { Read } from "./shell_reader.ts";
 
-export const SQL_VERB = /^(?:DELETE|TRUNCATE|DROP|SELECT|UPDATE|ALTER|REVOKE|PURGE|RESET|KILL|INSERT)$/;
-
 /** In capitals: in lower case these are words of prose, or another language's. `systemctl kill -s KILL web` is none. */
 const BEGINNING =
   /(?<![\w.-])(?:DELETE\s+(?:\w{1,40}\s+)?FROM|SELECT|UPDATE)\s|(?<=(?:^|[;("'\x60>#])[ \t]{0,8})(?:TRUNCATE|DROP|ALTER|REVOKE|PURGE|RESET|KILL)\s/gm;
