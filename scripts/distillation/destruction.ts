@@ -37,8 +37,8 @@ const DESTRUCTIVE = new Set(
 /** What does something else, whatever word stands behind it: `systemctl start prune-images`. */
 const HARMLESS = new Set(
   (
-    "add apply build create describe diff enable exec explain get history info inspect install list log logs ls plan ps " +
-    "reload restart run search set show start status top up update upgrade version"
+    "add apply build create describe diff edit enable exec explain get history info inspect install list log logs ls patch " +
+    "pause plan ps reload resize restart resume run search set show start status top up update upgrade version"
   ).split(" "),
 );
 
@@ -567,11 +567,10 @@ function isTakenAt(text: string, { start, end }: Span, head: string): boolean {
 }
 
 /** What says what is done, or to what kind: no name that may be replaced. */
-const isWord = (word: string): boolean =>
-  KINDS.has(word) ||
-  HARMLESS.has(word) ||
-  DESTRUCTIVE.has(word) ||
-  DESTRUCTIVE.has(/^[a-z]+(?=[-_])/.exec(word)?.[0] ?? "");
+const isWord = (word: string): boolean => KINDS.has(word) || isVerb(word);
+
+export const isVerb = (word: string): boolean =>
+  HARMLESS.has(word) || DESTRUCTIVE.has(word) || DESTRUCTIVE.has(/^[a-z]+(?=[-_])/.exec(word)?.[0] ?? "");
 
 /** What names are made of: `logs/` and `app.log`, `nightly` of `nightly-*.gz`, the words of a substitution. */
 function partsOf(word: string): string[] {

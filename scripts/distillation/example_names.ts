@@ -7,26 +7,30 @@
  * to the reader (`-n <ns>`), for then what it writes out is meant.
  */
 import { commandsOn, openPage } from "./command_reader.ts";
+import { isVerb } from "./destruction.ts";
 import { fold } from "./facts.ts";
-import { KINDS, type Read } from "./shell_reader.ts";
+import { KINDS } from "./shell_reader.ts";
+import type { Read } from "./shell_reader.ts";
 
 /** What an answer's commands act on in place of what the task names, each with both names; none where all is in order. */
 export function keptExamples(
   answer: string,
-  { task, records }: { task: string; records: string[] },
+  { task: asked, records }: { task: string; records: string[] },
 ): string[] {
-  const named = namedIn(fold(task));
-  if (named.size === 0 || !MAY_ACT.test(answer)) return [];
+  if (!MAY_ACT.test(answer)) return [];
+  const task = fold(asked);
+  const named = namedIn(task);
+  if (named.size === 0) return [];
   const used = Map.groupBy(placedIn(answer), ({ kind }) => kind);
-  const given = records.map(placedIn);
+  let given: Placed[][] | undefined;
   return [...named].flatMap(([kind, own]) => {
     const uses = used.get(kind) ?? [];
     const isOwn = ({ name }: Placed): boolean =>
       [...own].some((one) => name.includes(one) || one.includes(name));
     if (uses.some(isOwn)) return [];
-    const isExample = (use: Placed): boolean =>
-      !fold(task).includes(use.name) && given.some((placed) => givesAsExample(placed, use));
-    const kept = uses.find(isExample);
+    const foreign = uses.filter(({ name }) => !task.includes(name));
+    if (foreign.length > 0) given ??= records.map(placedIn);
+    const kept = foreign.find((use) => given!.some((placed) => givesAsExample(placed, use)));
     return kept ? `${JSON.stringify(kept.text)} for the task's ${kind} ${[...own].join(" or ")}` : [];
   });
 }
@@ -54,7 +58,7 @@ const NAMED = new RegExp(
 const NAMESPACE_FLAG = new RegExp(String.raw`(?<=\s(?:-n|--namespace)[ =])(${NAME})(?![\w-])`, "g");
 /** Words behind a kind that are no names of one. */
 const NO_NAME =
-  /^(?:[a-z]{1,2}|[a-z]+(?:ed|ing|ly)|since|when|that|which|with|from|after|before|keeps?|does|dont|will|can|cannot|has|have|had|was|were|are|and|but|the|for|not|any|all|its|our|runs?|fails?|hangs?|says?|shows?|gets?|goes|dies|still|again|side|name|names|level|wide|than|then|there|this|only|into|over|under|than|just|also|even|more|less|once)$/;
+  /^(?:[a-z]{1,2}|[a-z]+(?:ed|ing|ly)|since|when|that|which|with|from|after|before|keeps?|does|dont|will|can|cannot|has|have|had|was|were|are|and|but|the|for|not|any|all|its|our|runs?|fails?|hangs?|says?|shows?|gets?|goes|dies|still|again|side|name|names|level|wide|than|then|there|this|only|into|over|under|just|also|even|more|less|once)$/;
 /** Where the system's own parts live, whatever is asked about. */
 const IS_SYSTEMS =
   /^(?:kube-|openshift-|istio|ingress|cert-manager|linkerd|flux|argo)|-system$|^(?:default|monitoring|logging)$/;
@@ -91,9 +95,6 @@ const MAY_ACT = /(?<![\w-])(?:kubectl|oc|helm|docker|gcloud)(?![\w-])/;
 const TOOLS = new Set(["kubectl", "helm", "docker", "gcloud"]);
 /** Left to the reader. */
 const IS_PLACE = /[<>${}*]|^[A-Z_]+$/;
-/** What is done to what follows. */
-const VERB =
-  /^(?:get|describe|delete|rm|restart|inspect|ls|list|prune|create|apply|edit|patch|logs|stop|start|rollout|undo|status|history|scale|failover|update|top|exec|events|drain|cordon|kill|pause|resume)$/;
 /** Where helm has its release, and docker its container. */
 const TAKES = new Map([
   ["helm", { kind: "release", verbs: /^(?:rollback|uninstall|delete|upgrade|status|history)$/ }],
@@ -115,7 +116,7 @@ function objectsOf({ head, words, flags, text }: Read): Placed[] {
     for (const name of flags.get("-n") ?? []) take("namespace", name);
   for (const [at, word] of words.slice(0, 6).entries()) {
     const kind = KINDS.get(word);
-    const next = words.slice(at + 1).find((one) => !VERB.test(one));
+    const next = words.slice(at + 1).find((one) => !isVerb(one));
     if (kind !== undefined && next !== undefined && !KINDS.has(next)) take(kind, next);
   }
   const taken = TAKES.get(head);

@@ -282,6 +282,8 @@ function inlineSpans(text: string, runs: RegExpExecArray[]): CodeRegion[] {
 const MAX_INLINE_CHARS = 400;
 
 export const SHELLS = new Set("sh bash shell zsh console terminal shell-session shellsession cmd".split(" "));
+/** What a statement of SQL begins with. */
+export const SQL_VERBS = "DELETE|TRUNCATE|DROP|SELECT|UPDATE|ALTER|REVOKE|PURGE|RESET|KILL|INSERT";
 /** Languages of blocks of SQL. */
 export const SQL_LANGUAGES = new Set(
   "sql postgres postgresql pgsql psql plpgsql plsql mysql mariadb sqlite tsql".split(" "),
@@ -2455,6 +2457,9 @@ const WORD_BOUNDARY: Boundary = { before: /(?:^|[^\w-])$/, after: /^(?![\w-])/ }
 const NUMBER_BOUNDARY: Boundary = { before: /(?:^|[^\w.:])$/, after: /^(?![\w:]|\.\d)/ };
 /** A part of a name: `prod` of `network-prod`. */
 const PART_BOUNDARY: Boundary = { before: /(?:^|[^a-z0-9])$/, after: /^(?![a-z0-9])/ };
+/** Whether a folded text has this, or a name of which it is a part. */
+export const hasPart = (text: string, part: string): boolean =>
+  findBetween(text, part, PART_BOUNDARY) !== null;
 const FILE_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|\.\/)$/, after: /^(?![\w-]|\.\w)/ };
 const ROOTLESS_BOUNDARY: Boundary = { before: /(?:^|[\s("'`])$/, after: FILE_BOUNDARY.after };
 const URL_BOUNDARY: Boundary = { before: /(?:^|[^\w.@-]|www\.)$/, after: /^(?![\w-]|\.\w)/ };

@@ -3297,7 +3297,8 @@ function findUngrounded({ hasEvidence, claims, sources }: View): Finding {
   const unsupported = claims.filter(isUnsupported);
   if (!hasEvidence || weightOf(unsupported) < TOO_MANY) return null;
   const texts = sources.map(({ prepared }) => prepared.folded);
-  const isNamed = ({ text }: Claim): boolean => texts.some((folded) => isIn(folded, gateFacts().fold(text)));
+  const isNamed = ({ text }: Claim): boolean =>
+    texts.some((folded) => gateFacts().hasPart(folded, gateFacts().fold(text)));
   const there = unsupported.slice(0, MAX_ASKED).filter(isNamed);
   const reasons = [
     ["in neither the task nor the retrieved records", unsupported.filter((claim) => !there.includes(claim))],
@@ -3306,15 +3307,6 @@ function findUngrounded({ hasEvidence, claims, sources }: View): Finding {
   return reasons
     .flatMap(([reason, some]) => (some.length === 0 ? [] : `${reason}: ${named(some.map(claimName))}`))
     .join("; ");
-}
-
-/** Whether a text has this as a word of its own. */
-function isIn(text: string, word: string): boolean {
-  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + word.length)) {
-    const around = text.slice(Math.max(0, at - 1), at) + text.slice(at + word.length, at + word.length + 1);
-    if (!/\w/.test(around)) return true;
-  }
-  return false;
 }
 
 function findStrayDestruction({ strayDestruction }: View): Finding {

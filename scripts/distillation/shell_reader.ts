@@ -6,7 +6,7 @@
  * They are read by their form. Which flags have a value is known of some and guessed of the others, so a command also keeps its
  * words and values together as they stand (`flat`). A variable whose value is not written out stays as it is.
  */
-import { fold, isEveryday, WRAPPERS } from "./facts.ts";
+import { fold, isEveryday, SQL_VERBS, WRAPPERS } from "./facts.ts";
 
 /** A simple command, or a statement of SQL with its conditions as flags. */
 export interface Read {
@@ -241,7 +241,7 @@ export function toolOf(name: string): [string, ...string[]] {
 }
 
 /** A line that begins so is a statement, which sql_reader.ts reads. */
-const SQL_VERB = /^(?:DELETE|TRUNCATE|DROP|SELECT|UPDATE|ALTER|REVOKE|PURGE|RESET|KILL|INSERT)$/;
+const SQL_VERB = new RegExp(`^(?:${SQL_VERBS})$`);
 
 /** What runs with each value of the loops whose variables it uses. */
 function readRun(tokens: string[], feed: string[], shell: Shell): Read[] {

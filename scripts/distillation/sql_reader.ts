@@ -3,7 +3,7 @@
  * column and operator: `where finished_at <` has the value "now - 7 day". Quotes, brackets, casts and the word INTERVAL are left out
  * of values, so that spellings of one value are one.
  */
-import { fold } from "./facts.ts";
+import { fold, SQL_VERBS } from "./facts.ts";
 import type { Read } from "./shell_reader.ts";
 
 /** In capitals: in lower case these are words of prose, or another language's. `systemctl kill -s KILL web` is none. */
@@ -22,8 +22,10 @@ const ENDS = new Map([
 ]);
 
 /** What it is read by. */
-const SQL_WORDS =
-  /(?<![\w.-])(?:delete|from|truncate|table|drop|select|update|alter|revoke|purge|reset|kill|insert|begin|commit|if|exists|concurrently|cascade|restrict|only|where|limit)(?![\w.-])/g;
+const SQL_WORDS = new RegExp(
+  String.raw`(?<![\w.-])(?:${SQL_VERBS.toLowerCase()}|from|table|begin|commit|if|exists|concurrently|cascade|restrict|only|where|limit)(?![\w.-])`,
+  "g",
+);
 
 /** Its words in capitals, in which they are read. */
 export const inCapitals = (code: string): string => code.replaceAll(SQL_WORDS, (word) => word.toUpperCase());

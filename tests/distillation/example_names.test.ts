@@ -69,6 +69,15 @@ describe("keptExamples", () => {
     expect(found("`helm -n shop rollback orders 6 --wait`", { task })).toEqual([]);
   });
 
+  test("finds the name behind a verb that follows its kind", () => {
+    const records = ["`gcloud sql instances patch orders-db --tier=db-n1`, `docker volume rm orders-data`"];
+    const told = { task: "Instance crm-primary is slow, volume crm-data is full.", records };
+    expect(found("`gcloud sql instances patch crm-primary`, `docker volume rm crm-data`", told)).toEqual([]);
+    expect(
+      found("`gcloud sql instances patch orders-db`, `docker volume rm orders-data`", told),
+    ).toHaveLength(2);
+  });
+
   test("finds nothing where the record leaves that place to the reader elsewhere", () => {
     const records = [`${RUNBOOK}\nThen \`kubectl -n <namespace> get pods\` and \`helm status <release>\`.`];
     expect(found("`helm -n shop rollback orders 6 --wait`", { records })).toEqual([]);
